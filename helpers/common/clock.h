@@ -39,4 +39,4 @@ struct fake_clock {
     int64_t slept_ms;
     unsigned sleeps;
 };
-void fake_clock_init(struct fake_clock *fake, int64_t now_ms);
+void fake_clock_init(struct fake_clock *fake_clock, int64_t now_ms);

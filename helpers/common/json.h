@@ -78,7 +78,7 @@ struct json_iterator {
     /// The member's name; empty for an element.
     struct slice key;
     size_t index;
-    const cJSON *next;
+    cJSON *next;
     bool started;
 };
 bool json_each(const struct json *container, struct json_iterator *iterator);

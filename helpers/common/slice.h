@@ -49,7 +49,7 @@ struct slice slice_skip(struct slice slice, size_t count);
 size_t slice_find(struct slice slice, char byte);
 
 /// Cuts the part before the next `separator` off the front of `*rest` into `*part`; false when
-/// nothing is left. "a,,b" gives "a", "", "b"; "" gives nothing; "a," gives "a", "".
+/// nothing is left. "a,,b" gives "a", "", "b"; "a," gives "a", ""; "" gives "" once.
 /// Start with `rest` as the whole text.
 bool slice_split(struct slice *rest, char separator, struct slice *part);
 
