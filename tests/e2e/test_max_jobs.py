@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""RUNLET_MAX_JOBS: several jobs in one invocation, each with everything of the last one gone."""
+
+from __future__ import annotations
+
+from e2e.conftest import StageMaker
+
+LEAVE = [
+    'test "$(ls -A /tmp)" = runlet',
+    'test "$(ls /tmp/runlet | wc -l)" = 1',
+    "! pidof sleep",
+    "echo $HOME",
+    "echo x > /tmp/left; echo x > $HOME/left",
+    "(setsid sleep 1000 &)",
+]
+
+
+def test_three_jobs_in_one_invocation(make_stage: StageMaker) -> None:
+    stage = make_stage(timeout=240, environment={"RUNLET_MAX_JOBS": "3"})
+    jobs = {name: {"script": LEAVE} for name in ("one", "two", "three", "four")}
+    jobs["two"] = {"script": [*LEAVE, "exit 1"], "allow_failure": True}
+    pipeline = stage.commit(jobs)
+
+    invocation = stage.invoke()
+
+    result = invocation.response
+    traces = {job.name: job.trace.decode() for job in pipeline.jobs}
+    assert set(result) == {"status", "job", "jobs"}
+    assert [one["name"] for one in result["jobs"]] == ["one", "two", "three"], traces
+    assert [one["state"] for one in result["jobs"]] == ["success", "failed", "success"], traces
+    assert result["job"] == result["jobs"][-1]
+    assert result["status"] == "job_succeeded"
+    assert pipeline.job("four").status == "pending"
+    homes = {traces[name].split("/tmp/runlet/")[1].split("/")[0] for name in ("one", "two", "three")}
+    assert len(homes) == 3
+
+
+def test_fewer_jobs_than_allowed(make_stage: StageMaker) -> None:
+    stage = make_stage(
+        timeout=120, environment={"RUNLET_MAX_JOBS": "3", "RUNLET_WAIT_TIMEOUT": "2"}
+    )
+    stage.commit({"only": {"script": ["echo ok"]}})
+
+    first, second = stage.invoke(), stage.invoke()
+
+    assert first.response["status"] == "job_succeeded"
+    assert [one["name"] for one in first.response["jobs"]] == ["only"]
+    assert second.response == {"status": "no_job", "job": None, "jobs": []}
