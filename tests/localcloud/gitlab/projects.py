@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Projects: a repository, its settings, and the pipelines that commits to it make."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from localcloud.gitlab import ci_reader
+from localcloud.gitlab.ci_config import CiConfigError
+from localcloud.gitlab.pipelines import Pipeline, ref_variables
+from localcloud.gitlab.repositories import RefChange, Repository
+
+if TYPE_CHECKING:
+    from localcloud.gitlab.instance import Instance
+
+CI_FILE = ".gitlab-ci.yml"
+SKIP_MARKS = ("[skip ci]", "[ci skip]")
+
+
+@dataclass(frozen=True)
+class ProjectVariable:
+    """A CI/CD variable of the project's settings; it wins over the file's."""
+
+    value: str
+    masked: bool = False
+    protected: bool = False
+    file: bool = False
+    expand: bool = True
+
+
+class Project:
+    def __init__(self, instance: Instance, identifier: int, namespace_id: int, path: str) -> None:
+        self._instance = instance
+        self.id = identifier
+        self.path = path
+        self.namespace, _, self.name = path.rpartition("/")
+        self.namespace_id = namespace_id
+        self.default_branch = "main"
+        self.protected_refs = {self.default_branch}
+        self.timeout = 3600
+        self.git_depth = 20
+        self.variables: dict[str, ProjectVariable] = {}
+        self.pipelines: list[Pipeline] = []
+        self.repository = Repository(
+            instance.folder / "repositories" / f"{identifier}.git", self.default_branch
+        )
+
+    @property
+    def web_url(self) -> str:
+        return f"{self._instance.url}/{self.path}"
+
+    @property
+    def git_url(self) -> str:
+        """Where git can clone and push, the personal access token included."""
+        scheme, _, rest = self.web_url.partition("://")
+        return f"{scheme}://root:{self._instance.personal_token}@{rest}.git"
+
+    def commit(
+        self,
+        files: Mapping[str, str | bytes | None],
+        *,
+        ref: str = "main",
+        message: str = "Change files",
+    ) -> Pipeline | None:
+        """Commits files (None removes one) to a branch and returns the pipeline this makes.
+
+        None where there is no `.gitlab-ci.yml`, no job for this ref, or `[skip ci]` in the
+        message. Raises CiConfigError, and commits nothing, if `.gitlab-ci.yml` cannot be taken.
+        """
+        with self.repository.push_lock:
+            content = files.get(CI_FILE)
+            if content is not None:
+                ci_reader.read(content).jobs_for(self._rule_variables(f"refs/heads/{ref}"))
+            change = self.repository.commit(files, ref, message)
+            return self._make_pipeline(change)
+
+    def refs_changed(self, changed: list[RefChange]) -> list[Pipeline]:
+        """Makes the pipelines of a push. What is wrong with a file shows in a failed pipeline."""
+        pipelines = []
+        for change in changed:
+            try:
+                pipeline = self._make_pipeline(change)
+            except CiConfigError as error:
+                pipeline = Pipeline(self._instance, self, change, yaml_errors=str(error))
+                self._instance.add_pipeline(pipeline)
+            if pipeline:
+                pipelines.append(pipeline)
+        return pipelines
+
+    def _make_pipeline(self, change: RefChange) -> Pipeline | None:
+        message = self.repository.message(change.after)
+        if any(mark in message for mark in SKIP_MARKS):
+            return None
+        content = self.repository.file(change.after, CI_FILE)
+        if content is None:
+            return None
+        config = ci_reader.read(content)
+        jobs = config.jobs_for(self._rule_variables(change.ref))
+        if not jobs:
+            return None
+        pipeline = Pipeline(
+            self._instance, self, change, message=message, variables=config.variables
+        )
+        pipeline.add_jobs(jobs, config.stages)
+        self.repository.keep(change.after, f"refs/pipelines/{pipeline.id}")
+        self._instance.add_pipeline(pipeline)
+        return pipeline
+
+    def _rule_variables(self, ref: str) -> dict[str, str]:
+        settings = {name: variable.value for name, variable in self.variables.items()}
+        return {
+            **settings,
+            **ref_variables(ref),
+            "CI_DEFAULT_BRANCH": self.default_branch,
+            "CI_PROJECT_PATH": self.path,
+        }
