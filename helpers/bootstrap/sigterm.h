@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+/// SIGTERM, as something to wait for.
+///
+/// Lambda sends it shortly before it kills the environment (see runtime_extension_start()).
+#pragma once
+
+#include <stdbool.h>
+
+#include "common/error.h"
+
+/// Catches SIGTERM from now on. SIGPIPE is ignored from now on too. Children start with both at
+/// their defaults (process_spawn).
+bool sigterm_catch(struct error *err);
+/// Readable, and stays so, once SIGTERM has come; for poll, never to be read from or closed.
+int sigterm_fd(void);
+/// Tells whether it has come.
+bool sigterm_came(void);
