@@ -57,7 +57,7 @@ class CertificateAuthority:
         self.file.write_bytes(self._certificate.public_bytes(serialization.Encoding.PEM))
 
     def issue(self, common_name: str, *alternative_names: str) -> tuple[Path, Path]:
-        """Returns the files of a certificate chain and of its key, for these names and addresses."""
+        """Returns the files of a certificate and of its key, for these names and addresses."""
         key = ec.generate_private_key(ec.SECP256R1())
         names = [_general_name(one) for one in dict.fromkeys((common_name, *alternative_names))]
         authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())

@@ -294,7 +294,7 @@ def create_runner(instance: Instance, parameters: dict[str, Any], **settings: An
     untagged = parameters.get("run_untagged")
     run_untagged = not tags if untagged is None else untagged in (True, "true")
     if not tags and not run_untagged:
-        raise HttpError(400, "tags_list can not be empty when runner is not allowed to pick untagged jobs")  # fmt: skip
+        raise HttpError(400, "a runner without tags must be allowed to run untagged jobs")
     return instance.create_runner(
         tags=tags,
         run_untagged=run_untagged,
