@@ -3,7 +3,8 @@
 
 It answers as GitLab 18 does where a runner looks: the runner API (registration, job requests with
 long polling, traces, updates, artifacts, cancel), git over smart HTTP, pipelines made by pushes
-from a real `.gitlab-ci.yml`, and the few calls of the REST API that people use while they play.
+from a real `.gitlab-ci.yml`, job webhooks, OIDC id_tokens, and the few calls of the REST API that
+people use while they play.
 
 What it does not imitate: see README.md in this folder. In short: no users, groups, permissions or
 web pages; branch and tag pipelines only; keywords of `.gitlab-ci.yml` that it does not know are
@@ -19,10 +20,12 @@ from localcloud.gitlab.projects import Project, ProjectVariable
 from localcloud.gitlab.runners import Runner
 from localcloud.gitlab.server import StandInGitLab
 from localcloud.gitlab.web import RecordedRequest
+from localcloud.gitlab.webhooks import Delivery, Webhook, new_signing_token
 
 __all__ = [
     "CertificateAuthority",
     "CiConfigError",
+    "Delivery",
     "Fault",
     "Faults",
     "Job",
@@ -32,4 +35,6 @@ __all__ = [
     "RecordedRequest",
     "Runner",
     "StandInGitLab",
+    "Webhook",
+    "new_signing_token",
 ]

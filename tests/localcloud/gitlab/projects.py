@@ -42,6 +42,7 @@ class Project:
         self.timeout = 3600
         self.git_depth = 20
         self.variables: dict[str, ProjectVariable] = {}
+        self.id_token_sub_components: tuple[str, ...] = ("project_path", "ref_type", "ref")
         self.pipelines: list[Pipeline] = []
         self.repository = Repository(
             instance.folder / "repositories" / f"{identifier}.git", self.default_branch

@@ -11,9 +11,11 @@ from localcloud.gitlab.faults import Faults
 from localcloud.gitlab.git_http import GitHttp
 from localcloud.gitlab.http_server import HttpServer
 from localcloud.gitlab.instance import Instance
+from localcloud.gitlab.oidc import OidcProvider
 from localcloud.gitlab.runner_api import RunnerApi
 from localcloud.gitlab.user_api import UserApi
 from localcloud.gitlab.web import RecordedRequest, Request, Response, Routes
+from localcloud.gitlab.webhooks import Webhooks
 
 NAMES = ("127.0.0.1", "localhost", "gitlab.runlet.test", "::1")
 ROOT_PAGE = b"""<!doctype html><title>Stand-in GitLab</title>
@@ -43,6 +45,8 @@ class StandInGitLab(Instance):
         self.routes.add("GET", "/-/health", lambda request: _page(b"GitLab OK"))
         RunnerApi(self, self.routes)
         UserApi(self, self.routes)
+        self.oidc = OidcProvider(self, self.routes)
+        self.webhooks = Webhooks(self)
         tls = ca.server_context(*NAMES) if ca else None
         self._server = HttpServer(self._answer, self.faults, tls)
 
@@ -68,6 +72,7 @@ class StandInGitLab(Instance):
 
     def stop(self) -> None:
         self._server.stop()
+        self.webhooks.close()
         self.close()
 
     def stop_listening(self) -> None:
