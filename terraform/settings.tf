@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+
+# The bootstrap's settings. What is not given is not set, so that its own defaults hold and the 4 KB
+# of environment last.
+locals {
+  settings = merge(
+    { CI_SERVER_URL = var.gitlab.url },
+    # Decided by the parameter's name alone: a secret made beside this module has an ARN only later,
+    # and would make the whole environment unknown in the plan.
+    var.token.parameter_name == null ? { RUNLET_TOKEN_SECRET_ARN = var.token.secret_arn } : { RUNLET_TOKEN_PARAMETER = var.token.parameter_name },
+    {
+      for name, value in {
+        CI_SERVER_TLS_CA_FILE    = var.gitlab.tls_ca_file
+        RUNLET_EXTRA_HOSTS       = length(var.gitlab.extra_hosts) > 0 ? jsonencode(var.gitlab.extra_hosts) : null
+        RUNNER_NAME              = var.runner.name
+        RUNLET_WAIT_TIMEOUT      = var.runner.wait_timeout == null ? null : tostring(var.runner.wait_timeout)
+        RUNLET_MAX_JOBS          = var.runner.max_jobs == null ? null : tostring(var.runner.max_jobs)
+        RUNLET_DEADLINE_MARGIN   = var.runner.deadline_margin == null ? null : tostring(var.runner.deadline_margin)
+        RUNLET_MIN_JOB_TIME      = var.runner.min_job_time == null ? null : tostring(var.runner.min_job_time)
+        RUNLET_RUNNER_ARGS       = length(var.runner.args) > 0 ? jsonencode(var.runner.args) : null
+        RUNLET_FRESH_ENVIRONMENT = var.runner.fresh_environment ? "true" : null
+        RUNLET_JOB_CREDENTIALS   = var.job_credentials.mode == "none" ? null : var.job_credentials.mode
+        RUNLET_JOB_ROLE_ARN      = var.job_credentials.role_arn
+      } : name => value if value != null
+    },
+  )
+}

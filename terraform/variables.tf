@@ -1,0 +1,551 @@
+# SPDX-License-Identifier: Apache-2.0
+
+variable "create" {
+  description = "Whether anything is made. With false nothing is read either, and every output is null or empty."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "name" {
+  description = "Name of the function; its role, layers and log group are named after it."
+  type        = string
+  default     = "runlet"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-zA-Z0-9_-]{1,48}$", var.name))
+    error_message = "name must be 1 to 48 letters, digits, hyphens and underscores, as in \"ci\": layers get a name that begins with it."
+  }
+}
+
+variable "name_prefix" {
+  description = "First part of the name, in place of `name`; eight random characters follow."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.name_prefix == null || can(regex("^[a-zA-Z0-9_-]{1,40}$", var.name_prefix))
+    error_message = "name_prefix must be 1 to 40 letters, digits, hyphens and underscores, as in \"ci-\"."
+  }
+}
+
+variable "description" {
+  description = "What the function is for, at most 256 characters."
+  type        = string
+  default     = "Runs one GitLab CI job for each invocation"
+  nullable    = false
+
+  validation {
+    condition     = length(var.description) <= 256
+    error_message = "description must have at most 256 characters."
+  }
+}
+
+variable "artifacts" {
+  description = "The folder that `make dist` wrote: its `artifacts.json` names every zip with its hash. Keep the path relative, as in \"$${path.root}/dist\", so that the plan is the same on every machine."
+  type        = string
+
+  validation {
+    condition     = length(var.artifacts) > 0 && !endswith(var.artifacts, "/") && !endswith(var.artifacts, ".json")
+    error_message = "artifacts must be the path of the folder that holds artifacts.json, without a slash at its end, as in \"$${path.root}/dist\"."
+  }
+}
+
+variable "artifacts_s3" {
+  description = <<-EOT
+    Takes the zips from S3, where `make publish BUCKET=...` put them, each under its hash: `PREFIX/SHA256/NAME.zip`. Then `artifacts` needs to hold `artifacts.json` alone.
+    - `bucket`: the bucket, in the function's region.
+    - `prefix`: what stands before the hash; empty or with a slash at its end.
+  EOT
+  type = object({
+    bucket = string
+    prefix = optional(string, "runlet/")
+  })
+  default = null
+
+  validation {
+    condition     = var.artifacts_s3 == null ? true : can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.artifacts_s3.bucket))
+    error_message = "artifacts_s3.bucket must be the name of a bucket, as in { bucket = \"my-artifacts\" }, without s3://."
+  }
+
+  validation {
+    condition     = var.artifacts_s3 == null ? true : (var.artifacts_s3.prefix == "" || can(regex("^[^/].*/$", var.artifacts_s3.prefix)))
+    error_message = "artifacts_s3.prefix must be empty, or end with a slash and not begin with one, as in \"runlet/\"."
+  }
+}
+
+variable "layers" {
+  description = "Layers to make from the artifacts, by name and in order. A job needs `gitlab-runner`, and `git` unless an extra layer brings it."
+  type        = list(string)
+  default     = ["gitlab-runner", "git"]
+  nullable    = false
+
+  validation {
+    condition     = length(var.layers) == length(distinct(var.layers)) && alltrue([for name in var.layers : can(regex("^[a-z0-9][a-z0-9-]{0,14}$", name)) && name != "bootstrap"])
+    error_message = "layers must be different names of layers in artifacts.json, as in [\"gitlab-runner\", \"git\"]; the bootstrap is always there."
+  }
+
+  validation {
+    condition     = length(var.layers) <= 5
+    error_message = "A function takes at most five layers: merge some into one zip (layer-packer pack --output merged.zip FOLDER FOLDER ...) and name that one layer instead."
+  }
+}
+
+variable "extra_layer_arns" {
+  description = "ARNs of further layer versions (tools for jobs, a private CA), after our own; five layers in all."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for arn in var.extra_layer_arns : can(regex("^arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]{12}:layer:[a-zA-Z0-9_-]+:[0-9]+$", arn))])
+    error_message = "extra_layer_arns must hold ARNs of layer versions, with the version at the end, as in \"arn:aws:lambda:eu-central-1:123456789012:layer:tools:3\"."
+  }
+}
+
+variable "gitlab" {
+  description = <<-EOT
+    The GitLab whose jobs are run.
+    - `url`: its address, as in `https://gitlab.example.com`.
+    - `tls_ca_file`: absolute path, in the function, of a PEM file with its private CA: put `gitlab-ca.pem` at the root of a zip, publish it with `modules/layer`, add it to `extra_layer_arns` and write `/opt/gitlab-ca.pem`.
+    - `extra_hosts`: addresses of names that the function's DNS does not know, as in `{ "gitlab.internal" = ["10.0.0.7"] }`.
+  EOT
+  type = object({
+    url         = string
+    tls_ca_file = optional(string)
+    extra_hosts = optional(map(list(string)), {})
+  })
+  nullable = false
+
+  validation {
+    condition     = can(regex("^(?i:https?)://(\\[[0-9A-Fa-f:.]+\\]|[^][:space:][:cntrl:]/?#@:[]+)(:[0-9]{1,5})?(/[^[:space:][:cntrl:]?#]*)?$", var.gitlab.url))
+    error_message = "gitlab.url must be the address of GitLab, without user name, query or fragment, as in \"https://gitlab.example.com\"."
+  }
+
+  validation {
+    condition     = var.gitlab.tls_ca_file == null || can(regex("^/[^[:cntrl:]]+$", var.gitlab.tls_ca_file))
+    error_message = "gitlab.tls_ca_file must be an absolute path inside the function, as in \"/opt/gitlab-ca.pem\" for a file at the root of a layer."
+  }
+
+  validation {
+    condition     = length(var.gitlab.extra_hosts) <= 64 && alltrue([for name in keys(var.gitlab.extra_hosts) : can(regex("^[A-Za-z0-9._][A-Za-z0-9._-]{0,252}$", name))])
+    error_message = "gitlab.extra_hosts must have at most 64 names of hosts, as in { \"gitlab.internal\" = [\"10.0.0.7\"] }."
+  }
+
+  validation {
+    condition     = alltrue([for addresses in values(var.gitlab.extra_hosts) : length(addresses) > 0 && alltrue([for address in addresses : can(cidrhost("${address}/32", 0))])])
+    error_message = "gitlab.extra_hosts must have at least one IP address for each name, as in { \"gitlab.internal\" = [\"10.0.0.7\", \"fd00::7\"] }."
+  }
+}
+
+variable "runner" {
+  description = <<-EOT
+    How the runner works; what is left out has the bootstrap's default.
+    - `name`: name shown in GitLab (the function's).
+    - `wait_timeout`: seconds to wait for a first job, 1 to 3600 (10).
+    - `max_jobs`: jobs of one invocation, one after another, 1 to 100 (1).
+    - `deadline_margin`: seconds kept free before the time limit to stop a job and report, 8 to 300 (15).
+    - `min_job_time`: seconds that must be left before the margin to ask for a job, 0 to 3600 (10).
+    - `args`: further arguments of `gitlab-runner run-single`, as in `["--output-limit", "16384"]`.
+    - `fresh_environment`: whether each invocation gets an environment that no job used before (false).
+  EOT
+  type = object({
+    name              = optional(string)
+    wait_timeout      = optional(number)
+    max_jobs          = optional(number)
+    deadline_margin   = optional(number)
+    min_job_time      = optional(number)
+    args              = optional(list(string), [])
+    fresh_environment = optional(bool, false)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.runner.name == null || can(regex("^[^[:cntrl:]]{1,255}$", var.runner.name))
+    error_message = "runner.name must be a name of 1 to 255 characters on one line."
+  }
+
+  validation {
+    condition     = var.runner.wait_timeout == null || can(regex("^([1-9][0-9]{0,2}|[12][0-9]{3}|3[0-5][0-9]{2}|3600)$", tostring(var.runner.wait_timeout)))
+    error_message = "runner.wait_timeout must be seconds as a whole number from 1 to 3600."
+  }
+
+  validation {
+    condition     = var.runner.max_jobs == null || can(regex("^([1-9][0-9]?|100)$", tostring(var.runner.max_jobs)))
+    error_message = "runner.max_jobs must be a whole number from 1 to 100."
+  }
+
+  validation {
+    condition     = var.runner.deadline_margin == null || can(regex("^([89]|[1-9][0-9]|[12][0-9]{2}|300)$", tostring(var.runner.deadline_margin)))
+    error_message = "runner.deadline_margin must be seconds as a whole number from 8 to 300."
+  }
+
+  validation {
+    condition     = var.runner.min_job_time == null || can(regex("^(0|[1-9][0-9]{0,2}|[12][0-9]{3}|3[0-5][0-9]{2}|3600)$", tostring(var.runner.min_job_time)))
+    error_message = "runner.min_job_time must be seconds as a whole number from 0 to 3600."
+  }
+
+  validation {
+    condition     = length(var.runner.args) <= 100 && alltrue([for arg in var.runner.args : length(arg) > 0])
+    error_message = "runner.args must have at most 100 elements, none of them empty."
+  }
+
+  # The second form is a short option with its value glued on, told from longer names.
+  validation {
+    condition = alltrue([
+      for arg in var.runner.args :
+      !can(regex("^[[:space:]]*-+(?i:url|u|token|t|registration-token|executor|builds-dir|cache-dir|config|c|runner|r|max-builds|shutdown-timeout)([=[:space:]]|$)", arg)) &&
+      (!can(regex("^[[:space:]]*-[utcr]", arg)) || can(regex("^[[:space:]]*-(tls-|token-|unhealthy-|clone-|cache-|custom|clean-|request-|rollback-)", arg)))
+    ])
+    error_message = "runner.args must not hold --url, --token, --registration-token, --executor, --builds-dir, --cache-dir, --config, --runner, --max-builds or --shutdown-timeout, in any spelling: the bootstrap sets them. The number of jobs is runner.max_jobs."
+  }
+}
+
+variable "job_credentials" {
+  description = <<-EOT
+    What AWS credentials the job script gets.
+    - `mode`: `none`; or `inherit`, the execution role itself, which can read the runner token, so only for trusted projects. `role` comes in a later version.
+    - `role_arn`: the role of mode `role`.
+  EOT
+  type = object({
+    mode     = optional(string, "none")
+    role_arn = optional(string)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = contains(["none", "role", "inherit"], var.job_credentials.mode)
+    error_message = "job_credentials.mode must be none, role or inherit."
+  }
+
+  validation {
+    condition     = var.job_credentials.mode != "role"
+    error_message = "job_credentials.mode \"role\" is not there yet in this version: write \"none\" or \"inherit\"."
+  }
+
+  validation {
+    condition     = var.job_credentials.role_arn == null || can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$", var.job_credentials.role_arn))
+    error_message = "job_credentials.role_arn must be the ARN of a role, as in \"arn:aws:iam::123456789012:role/jobs\"."
+  }
+}
+
+variable "token" {
+  description = <<-EOT
+    Where the runner token is; exactly one of the first two.
+    - `secret_arn`: full ARN of a secret in Secrets Manager, with its six random characters.
+    - `parameter_name`: name or ARN of a parameter in the SSM Parameter Store.
+    - `kms_key_arn`: the KMS key that encrypts it, where it is not the service's own.
+  EOT
+  type = object({
+    secret_arn     = optional(string)
+    parameter_name = optional(string)
+    kms_key_arn    = optional(string)
+  })
+  nullable = false
+
+  validation {
+    condition     = (var.token.secret_arn == null) != (var.token.parameter_name == null)
+    error_message = "token must say where the runner token is, once: write token = { secret_arn = \"arn:aws:secretsmanager:...\" } or token = { parameter_name = \"/runlet/runner-token\" }."
+  }
+
+  validation {
+    condition     = var.token.secret_arn == null || can(regex("^arn:aws[a-z-]*:secretsmanager:[a-zA-Z0-9-]+:[0-9]{12}:secret:[^[:space:][:cntrl:]*?]+$", var.token.secret_arn))
+    error_message = "token.secret_arn must be the ARN of a secret, as in \"arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-AbCdEf\"."
+  }
+
+  validation {
+    condition     = var.token.parameter_name == null || can(regex("^(arn:aws[a-z-]*:ssm:[a-zA-Z0-9-]+:[0-9]{12}:parameter/[A-Za-z0-9_./-]*[A-Za-z0-9_.-]|[A-Za-z0-9_.-]+|/[A-Za-z0-9_./-]*[A-Za-z0-9_.-])$", var.token.parameter_name))
+    error_message = "token.parameter_name must be the name of an SSM parameter, with a slash in front where it has one inside, as in \"/runlet/runner-token\"."
+  }
+
+  validation {
+    condition     = var.token.kms_key_arn == null || can(regex("^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/.+$", var.token.kms_key_arn))
+    error_message = "token.kms_key_arn must be the ARN of a key (not an alias), as in \"arn:aws:kms:eu-central-1:123456789012:key/...\"."
+  }
+}
+
+variable "environment_variables" {
+  description = "Further environment variables of the function, 4 KB together with the settings. gitlab-runner and the job see none of them. Secrets do not belong here."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for name in keys(var.environment_variables) : can(regex("^[a-zA-Z][a-zA-Z0-9_]+$", name))])
+    error_message = "environment_variables must have names of a letter and at least one more letter, digit or underscore."
+  }
+
+  validation {
+    condition = alltrue([
+      for name in keys(var.environment_variables) :
+      !can(regex("^AWS_(REGION|DEFAULT_REGION|ACCESS_KEY|ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN|EXECUTION_ENV|LAMBDA_.*)$", name))
+    ])
+    error_message = "environment_variables must not set names that Lambda sets itself (AWS_REGION, AWS_LAMBDA_..., the keys): leave them out; the log level is application_log_level."
+  }
+
+  validation {
+    condition = alltrue([
+      for name in keys(var.environment_variables) :
+      !contains(["CI_SERVER_URL", "CI_SERVER_TLS_CA_FILE", "CI_SERVER_TOKEN", "RUNNER_NAME"], name) && !startswith(name, "RUNLET_")
+    ])
+    error_message = "environment_variables must not hold the bootstrap's settings: use the inputs gitlab, runner, token and job_credentials."
+  }
+}
+
+variable "architecture" {
+  description = "Instruction set of the function and its layers: `x86_64` or `arm64`."
+  type        = string
+  default     = "x86_64"
+  nullable    = false
+
+  validation {
+    condition     = contains(["x86_64", "arm64"], var.architecture)
+    error_message = "architecture must be \"x86_64\" or \"arm64\"."
+  }
+}
+
+variable "memory_size" {
+  description = "Memory in MB, 128 to 10240. CPU grows with it: one full core at 1769 MB."
+  type        = number
+  default     = 1769
+  nullable    = false
+
+  validation {
+    condition     = var.memory_size >= 128 && var.memory_size <= 10240 && floor(var.memory_size) == var.memory_size
+    error_message = "memory_size must be a whole number of MB from 128 to 10240."
+  }
+}
+
+variable "timeout" {
+  description = "Time limit of one invocation in seconds, 1 to 900."
+  type        = number
+  default     = 900
+  nullable    = false
+
+  validation {
+    condition     = var.timeout >= 1 && var.timeout <= 900 && floor(var.timeout) == var.timeout
+    error_message = "timeout must be a whole number of seconds from 1 to 900: Lambda gives no more. Route longer jobs to another runner by tag."
+  }
+}
+
+variable "ephemeral_storage_size" {
+  description = "Size of `/tmp` in MB, 512 to 10240. The first 512 are free."
+  type        = number
+  default     = 512
+  nullable    = false
+
+  validation {
+    condition     = var.ephemeral_storage_size >= 512 && var.ephemeral_storage_size <= 10240 && floor(var.ephemeral_storage_size) == var.ephemeral_storage_size
+    error_message = "ephemeral_storage_size must be a whole number of MB from 512 to 10240."
+  }
+}
+
+variable "reserved_concurrent_executions" {
+  description = "How many invocations may run at once, kept free for this function; -1 for no reservation, 0 to stop it. New accounts may have ten in all, of which none can be reserved."
+  type        = number
+  default     = -1
+  nullable    = false
+
+  validation {
+    condition     = var.reserved_concurrent_executions >= -1 && floor(var.reserved_concurrent_executions) == var.reserved_concurrent_executions
+    error_message = "reserved_concurrent_executions must be -1 (no reservation), 0 (no invocation at all) or a number of invocations."
+  }
+}
+
+variable "maximum_retry_attempts" {
+  description = "How often Lambda repeats an asynchronous invocation that failed, 0 to 2. A job that was half done must not be done twice unasked: 0."
+  type        = number
+  default     = 0
+  nullable    = false
+
+  validation {
+    condition     = contains([0, 1, 2], var.maximum_retry_attempts)
+    error_message = "maximum_retry_attempts must be 0, 1 or 2."
+  }
+}
+
+variable "maximum_event_age_in_seconds" {
+  description = "How long Lambda keeps an asynchronous event that finds no free concurrency, 60 to 21600."
+  type        = number
+  default     = 21600
+  nullable    = false
+
+  validation {
+    condition     = var.maximum_event_age_in_seconds >= 60 && var.maximum_event_age_in_seconds <= 21600 && floor(var.maximum_event_age_in_seconds) == var.maximum_event_age_in_seconds
+    error_message = "maximum_event_age_in_seconds must be a whole number from 60 to 21600."
+  }
+}
+
+variable "dead_letter_target_arn" {
+  description = "ARN of an SQS queue or SNS topic that gets asynchronous events which failed or grew too old."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.dead_letter_target_arn == null || can(regex("^arn:aws[a-z-]*:(sqs|sns):[a-z0-9-]+:[0-9]{12}:[^:]+$", var.dead_letter_target_arn))
+    error_message = "dead_letter_target_arn must be the ARN of an SQS queue or an SNS topic, as in \"arn:aws:sqs:eu-central-1:123456789012:ci-dead\"."
+  }
+}
+
+variable "dead_letter_kms_key_arn" {
+  description = "ARN of the KMS key of the dead-letter target, where it has one of its own."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.dead_letter_kms_key_arn == null || can(regex("^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/.+$", var.dead_letter_kms_key_arn))
+    error_message = "dead_letter_kms_key_arn must be the ARN of a key (not an alias), as in \"arn:aws:kms:eu-central-1:123456789012:key/...\"."
+  }
+}
+
+variable "vpc" {
+  description = <<-EOT
+    Puts the function into a VPC. It then needs a NAT gateway, or endpoints, to reach GitLab, its secret and CloudWatch.
+    - `subnet_ids`: at least one, in different zones.
+    - `security_group_ids`: at least one; HTTPS to GitLab and AWS must be let out.
+    - `ipv6_allowed_for_dual_stack`: whether dual-stack subnets give it IPv6 too.
+  EOT
+  type = object({
+    subnet_ids                  = list(string)
+    security_group_ids          = list(string)
+    ipv6_allowed_for_dual_stack = optional(bool, false)
+  })
+  default = null
+
+  validation {
+    condition     = var.vpc == null ? true : length(var.vpc.subnet_ids) > 0 && length(var.vpc.security_group_ids) > 0
+    error_message = "vpc must name at least one subnet and one security group; leave vpc out for a function without one."
+  }
+}
+
+variable "kms_key_arn" {
+  description = "ARN of the KMS key for the environment variables, in place of Lambda's own."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.kms_key_arn == null || can(regex("^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/.+$", var.kms_key_arn))
+    error_message = "kms_key_arn must be the ARN of a key (not an alias), as in \"arn:aws:kms:eu-central-1:123456789012:key/...\"."
+  }
+}
+
+variable "code_signing_config_arn" {
+  description = "ARN of a code signing configuration: Lambda then takes only zips signed by AWS Signer."
+  type        = string
+  default     = null
+}
+
+variable "tracing_mode" {
+  description = "X-Ray: `PassThrough`, or `Active` to sample every invocation."
+  type        = string
+  default     = "PassThrough"
+  nullable    = false
+
+  validation {
+    condition     = contains(["PassThrough", "Active"], var.tracing_mode)
+    error_message = "tracing_mode must be \"PassThrough\" or \"Active\"."
+  }
+}
+
+variable "log_retention_in_days" {
+  description = "How long CloudWatch keeps the log; 0 for ever."
+  type        = number
+  default     = 30
+  nullable    = false
+
+  validation {
+    condition     = contains([0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_in_days)
+    error_message = "log_retention_in_days must be a number that CloudWatch knows: 0 (for ever), 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653."
+  }
+}
+
+variable "log_kms_key_arn" {
+  description = "ARN of the KMS key for the log group, in place of CloudWatch's own. Its policy must let CloudWatch Logs use it."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.log_kms_key_arn == null || can(regex("^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/.+$", var.log_kms_key_arn))
+    error_message = "log_kms_key_arn must be the ARN of a key (not an alias), as in \"arn:aws:kms:eu-central-1:123456789012:key/...\"."
+  }
+}
+
+variable "application_log_level" {
+  description = "From which level on the bootstrap logs: `TRACE`, `DEBUG`, `INFO`, `WARN`, `ERROR` or `FATAL`."
+  type        = string
+  default     = "INFO"
+  nullable    = false
+
+  validation {
+    condition     = contains(["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"], var.application_log_level)
+    error_message = "application_log_level must be TRACE, DEBUG, INFO, WARN, ERROR or FATAL."
+  }
+}
+
+variable "system_log_level" {
+  description = "From which level on Lambda itself logs: `DEBUG`, `INFO` or `WARN`."
+  type        = string
+  default     = "INFO"
+  nullable    = false
+
+  validation {
+    condition     = contains(["DEBUG", "INFO", "WARN"], var.system_log_level)
+    error_message = "system_log_level must be DEBUG, INFO or WARN."
+  }
+}
+
+variable "role_arn" {
+  description = "ARN of an execution role of your own, in place of the one made here; `modules/execution-role` says what it must allow."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.role_arn == null || can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:role/.+$", var.role_arn))
+    error_message = "role_arn must be the ARN of a role, as in \"arn:aws:iam::123456789012:role/ci-runner\"."
+  }
+}
+
+variable "role_path" {
+  description = "Path of the execution role in IAM."
+  type        = string
+  default     = "/"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^/(.+/)?$", var.role_path))
+    error_message = "role_path must begin and end with a slash, as in \"/ci/\"."
+  }
+}
+
+variable "permissions_boundary_arn" {
+  description = "ARN of a policy that limits what the execution role can ever do."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.permissions_boundary_arn == null || can(regex("^arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/.+$", var.permissions_boundary_arn))
+    error_message = "permissions_boundary_arn must be the ARN of a policy, as in \"arn:aws:iam::123456789012:policy/boundary\"."
+  }
+}
+
+variable "role_policy_arns" {
+  description = "ARNs of further policies for the execution role, by names of your choice. With job credentials `inherit` every job has these rights."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for arn in values(var.role_policy_arns) : can(regex("^arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/.+$", arn))])
+    error_message = "role_policy_arns must hold ARNs of policies, as in { deploy = \"arn:aws:iam::123456789012:policy/deploy\" }."
+  }
+}
+
+variable "tags" {
+  description = "Tags of everything made here."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}
