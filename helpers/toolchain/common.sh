@@ -1,0 +1,65 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# What the scripts of this folder share: versions, messages, and the cache of slow builds.
+
+shopt -s inherit_errexit
+
+toolchain=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+repo=$(cd "$toolchain/../.." && pwd)
+cache=${RUNLET_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/runlet}/build
+# shellcheck disable=SC2034 # the scripts that read this file use them
+jobs=$(nproc)
+# shellcheck source=versions.env
+. "$toolchain/versions.env"
+
+say() { printf '%s\n' "$*" >&2; }
+die() {
+    say "error: $*"
+    exit 1
+}
+
+# hash_of FILE|TEXT...: one hash over the contents of files and the words that are none.
+hash_of() {
+    local input
+    for input in "$@"; do
+        if [ -f "$input" ]; then cat "$input"; else printf '%s\n' "$input"; fi
+    done | sha256sum | cut -c1-16
+}
+
+check_sha256() {
+    local file=$1 wanted=$2 got
+    got=$(sha256sum "$file" | cut -d' ' -f1)
+    [ "$got" = "$wanted" ] || die "$file has the SHA-256 $got instead of $wanted"
+}
+
+# cached NAME HASH FUNCTION: prints the folder of this build; where it is not there yet, FUNCTION is
+# called with the absolute path of an empty folder to fill. Two callers never build the same twice.
+cached() {
+    local name=$1 hash=$2 build=$3
+    local folder=$cache/$name-$hash
+    if [ ! -d "$folder" ]; then
+        mkdir -p "$cache"
+        (
+            flock 9
+            [ ! -d "$folder" ] || exit 0
+            local temporary
+            temporary=$(mktemp -d "$cache/.$name.XXXXXX")
+            chmod 0755 "$temporary"
+            say "building $name (kept in $folder)"
+            local log=$cache/$name-$hash.log
+            # In the background, because bash ignores `set -e` in what a condition calls.
+            (
+                set -e
+                "$build" "$temporary"
+            ) >"$log" 2>&1 </dev/null &
+            if ! wait $!; then
+                tail -n 30 "$log" >&2
+                rm -rf "$temporary"
+                die "building $name failed; the whole log is $log"
+            fi
+            mv -T "$temporary" "$folder"
+            rm -f "$log"
+        ) 9>"$cache/.$name.lock"
+    fi
+    printf '%s\n' "$folder"
+}
