@@ -49,7 +49,8 @@ COMPILE = $(CC) $(CPPFLAGS_COMMON) $(CFLAGS_COMMON) $(CFLAGS_VARIANT) $(PACKAGE_
 LINK = $(CC) $(CFLAGS_VARIANT) $(LDFLAGS_COMMON) $(LDFLAGS_VARIANT)
 
 OBJ := $(OUT)/obj
-PROGRAMS := $(patsubst helpers/%/main.c,%,$(wildcard helpers/*/main.c))
+# ONLY="layer-packer": leaves the other programs alone, while they do not compile.
+PROGRAMS := $(filter $(or $(ONLY),%),$(patsubst helpers/%/main.c,%,$(wildcard helpers/*/main.c)))
 COMMON_OBJECTS := $(patsubst %.c,$(OBJ)/%.o,$(wildcard helpers/common/*.c))
 COMMON_ARCHIVE := $(OUT)/lib/libcommon.a
 PROGRAM_ARCHIVES := $(foreach p,$(PROGRAMS),$(OUT)/lib/lib$(p).a)
@@ -106,7 +107,7 @@ endef
 $(foreach p,$(PROGRAMS),$(eval $(call program_rules,$(p))))
 
 # Unit tests may reach into modules of a program that has no main.c yet.
-TEST_FOLDERS := $(sort $(patsubst helpers/%/,%,$(dir $(wildcard helpers/*/*.c))))
+TEST_FOLDERS := $(filter $(or $(ONLY),%),$(sort $(patsubst helpers/%/,%,$(dir $(wildcard helpers/*/*.c)))))
 TEST_ARCHIVES := $(foreach p,$(filter-out common,$(TEST_FOLDERS)),$(OUT)/lib/lib$(p).a) $(COMMON_ARCHIVE)
 $(foreach p,$(filter-out common $(PROGRAMS),$(TEST_FOLDERS)),$(eval $(call program_rules,$(p))))
 
