@@ -30,6 +30,7 @@ locals {
   # Lambda completes no names, so the prefix gets the first part of a stable random id.
   name        = var.name_prefix == null ? var.name : "${var.name_prefix}${one(terraform_data.suffix[*].id) == null ? "" : substr(one(terraform_data.suffix[*].id), 0, 8)}"
   create_role = var.create && var.role_arn == null
+  layer_arns  = concat([for name in var.layers : module.layer[name].arn if contains(keys(local.packages), name)], var.extra_layer_arns)
 }
 
 resource "terraform_data" "suffix" {
@@ -68,14 +69,16 @@ module "execution_role" {
 module "function" {
   source = "./modules/function"
 
-  create       = var.create
-  name         = local.name
-  description  = var.description
-  role_arn     = var.role_arn != null ? var.role_arn : coalesce(module.execution_role.arn, "arn:aws:iam::000000000000:role/none")
-  package      = lookup(local.packages, "bootstrap", { path = local.manifest_file })
+  create      = var.create
+  name        = local.name
+  description = var.description
+  role_arn    = var.role_arn != null ? var.role_arn : coalesce(module.execution_role.arn, "arn:aws:iam::000000000000:role/none")
+  # One that is missing is refused with the output function_arn, which says what to run.
+  package      = lookup(local.packages, "bootstrap", { path = local.manifest_file, source_code_hash = base64sha256("") })
   handler      = "run"
   architecture = var.architecture
-  layer_arns   = concat([for name in var.layers : module.layer[name].arn if contains(keys(local.packages), name)], var.extra_layer_arns)
+  # More than five are refused with the output function_arn, which names the two inputs.
+  layer_arns = slice(local.layer_arns, 0, min(5, length(local.layer_arns)))
 
   environment_variables = merge(var.environment_variables, local.settings)
 

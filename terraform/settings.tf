@@ -3,7 +3,7 @@
 # The bootstrap's settings. What is not given is not set, so that its own defaults hold and the 4 KB
 # of environment last.
 locals {
-  settings = merge(
+  settings = tomap(merge(
     { CI_SERVER_URL = var.gitlab.url },
     # Decided by the parameter's name alone: a secret made beside this module has an ARN only later,
     # and would make the whole environment unknown in the plan.
@@ -23,5 +23,5 @@ locals {
         RUNLET_JOB_ROLE_ARN      = var.job_credentials.role_arn
       } : name => value if value != null
     },
-  )
+  ))
 }

@@ -4,6 +4,10 @@ mock_provider "aws" {
   mock_data "aws_iam_policy_document" {
     defaults = { json = "{}" }
   }
+
+  mock_resource "aws_cloudwatch_log_group" {
+    defaults = { arn = "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/lambda/ci" }
+  }
 }
 
 variables {
@@ -209,8 +213,6 @@ run "refuses_six_layers_in_all" {
     extra_layer_arns = [for i in range(4) : "arn:aws:lambda:eu-central-1:123456789012:layer:l${i}:1"]
   }
 
-  # The root says which two inputs to look at; the module that makes the function refuses too, and
-  # Terraform takes no module's variable here. So only the sum is tested, on a plan without it.
   expect_failures = [output.function_arn]
 }
 
