@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Child processes that die with this process, however it ends, and free ports for them."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+_requests: queue.Queue[tuple[Future[subprocess.Popen[bytes]], list[str], dict[str, Any]]]
+_requests = queue.Queue()
+_lock = threading.Lock()
+_spawner: threading.Thread | None = None
+_given_ports: set[int] = set()
+
+
+def _spawn_for_ever() -> None:
+    while True:
+        future, command, options = _requests.get()
+        try:
+            future.set_result(subprocess.Popen(command, **options))
+        except BaseException as error:  # the one who asked for it must hear of it
+            future.set_exception(error)
+
+
+def spawn(command: Sequence[str | Path], **options: Any) -> subprocess.Popen[bytes]:
+    """Starts a process that the kernel kills when this process dies.
+
+    The kernel watches the *thread* that started a child, so one thread that never ends starts
+    them all.
+    """
+    global _spawner
+    with _lock:
+        if _spawner is None:
+            _spawner = threading.Thread(target=_spawn_for_ever, name="spawner", daemon=True)
+            _spawner.start()
+    future: Future[subprocess.Popen[bytes]] = Future()
+    leashed = ["setpriv", "--pdeathsig", "KILL", "--", *map(str, command)]
+    _requests.put((future, leashed, options))
+    return future.result()
+
+
+def end(process: subprocess.Popen[bytes], patience: float = 5.0) -> None:
+    """Ends a child: SIGTERM, then SIGKILL when it takes too long."""
+    with contextlib.suppress(ProcessLookupError):
+        process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(timeout=patience)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def free_port() -> int:
+    """A free TCP port of the loopback interface, given out once only."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port: int = probe.getsockname()[1]
+        with _lock:
+            if port not in _given_ports:
+                _given_ports.add(port)
+                return port
+
+
+def wait_for_port(port: int, seconds: float, alive: Callable[[], bool] = lambda: True) -> None:
+    """Waits until something listens on the port; raises when it dies first or takes too long."""
+    limit = time.monotonic() + seconds
+    while time.monotonic() < limit:
+        if not alive():
+            raise RuntimeError(f"the process that should listen on port {port} has ended")
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        except OSError:
+            time.sleep(0.005)
+    raise TimeoutError(f"nothing listens on port {port} after {seconds} s")

@@ -1,0 +1,487 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One execution environment: a sandbox, the Runtime Interface Emulator before it, and its clock."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import math
+import os
+import signal
+import subprocess
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from localcloud.children import free_port, spawn, wait_for_port
+from localcloud.functions.invocation import Invocation
+from localcloud.functions.pipes import Pipes
+from localcloud.functions.process import ProcessTable
+from localcloud.functions.tap import Delivery, Posted, RuntimeApiTap
+
+INIT_LIMIT = 10.0
+SHUTDOWN_WINDOW = 0.5  # what Lambda gives the runtime after SIGTERM, with an internal extension
+USER_ID = 993
+
+
+@dataclass(frozen=True)
+class EnvironmentSettings:
+    """All that an environment is made from; equal settings may share warm environments."""
+
+    function_name: str
+    function_arn: str
+    version: str
+    handler: str
+    timeout: int
+    memory_size: int
+    ephemeral_storage: int
+    root: Path
+    task: Path
+    opt: Path
+    variables_key: str  # stands for the function's variables: they hold secrets
+
+
+@dataclass
+class UsedTmp:
+    """What is needed to start again in the mounts, and so in the /tmp, of an earlier life."""
+
+    mount_namespace: int
+    user_namespace: int | None
+
+    def close(self) -> None:
+        for descriptor in (self.mount_namespace, self.user_namespace):
+            if descriptor is not None:
+                os.close(descriptor)
+
+
+class Environment:
+    """A sandbox that lives from its cold start until it is dropped."""
+
+    def __init__(
+        self,
+        settings: EnvironmentSettings,
+        *,
+        folder: Path,
+        rie: Path,
+        enter: Path,
+        variables: Callable[[str, str], dict[str, str]],
+        log: Callable[[str], None],
+        used_tmp: UsedTmp | None = None,
+    ) -> None:
+        self.id = uuid.uuid4().hex
+        self.settings = settings
+        self.invocations = 0
+        self.peak_memory = 0
+        self.current: Invocation | None = None
+        self.why_killed: str | None = None
+        self.pid = 0
+        self._folder = folder / self.id
+        self._rie = rie
+        self._enter = enter
+        self._variables = variables
+        self._log_line = log
+        self._changed = threading.Condition()
+        self._used_tmp = used_tmp
+        self._kept: UsedTmp | None = None
+        self._started = False
+        self._dropped = False
+        self._life = 0
+        self._ending = threading.Lock()
+        self._new_life()
+
+    # What tests look at
+
+    @property
+    def alive(self) -> bool:
+        return not self._dropped and self._exit is None
+
+    @property
+    def root(self) -> Path:
+        """The sandbox's root as the host sees it, while it is alive."""
+        return Path(f"/proc/{self.pid}/root")
+
+    @property
+    def tmp(self) -> Path:
+        """The sandbox's /tmp as the host sees it, while it is alive."""
+        return self.root / "tmp"
+
+    def processes(self) -> list[int]:
+        """The pids (the host's) of all processes in the sandbox but its init."""
+        return ProcessTable().descendants(self.pid) if self.pid and self.alive else []
+
+    def measure(self, table: ProcessTable) -> int:
+        """The resident memory of all its processes, in bytes; the highest is remembered."""
+        resident = table.resident(table.descendants(self.pid)) if self.pid else 0
+        self.peak_memory = max(self.peak_memory, resident)
+        return resident
+
+    # Life
+
+    def _new_life(self) -> None:
+        self.pid = 0
+        self.why_killed = None
+        self._exit: str | None = None
+        self._failure: str | None = None
+        self._next_at: float | None = None
+        self._result: Posted | None = None
+        self._init_error: Posted | None = None
+        self._init_at = time.monotonic()
+        self._pidfd: int | None = None
+        self._answered = False
+        self._over = False
+        self._pipes: Pipes | None = None
+        self._tap: RuntimeApiTap | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._secrets: Path | None = None
+
+    def _start(self) -> None:
+        """Starts the emulator and the tap; the sandbox itself starts with the first event."""
+        self._new_life()
+        self._life += 1
+        folder = self._folder / str(self._life)
+        folder.mkdir(parents=True)
+        self._pipes = Pipes(folder, self._event, self._log_line, self._sandbox_gone)
+        self._invoke_port, runtime_port = free_port(), free_port()
+        self._tap = RuntimeApiTap(runtime_port, self._deliver, self._next_asked, self._posted)
+        variables = self._variables(f"127.0.0.1:{self._tap.port}", self.id)
+        self._secrets = folder / "environment"
+        with open(os.open(self._secrets, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
+            for name, value in variables.items():
+                file.write(f"{name}={value}\0".encode())
+        config = {
+            "root": self.settings.root,
+            "task": self.settings.task,
+            "opt": self.settings.opt,
+            "tmp_size": self.settings.ephemeral_storage << 20,
+            "log": self._pipes.log,
+            "events": self._pipes.events,
+            "environment": self._secrets,
+            "user": USER_ID,
+        }
+        if self._used_tmp is not None:
+            base = f"/proc/{os.getpid()}/fd"
+            config["mount_namespace"] = f"{base}/{self._used_tmp.mount_namespace}"
+            if self._used_tmp.user_namespace is not None:
+                config["user_namespace"] = f"{base}/{self._used_tmp.user_namespace}"
+        config_file = folder / "config"
+        config_file.write_text("".join(f"{name}={value}\n" for name, value in config.items()))
+        with (folder / "emulator.log").open("wb") as emulator_log:
+            self._process = spawn(
+                [
+                    self._rie, "--log-level", "warn",
+                    "--runtime-interface-emulator-address", f"127.0.0.1:{self._invoke_port}",
+                    "--runtime-api-address", f"127.0.0.1:{runtime_port}",
+                    self._enter, config_file, self.settings.handler,
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=emulator_log,
+                stderr=subprocess.STDOUT,
+                cwd="/",
+                # We keep the time limit ourselves: the emulator's must never act.
+                env={
+                    "AWS_LAMBDA_FUNCTION_NAME": self.settings.function_name,
+                    "AWS_LAMBDA_FUNCTION_VERSION": self.settings.version,
+                    "AWS_LAMBDA_FUNCTION_TIMEOUT": str(self.settings.timeout + 3600),
+                },
+            )  # fmt: skip
+        process = self._process
+        wait_for_port(self._invoke_port, 30, lambda: process.poll() is None)
+
+    def invoke(self, invocation: Invocation, client_context: str | None = None) -> None:
+        """Runs one event to its end; fills the invocation. One at a time."""
+        self.current = invocation
+        self.invocations += 1
+        invocation.environment_id = self.id
+        invocation.memory_size = self.settings.memory_size
+        invocation.cold_start = not self._started
+        self._log_line(f"START RequestId: {invocation.request_id} Version: {self.settings.version}")
+        try:
+            if not self._started:
+                self._started = True
+                self._start()
+            self._result = None
+            self._send(invocation, client_context)
+            if invocation.cold_start and not self._wait_for_init(INIT_LIMIT):
+                self._log_line(f"INIT_REPORT Init Duration: {INIT_LIMIT * 1000:.2f} ms"
+                               "\tPhase: init\tStatus: timeout")
+                self._end_life("init")
+                if (used := self.take_used_tmp()) is not None:
+                    self._close_used_tmp()
+                    self._used_tmp = used
+                self._start()
+                self._send(invocation, client_context)
+                self._wait_for_init(self.settings.timeout, invocation)
+            self._wait_for_end(invocation)
+            self._finish(invocation)
+        except BaseException:
+            self._end_life("failed")
+            raise
+        finally:
+            self.current = None
+
+    def _send(self, invocation: Invocation, client_context: str | None) -> None:
+        """Gives the event to the emulator; its answer is of no interest, the tap hears it all."""
+        headers = {"X-Amzn-RequestId": invocation.request_id}
+        if client_context:
+            headers["X-Amz-Client-Context"] = client_context
+        port = self._invoke_port
+
+        def post() -> None:
+            connection = http.client.HTTPConnection("127.0.0.1", port)
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                connection.request(
+                    "POST",
+                    "/2015-03-31/functions/function/invocations",
+                    body=invocation.event,
+                    headers=headers,
+                )
+                connection.getresponse().read()
+            connection.close()
+            with self._changed:
+                self._answered = True
+                self._changed.notify_all()
+
+        self._answered = False
+        threading.Thread(target=post, daemon=True).start()
+
+    def _wait_for_init(self, limit: float, invocation: Invocation | None = None) -> bool:
+        """Waits for the runtime's first `next`, its init error or its end."""
+        with self._changed:
+            good = self._changed.wait_for(
+                lambda: self._next_at is not None
+                or self._init_error is not None
+                or self._exit is not None,
+                timeout=limit,
+            )
+        if self._next_at is not None and self.current is not None:
+            self.current.init_ms = max(0.0, (self._next_at - self._init_at) * 1000)
+        if not good and invocation is not None:
+            self.kill("timeout")
+        return good
+
+    def _wait_for_end(self, invocation: Invocation) -> None:
+        with self._changed:
+            while not self._ended():
+                left = None
+                if invocation.deadline_at is not None:
+                    left = invocation.deadline_at - time.time()
+                    if left <= 0:
+                        break
+                self._changed.wait(timeout=left if left is not None else 1.0)
+            else:
+                return
+        self.kill("timeout")
+
+    def _ended(self) -> bool:
+        if self._exit is not None or self._init_error is not None:
+            return True
+        if self._result is None:
+            return False
+        return self._answered and self._next_at is not None
+
+    def _finish(self, invocation: Invocation) -> None:
+        now = time.time()
+        self.measure(ProcessTable())
+        started = invocation.delivered_at or now
+        duration = (now - started) * 1000
+        if self._exit is not None or self._init_error is not None:
+            self._end_life("ended")
+        if self._pipes is not None:
+            self._pipes.drain()
+        why = self.why_killed
+        if self._result is not None and self._result.status == 202:
+            invocation.payload = self._result.body
+            invocation.function_error = "Unhandled" if self._result.kind == "error" else None
+        elif self._result is not None:  # 413: the emulator made an error of it
+            _fail(invocation, "Function.ResponseSizeTooLarge", "Response payload size exceeded"
+                  " maximum allowed payload size (6291556 bytes).")  # fmt: skip
+        elif self._init_error is not None:
+            invocation.payload = self._init_error.body
+            invocation.function_error = "Unhandled"
+        elif why == "timeout":
+            duration = self.settings.timeout * 1000.0
+            _fail(invocation, "Sandbox.Timedout", f"RequestId: {invocation.request_id} Error: "
+                  f"Task timed out after {self.settings.timeout}.00 seconds")  # fmt: skip
+        elif self._failure:
+            _fail(invocation, "Runtime.InvalidEntrypoint",
+                  f"RequestId: {invocation.request_id} Error: {self._failure}")  # fmt: skip
+        else:
+            _fail(invocation, "Runtime.ExitError", f"RequestId: {invocation.request_id} Error: "
+                  f"{_exit_text(self._exit or '')}")  # fmt: skip
+        if why == "timeout":
+            self._log_line(f"{invocation.request_id} Task timed out after "
+                           f"{self.settings.timeout}.00 seconds")
+        elif self._exit is not None and self._result is None:
+            self._log_line(f"RequestId: {invocation.request_id} Error: {_exit_text(self._exit)}")
+        invocation.finished_at = now
+        invocation.duration_ms = duration
+        invocation.billed_ms = math.ceil(duration + invocation.init_ms)
+        invocation.max_memory_mb = math.ceil(self.peak_memory / (1 << 20))
+        self._report(invocation)
+
+    def _report(self, invocation: Invocation) -> None:
+        self._log_line(f"END RequestId: {invocation.request_id}")
+        fields = [
+            f"REPORT RequestId: {invocation.request_id}",
+            f"Duration: {invocation.duration_ms:.2f} ms",
+            f"Billed Duration: {invocation.billed_ms} ms",
+            f"Memory Size: {self.settings.memory_size} MB",
+            f"Max Memory Used: {invocation.max_memory_mb} MB",
+        ]
+        if invocation.cold_start:
+            fields.append(f"Init Duration: {invocation.init_ms:.2f} ms")
+        if self.why_killed == "timeout":
+            fields.append("Status: timeout")
+        elif invocation.function_error:
+            fields.append(f"Status: error\tError Type: {invocation.error_type}")
+        self._log_line("\t".join(fields))
+
+    # What the tap and the sandbox tell
+
+    def _deliver(self, request_id: str) -> Delivery:
+        with self._changed:
+            invocation = self.current
+            now = time.time()
+            if invocation is not None and invocation.delivered_at is None:
+                invocation.delivered_at = now
+                invocation.deadline_at = now + self.settings.timeout
+            deadline = invocation.deadline_at if invocation else None
+            self._changed.notify_all()
+        arn = self.settings.function_arn
+        return Delivery(request_id, arn, int((deadline or now) * 1000))
+
+    def _next_asked(self) -> None:
+        with self._changed:
+            self._next_at = time.monotonic()
+            self._changed.notify_all()
+
+    def _posted(self, posted: Posted) -> None:
+        with self._changed:
+            if posted.kind == "init-error":
+                self._init_error = self._init_error or posted
+            elif self.current is not None and posted.request_id == self.current.request_id:
+                if self._result is None and posted.status in (202, 413):
+                    self._result = posted
+                    self._next_at = None  # the invocation ends with the next `next`
+            self._changed.notify_all()
+
+    def _event(self, line: str) -> None:
+        kind, _, rest = line.partition(" ")
+        with self._changed:
+            if kind == "init":
+                pid, _, started = rest.partition(" ")
+                self.pid = int(pid)
+                with contextlib.suppress(ProcessLookupError):
+                    self._pidfd = os.pidfd_open(self.pid)
+                self._init_at = float(started)
+                if self._secrets is not None:
+                    self._secrets.unlink(missing_ok=True)
+                self._keep_mounts()
+            elif kind == "exit":
+                self._exit = rest
+            elif kind == "fail":
+                self._failure = self._failure or rest
+            self._changed.notify_all()
+
+    def _sandbox_gone(self) -> None:
+        with self._changed:
+            self._exit = self._exit or "signal 9"
+            self._changed.notify_all()
+
+    def _keep_mounts(self) -> None:
+        try:
+            mounts = os.open(f"/proc/{self.pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+            users = None
+            if os.geteuid() != 0:
+                users = os.open(f"/proc/{self.pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return  # it ended already
+        if self._kept is not None:
+            self._kept.close()
+        self._kept = UsedTmp(mounts, users)
+
+    # The end
+
+    def signal(self, number: int) -> None:
+        if self._pidfd is not None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._pidfd, number)
+
+    def kill(self, why: str) -> None:
+        """Ends every process of the sandbox, as Lambda's reset does."""
+        if not self._started:
+            return
+        with self._changed:
+            if self._exit is None and self.why_killed is None:
+                self.why_killed = why
+        if why != "memory" and self._tap is not None and self._tap.extension_registered:
+            self.signal(signal.SIGTERM)
+            with self._changed:
+                self._changed.wait_for(lambda: self._exit is not None, timeout=SHUTDOWN_WINDOW)
+        self._end_life(why)
+
+    def _end_life(self, why: str) -> None:
+        with self._ending:
+            if self._started and not self._over:
+                self._over = True
+                self._end_processes()
+        with self._changed:
+            self._exit = self._exit or "signal 9"
+            if why != "init":
+                self._dropped = True
+            self._changed.notify_all()
+
+    def _end_processes(self) -> None:
+        self.signal(signal.SIGKILL)
+        if self._process is not None and self._process.poll() is None:
+            self._process.kill()
+        if self._process is not None:
+            self._process.wait()
+        if self._pipes is not None:
+            self._pipes.wait_for_end()
+        if self._secrets is not None:
+            self._secrets.unlink(missing_ok=True)
+        if self._tap is not None:
+            self._tap.close()
+        if self._pidfd is not None:
+            descriptor, self._pidfd = self._pidfd, None
+            os.close(descriptor)
+
+    def take_used_tmp(self) -> UsedTmp | None:
+        """Hands over what a new environment needs to get this one's /tmp; once."""
+        kept, self._kept = self._kept, None
+        return kept
+
+    def drop(self) -> None:
+        """Ends the environment as Lambda's spin-down does, and forgets its /tmp."""
+        if self._started and not self._dropped:
+            self.kill("dropped")
+        self._dropped = True
+        if (kept := self.take_used_tmp()) is not None:
+            kept.close()
+        self._close_used_tmp()
+
+    def _close_used_tmp(self) -> None:
+        used, self._used_tmp = self._used_tmp, None
+        if used is not None:
+            used.close()
+
+
+def _fail(invocation: Invocation, kind: str, message: str) -> None:
+    invocation.function_error = "Unhandled"
+    invocation.payload = json.dumps({"errorType": kind, "errorMessage": message}).encode()
+
+
+def _exit_text(exit_event: str) -> str:
+    """Lambda's words for how a runtime ended (`code N` or `signal N`)."""
+    kind, _, number = exit_event.partition(" ")
+    if kind == "signal":
+        names = {"9": "killed", "15": "terminated", "6": "aborted", "11": "segmentation fault"}
+        return f"Runtime exited with error: signal: {names.get(number, number)}"
+    if number == "0":
+        return "Runtime exited without providing a reason"
+    return f"Runtime exited with error: exit status {number}"
