@@ -76,7 +76,11 @@ class LocalCloud:
             stdin=subprocess.DEVNULL,
             stdout=moto_log,
             stderr=subprocess.STDOUT,
-            env={**_without_aws(os.environ), "PYTHONPATH": str(TESTS), "MOTO_PORT": str(moto_port)},
+            env={
+                **_without_aws(os.environ),
+                "PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path]),
+                "MOTO_PORT": str(moto_port),
+            },
         )
         stack.callback(end, moto)
         gateway = Gateway(moto_port)

@@ -186,6 +186,22 @@ static void make_root(const struct config *config) {
                   config->user) >= 0,
          "asprintf");
     must(mount("tmpfs", tmp, "tmpfs", MS_NOSUID | MS_NODEV, options) == 0, tmp);
+    free(options);
+    free(tmp);
+}
+
+// Mounts /proc for this PID namespace and makes the sandbox's root the root. A user namespace may
+// mount a /proc only while an older one is in sight: so the old root goes last, and in mounts of
+// an earlier life the new /proc covers the old.
+static void enter_root(const struct config *config) {
+    const unsigned long read_only = MS_RDONLY | MS_NOSUID | MS_NODEV;
+    bool again = config->mount_namespace != NULL;
+    char *proc = NULL;
+    must(asprintf(&proc, "%s/proc", again ? "" : config->root) >= 0, "asprintf");
+    must(mount("proc", proc, "proc", read_only | MS_NOEXEC, NULL) == 0, "mount /proc");
+    free(proc);
+    if (again)
+        return;
     must(chdir(config->root) == 0, config->root);
     must(syscall(SYS_pivot_root, ".", ".") == 0, "pivot_root");
     must(umount2(".", MNT_DETACH) == 0, "unmount the old root");
@@ -260,9 +276,7 @@ static _Noreturn void be_init(const struct config *config, bool own_users, int l
     must(poll(&parent, 1, 0) == 0, "the parent is gone");
     close(parent_fd);
     must(prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0, "dumpable");
-    umount2("/proc", MNT_DETACH); // there is one when the mounts are those of an earlier life
-    must(mount("proc", "/proc", "proc", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) == 0,
-         "mount /proc");
+    enter_root(config);
     sigset_t waited;
     sigemptyset(&waited);
     sigaddset(&waited, SIGTERM);
@@ -320,17 +334,19 @@ int main(int argc, char **argv) {
         return 2;
     }
     struct config config = read_config(argv[1]);
-    bool inside = argc > 3 && strcmp(argv[2], "--inside") == 0;
+    bool inside = argc == 5 && strcmp(argv[2], "--inside") == 0;
     bool own_users = inside || geteuid() != 0;
-    events_fd = open(config.events, O_WRONLY | O_CLOEXEC);
+    // Held open over the exec: a FIFO without a writer means to its reader that all is over.
+    events_fd = inside ? (int)strtol(argv[3], NULL, 10) : open(config.events, O_WRONLY);
     must(events_fd >= 0, config.events);
     if (own_users && !inside) {
         // It can be opened from outside of the user namespace only.
         int mounts = config.mount_namespace ? open_namespace(config.mount_namespace) : -1;
         enter_user_namespace(&config);
-        char number[16];
-        snprintf(number, sizeof number, "%d", mounts);
-        char *arguments[] = {argv[0], argv[1], "--inside", number, NULL};
+        char numbers[2][16];
+        snprintf(numbers[0], sizeof numbers[0], "%d", events_fd);
+        snprintf(numbers[1], sizeof numbers[1], "%d", mounts);
+        char *arguments[] = {argv[0], argv[1], "--inside", numbers[0], numbers[1], NULL};
         execv("/proc/self/exe", arguments);
         fail("exec");
     }
@@ -345,7 +361,7 @@ int main(int argc, char **argv) {
     must(sigprocmask(SIG_SETMASK, &blocked, NULL) == 0, "sigprocmask");
 
     if (config.mount_namespace != NULL)
-        join(inside ? (int)strtol(argv[3], NULL, 10) : open_namespace(config.mount_namespace),
+        join(inside ? (int)strtol(argv[4], NULL, 10) : open_namespace(config.mount_namespace),
              CLONE_NEWNS);
     else
         make_root(&config);
