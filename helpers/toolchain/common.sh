@@ -32,6 +32,20 @@ check_sha256() {
     [ "$got" = "$wanted" ] || die "$file has the SHA-256 $got instead of $wanted"
 }
 
+# pip ARGUMENT...: pip, of build/venv where there is one, else of an environment made for this call.
+pip() {
+    local python=$repo/build/venv/bin/python environment=
+    if [ ! -x "$python" ]; then
+        environment=$(mktemp -d)
+        /usr/bin/python3 -m venv "$environment"
+        python=$environment/bin/python
+    fi
+    local status=0
+    "$python" -m pip --quiet --disable-pip-version-check "$@" || status=$?
+    [ -z "$environment" ] || rm -rf "$environment"
+    return "$status"
+}
+
 # cached NAME HASH FUNCTION: prints the folder of this build; where it is not there yet, FUNCTION is
 # called with the absolute path of an empty folder to fill. Two callers never build the same twice.
 cached() {

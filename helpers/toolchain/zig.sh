@@ -6,7 +6,7 @@ set -euo pipefail
 
 unpack_wheel() {
     cd "$1"
-    python3 -m pip download -q --no-deps --only-binary :all: "ziglang==$ZIGLANG_VERSION" -d wheel
+    pip download --no-deps --only-binary :all: "ziglang==$ZIGLANG_VERSION" -d wheel
     check_sha256 wheel/*.whl "$ZIGLANG_SHA256"
     unzip -q wheel/*.whl 'ziglang/*'
     rm -r wheel

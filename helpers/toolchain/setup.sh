@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Installs what this machine lacks to build and test: Debian packages (as root), the Python
+# environment build/venv, and tofu where there is neither terraform nor tofu. Says what it does;
+# where all is there it says nothing and takes no time.
+set -euo pipefail
+. "$(dirname "$0")/common.sh"
+cd "$repo"
+
+wanted_packages() {
+    sed -e 's/#.*//' -e '/^ *$/d' "$toolchain/debian-packages.txt"
+    # Any Go will do: it only fetches the pinned one (go.sh).
+    command -v go >/dev/null || echo golang-go
+}
+
+missing_packages() {
+    local wanted installed
+    wanted=$(wanted_packages | sort -u)
+    # shellcheck disable=SC2086 # a list of words; dpkg-query fails where it does not know one
+    installed=$(dpkg-query -W -f '${Package} ${db:Status-Abbrev}\n' $wanted 2>/dev/null |
+        awk '$2 == "ii" { print $1 }' | sort -u) || true
+    comm -23 <(printf '%s\n' "$wanted") <(printf '%s\n' "$installed")
+}
+
+install_packages() {
+    local missing log
+    missing=$(missing_packages | tr '\n' ' ')
+    missing=${missing% }
+    [ -n "$missing" ] || return 0
+    command -v apt-get >/dev/null || die "this is no Debian: install the counterparts of $missing"
+    if [ "$(id -u)" != 0 ]; then
+        say "Debian packages are missing. As root, run:"
+        say "    apt-get update && apt-get install --yes --no-install-recommends $missing"
+        exit 1
+    fi
+    say "installing Debian packages: $missing"
+    log=$(mktemp)
+    if ! { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes \
+        --no-install-recommends $missing; } >"$log" 2>&1; then # shellcheck disable=SC2086
+        cat "$log" >&2
+        rm -f "$log"
+        die "apt-get could not install $missing"
+    fi
+    rm -f "$log"
+}
+
+make_venv() {
+    local stamp=build/venv/.made-of hash
+    hash=$(hash_of tests/requirements.txt "$repo")
+    [ "$(cat "$stamp" 2>/dev/null || true)" != "$hash" ] || return 0
+    say "making the Python environment build/venv from tests/requirements.txt"
+    rm -rf build/venv
+    /usr/bin/python3 -m venv build/venv
+    build/venv/bin/python -m pip install --quiet --disable-pip-version-check \
+        --requirement tests/requirements.txt
+    printf '%s\n' "$hash" >"$stamp"
+}
+
+install_packages
+mkdir -p build
+(
+    flock 9
+    make_venv
+) 9>build/.setup.lock
+"$toolchain/terraform.sh" >/dev/null
