@@ -15,6 +15,7 @@ from localcloud.gitlab.durations import seconds_of
 from localcloud.gitlab.expressions import ExpressionError, holds
 from localcloud.gitlab.instance import Instance
 from localcloud.gitlab.jobs import Job
+from localcloud.gitlab.payload import variables
 from localcloud.gitlab.pipelines import Pipeline
 
 
@@ -361,6 +362,27 @@ def test_commits_without_a_pipeline(
 
     assert project.commit(files, message=message) is None
     assert list(project.repository.refs()) == ["refs/heads/main"]
+
+
+def test_a_pipeline_that_somebody_starts_with_variables(instance: Instance) -> None:
+    instance.create_runner()
+    project = instance.create_project("group/project")
+    text = """
+        job: {script: x, variables: {A: file}, rules: [{if: '$A == "asked"'}]}
+        push: {script: x, rules: [{if: '$CI_PIPELINE_SOURCE == "push"'}]}
+    """
+    assert project.commit({".gitlab-ci.yml": text})
+
+    pipeline = project.create_pipeline("main", {"A": "asked"})
+
+    assert statuses(pipeline) == {"job": "pending"}
+    assert pipeline.source == "api"
+    take(pipeline.job("job"))
+    values = [one["value"] for one in variables(instance, pipeline.job("job")) if one["key"] == "A"]
+    assert values[-1] == "asked"
+    for ref in ("nowhere", "main"):
+        with pytest.raises(CiConfigError, match=ref):
+            project.create_pipeline(ref)
 
 
 def test_commits_add_change_and_remove_files(instance: Instance) -> None:

@@ -107,13 +107,19 @@ class CiConfig:
     variables: Mapping[str, Variable]
     jobs: Mapping[str, JobConfig]
 
-    def jobs_for(self, variables: Mapping[str, str]) -> list[JobConfig]:
-        """The jobs of a pipeline, stage by stage. Raises CiConfigError for a missing need."""
+    def jobs_for(
+        self, predefined: Mapping[str, str], settings: Mapping[str, str] | None = None
+    ) -> list[JobConfig]:
+        """The jobs of a pipeline, stage by stage. Raises CiConfigError for a missing need.
+
+        As in GitLab the file's variables win over predefined ones, and a project's settings over
+        both.
+        """
         globals_ = {name: variable.value for name, variable in self.variables.items()}
         kept: dict[str, JobConfig] = {}
         for job in self.jobs.values():
             own = {name: variable.value for name, variable in job.variables.items()}
-            left = job.after_rules({**globals_, **own, **variables})
+            left = job.after_rules({**predefined, **globals_, **own, **(settings or {})})
             if left:
                 kept[job.name] = left
         for job in kept.values():

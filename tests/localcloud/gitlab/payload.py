@@ -148,6 +148,9 @@ def variables(instance: Instance, job: Job) -> list[dict[str, Any]]:
                     raw=not setting.expand,
                 )
             )
+    result += [
+        _variable(key, value, public=False) for key, value in job.pipeline.own_variables.items()
+    ]
     for source in instance.variable_sources:
         result += [
             _variable(key, value, public=False, masked=True) for key, value in source(job).items()

@@ -20,7 +20,7 @@ def ref_variables(ref: str) -> dict[str, str]:
     """The predefined variables that say which ref this is: `refs/heads/…` or `refs/tags/…`."""
     name = ref.split("/", 2)[2]
     kind = "CI_COMMIT_TAG" if ref.startswith("refs/tags/") else "CI_COMMIT_BRANCH"
-    return {"CI_PIPELINE_SOURCE": "push", "CI_COMMIT_REF_NAME": name, kind: name}
+    return {"CI_COMMIT_REF_NAME": name, kind: name}
 
 
 class Pipeline:
@@ -31,7 +31,9 @@ class Pipeline:
         change: RefChange,
         *,
         message: str = "",
+        source: str = "push",
         variables: Mapping[str, Variable] | None = None,
+        own_variables: Mapping[str, str] | None = None,
         yaml_errors: str | None = None,
     ) -> None:
         self._instance = instance
@@ -43,8 +45,9 @@ class Pipeline:
         self.sha = change.after
         self.before_sha = change.before
         self.message = message
-        self.source = "push"
-        self.variables = dict(variables or {})
+        self.source = source
+        self.variables = dict(variables or {})  # the file's
+        self.own_variables = dict(own_variables or {})  # those of whoever started it
         self.yaml_errors = yaml_errors
         self.created_at = time.time()
         self.all_jobs: list[Job] = []

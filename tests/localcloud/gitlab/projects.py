@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from localcloud.gitlab import ci_reader
-from localcloud.gitlab.ci_config import CiConfigError
+from localcloud.gitlab.ci_config import CiConfig, CiConfigError, JobConfig
 from localcloud.gitlab.pipelines import Pipeline, ref_variables
-from localcloud.gitlab.repositories import RefChange, Repository
+from localcloud.gitlab.repositories import NOBODY, RefChange, Repository
 
 if TYPE_CHECKING:
     from localcloud.gitlab.instance import Instance
@@ -73,9 +73,30 @@ class Project:
         with self.repository.push_lock:
             content = files.get(CI_FILE)
             if content is not None:
-                ci_reader.read(content).jobs_for(self._rule_variables(f"refs/heads/{ref}"))
+                self._jobs(ci_reader.read(content), f"refs/heads/{ref}", "push", {})
             change = self.repository.commit(files, ref, message)
             return self._make_pipeline(change)
+
+    def create_pipeline(
+        self,
+        ref: str = "main",
+        variables: Mapping[str, str] | None = None,
+        *,
+        source: str = "api",
+    ) -> Pipeline:
+        """Runs the pipeline of a branch or tag as it is, as a person or a schedule does.
+
+        `variables` win over all others. Raises CiConfigError, also where there is nothing to run.
+        """
+        for full in (f"refs/heads/{ref}", f"refs/tags/{ref}"):
+            commit = self.repository.commit_of(full)
+            if commit:
+                change = RefChange(full, NOBODY, commit)
+                pipeline = self._make_pipeline(change, source=source, variables=variables or {})
+                if pipeline is None:
+                    raise CiConfigError(f"there is nothing to run for {ref}")
+                return pipeline
+        raise CiConfigError(f"there is no branch or tag {ref}")
 
     def refs_changed(self, changed: list[RefChange]) -> list[Pipeline]:
         """Makes the pipelines of a push. What is wrong with a file shows in a failed pipeline."""
@@ -90,30 +111,46 @@ class Project:
                 pipelines.append(pipeline)
         return pipelines
 
-    def _make_pipeline(self, change: RefChange) -> Pipeline | None:
+    def _make_pipeline(
+        self,
+        change: RefChange,
+        *,
+        source: str = "push",
+        variables: Mapping[str, str] | None = None,
+    ) -> Pipeline | None:
         message = self.repository.message(change.after)
-        if any(mark in message for mark in SKIP_MARKS):
+        if source == "push" and any(mark in message for mark in SKIP_MARKS):
             return None
         content = self.repository.file(change.after, CI_FILE)
         if content is None:
             return None
         config = ci_reader.read(content)
-        jobs = config.jobs_for(self._rule_variables(change.ref))
+        own = dict(variables or {})
+        jobs = self._jobs(config, change.ref, source, own)
         if not jobs:
             return None
         pipeline = Pipeline(
-            self._instance, self, change, message=message, variables=config.variables
+            self._instance,
+            self,
+            change,
+            message=message,
+            source=source,
+            variables=config.variables,
+            own_variables=own,
         )
         pipeline.add_jobs(jobs, config.stages)
         self.repository.keep(change.after, f"refs/pipelines/{pipeline.id}")
         self._instance.add_pipeline(pipeline)
         return pipeline
 
-    def _rule_variables(self, ref: str) -> dict[str, str]:
-        settings = {name: variable.value for name, variable in self.variables.items()}
-        return {
-            **settings,
+    def _jobs(
+        self, config: CiConfig, ref: str, source: str, variables: Mapping[str, str]
+    ) -> list[JobConfig]:
+        predefined = {
             **ref_variables(ref),
+            "CI_PIPELINE_SOURCE": source,
             "CI_DEFAULT_BRANCH": self.default_branch,
             "CI_PROJECT_PATH": self.path,
         }
+        settings = {name: variable.value for name, variable in self.variables.items()}
+        return config.jobs_for(predefined, {**settings, **variables})

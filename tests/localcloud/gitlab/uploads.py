@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
@@ -56,7 +55,7 @@ def receive_file(request: Request, folder: Path, name: str = "file") -> tuple[Pa
         partial.unlink()
         raise HttpError(400, f"Bad Request: {name} is missing")
     stored = folder / form.filename
-    os.replace(partial, stored)
+    partial.replace(stored)
     return stored, form.fields
 
 
@@ -75,7 +74,7 @@ class _Form:
             self._part = event
             if isinstance(event, File) and event.name == self.wanted:
                 # A name only: never a path out of the folder, never hidden.
-                base = re.sub(r"[^\w.+-]", "_", os.path.basename(event.filename or "")).lstrip(".")
+                base = re.sub(r"[^\w.+-]", "_", Path(event.filename or "").name).lstrip(".")
                 self.filename = base or "artifacts.zip"
         elif isinstance(event, Epilogue):
             self.ended = True

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from localcloud.gitlab.ci_config import CiConfigError
 from localcloud.gitlab.instance import Instance
 from localcloud.gitlab.jobs import Job
 from localcloud.gitlab.payload import VERSION
@@ -30,6 +31,7 @@ class UserApi:
             ("GET", "/api/v4/projects", self.projects),
             ("GET", project, self.project),
             ("GET", f"{project}/pipelines", self.pipelines),
+            ("POST", f"{project}/pipeline", self.create_pipeline),
             ("GET", f"{project}/pipelines/{{pipeline}}", self.pipeline),
             ("GET", f"{project}/pipelines/{{pipeline}}/jobs", self.pipeline_jobs),
             ("POST", f"{project}/pipelines/{{pipeline}}/cancel", self.cancel_pipeline),
@@ -100,6 +102,17 @@ class UserApi:
 
     def pipelines(self, request: Request, project: str) -> Response:
         return _listed(pipeline_entity, reversed(self._project(project).pipelines))
+
+    def create_pipeline(self, request: Request, project: str) -> Response:
+        parameters = request.parameters()
+        try:
+            listed = {one["key"]: str(one["value"]) for one in parameters.get("variables") or []}
+            pipeline = self._project(project).create_pipeline(
+                str(parameters.get("ref") or ""), listed
+            )
+        except (CiConfigError, KeyError, TypeError) as error:
+            raise HttpError(400, str(error)) from error
+        return json_response(pipeline_entity(pipeline), 201)
 
     def pipeline(self, request: Request, project: str, pipeline: str) -> Response:
         return json_response(pipeline_entity(self._pipeline(project, pipeline)))
