@@ -3,8 +3,8 @@
 locals {
   # What `make dist` wrote. Read here once; nothing is built.
   manifest_file = "${var.artifacts}/artifacts.json"
-  manifest      = var.create && fileexists(local.manifest_file) ? jsondecode(file(local.manifest_file)) : {}
-  built         = lookup(local.manifest, var.architecture, {})
+  manifest      = jsondecode(var.create && fileexists(local.manifest_file) ? file(local.manifest_file) : "{}")
+  built         = try(local.manifest[var.architecture], {})
 
   wanted    = concat(["bootstrap"], var.layers)
   missing   = [for name in local.wanted : name if !contains(keys(local.built), name)]
@@ -74,7 +74,7 @@ module "function" {
   description = var.description
   role_arn    = var.role_arn != null ? var.role_arn : coalesce(module.execution_role.arn, "arn:aws:iam::000000000000:role/none")
   # One that is missing is refused with the output function_arn, which says what to run.
-  package      = lookup(local.packages, "bootstrap", { path = local.manifest_file, source_code_hash = base64sha256("") })
+  package      = try(local.packages["bootstrap"], { path = local.manifest_file, source_code_hash = base64sha256("") })
   handler      = "run"
   architecture = var.architecture
   # More than five are refused with the output function_arn, which names the two inputs.

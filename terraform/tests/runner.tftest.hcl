@@ -118,6 +118,20 @@ run "chooses_artifacts_by_architecture" {
   }
 }
 
+run "reads_a_manifest_of_one_architecture_and_one_artifact" {
+  command = plan
+
+  variables {
+    artifacts = "tests/artifacts/one-architecture"
+    layers    = []
+  }
+
+  assert {
+    condition     = local.packages["bootstrap"].path == "tests/artifacts/one-architecture/x86_64/bootstrap.zip"
+    error_message = "The bootstrap is not found."
+  }
+}
+
 run "takes_a_role_of_the_caller" {
   command = plan
 
