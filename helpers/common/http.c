@@ -61,7 +61,8 @@ static bool is_worth_repeating(const struct http_retry *retry, int status,
     static const int usual[] = {408, 429, 500, 502, 503, 504, 0};
     if (status == 0) {
         return !error_is(failure, "url") && !error_is(failure, "certificate") &&
-               !error_is(failure, "too_large") && !error_is(failure, "canceled");
+               !error_is(failure, "too_large") && !error_is(failure, "canceled") &&
+               !error_is(failure, "system");
     }
     const int *candidate = retry->statuses != NULL ? retry->statuses : usual;
     while (*candidate != 0 && *candidate != status) {

@@ -376,11 +376,15 @@ bool http_transfer_result(const struct http_transfer *transfer, struct error *er
     if (transfer->result == CURLE_OK) {
         return true;
     }
+    // Also for an answer that is no HTTP/1.x; else it is a redirect to a protocol not allowed.
+    const bool no_http =
+        transfer->result == CURLE_UNSUPPORTED_PROTOCOL && transfer->status == 0;
     if (transfer->failure.code[0] != '\0') {
         *err = transfer->failure;
         return error_prefix(err, "%s", transfer->what);
     }
-    return error_set(err, code_of(transfer->result), "%s: %s", transfer->what,
+    return error_set(err, no_http ? "protocol" : code_of(transfer->result), "%s: %s",
+                     transfer->what,
                      transfer->curl_error[0] != '\0' ? transfer->curl_error
                                                      : curl_easy_strerror(transfer->result));
 }
