@@ -50,14 +50,12 @@ class HttpServer:
         self.tls = tls
         self.requests: list[RecordedRequest] = []
         self.port = 0
-        self.stopping = threading.Event()
         self._listener: _Listener | None = None
         self._thread: threading.Thread | None = None
 
     def start(self, port: int = 0) -> None:
         if self._listener:
             return
-        self.stopping.clear()
         self._listener = _Listener(("127.0.0.1", port or self.port), self)
         self.port = self._listener.server_address[1]
         self._thread = threading.Thread(
@@ -68,7 +66,7 @@ class HttpServer:
     def stop(self) -> None:
         if not self._listener or not self._thread:
             return
-        self.stopping.set()
+        self._listener.stopping.set()
         self._listener.shutdown()
         self._thread.join()
         self._listener.server_close()
@@ -83,6 +81,7 @@ class _Listener(http.server.ThreadingHTTPServer):
 
     def __init__(self, address: tuple[str, int], owner: HttpServer) -> None:
         self.owner = owner
+        self.stopping = threading.Event()
         self.connections: set[socket.socket] = set()
         self.connections_lock = threading.Lock()
         super().__init__(address, _Handler)
@@ -132,7 +131,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         super().setup()
         with self.server.connections_lock:
             self.server.connections.add(self.connection)
-        if owner.stopping.is_set():
+        if self.server.stopping.is_set():
             self.close_connection = True
 
     def finish(self) -> None:
@@ -171,7 +170,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         response = self._answer(request, fault)
         try:
             request.drain()
-            if fault and fault.cut_response:
+            if self.server.stopping.is_set() or (fault and fault.cut_response):
                 raise _Cut
             record.status = response.status
             self._send(response, fault.cut_response_after if fault else None)
@@ -186,7 +185,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         return SizedBody(self.rfile, int(self.headers.get("Content-Length") or 0))
 
     def _suffer(self, request: Request, fault: Fault) -> None:
-        if fault.delay and self.server.owner.stopping.wait(fault.delay):
+        if fault.delay and self.server.stopping.wait(fault.delay):
             raise _Cut
         if fault.cut_after is not None:
             left = fault.cut_after
@@ -211,7 +210,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _client_gone(self) -> bool:
         """Whether the client has hung up while it waits for an answer."""
-        if self.server.owner.stopping.is_set():
+        if self.server.stopping.is_set():
             return True
         readable, _, _ = select.select([self.connection], [], [], 0)
         if not readable:
