@@ -17,11 +17,11 @@
 #define MAX_CA_FILE ((size_t)4 << 20)
 #define MAX_HOSTS 64
 
-static bool has_only(struct slice text, const char *punctuation)
-{
+static bool has_only(struct slice text, const char *punctuation) {
     for (size_t i = 0; i < text.len; i++) {
         char c = text.data[i];
-        bool alphanumeric = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        bool alphanumeric =
+            (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
         if (!alphanumeric && (c == '\0' || !strchr(punctuation, c))) {
             return false;
         }
@@ -29,8 +29,7 @@ static bool has_only(struct slice text, const char *punctuation)
     return true;
 }
 
-static bool is_digits(struct slice text, size_t count)
-{
+static bool is_digits(struct slice text, size_t count) {
     for (size_t i = 0; i < text.len; i++) {
         if (text.data[i] < '0' || text.data[i] > '9') {
             return false;
@@ -39,8 +38,7 @@ static bool is_digits(struct slice text, size_t count)
     return text.len == count;
 }
 
-static bool has_blank_or_control(struct slice text)
-{
+static bool has_blank_or_control(struct slice text) {
     for (size_t i = 0; i < text.len; i++) {
         if ((unsigned char)text.data[i] <= ' ' || text.data[i] == 0x7f) {
             return true;
@@ -49,13 +47,11 @@ static bool has_blank_or_control(struct slice text)
     return false;
 }
 
-static bool flaw(struct error *err, const char *text)
-{
+static bool flaw(struct error *err, const char *text) {
     return error_set(err, "form", "%s", text);
 }
 
-bool form_integer(struct slice text, int64_t min, int64_t max, int64_t *value, struct error *err)
-{
+bool form_integer(struct slice text, int64_t min, int64_t max, int64_t *value, struct error *err) {
     int64_t number = 0;
     if (!slice_parse_integer(text, &number)) {
         struct slice digits = slice_skip(text, slice_starts_with(text, SLICE("-")));
@@ -69,8 +65,7 @@ bool form_integer(struct slice text, int64_t min, int64_t max, int64_t *value, s
     return true;
 }
 
-bool form_boolean(struct slice text, bool *value, struct error *err)
-{
+bool form_boolean(struct slice text, bool *value, struct error *err) {
     if (!slice_equal_text(text, "true") && !slice_equal_text(text, "false")) {
         return flaw(err, "is neither of the two words");
     }
@@ -78,8 +73,7 @@ bool form_boolean(struct slice text, bool *value, struct error *err)
     return true;
 }
 
-bool form_name(struct slice text, struct error *err)
-{
+bool form_name(struct slice text, struct error *err) {
     for (size_t i = 0; i < text.len; i++) {
         if ((unsigned char)text.data[i] < ' ' || text.data[i] == 0x7f) {
             return flaw(err, "has a control character");
@@ -90,14 +84,12 @@ bool form_name(struct slice text, struct error *err)
 
 // --- URL -------------------------------------------------------------------------------------
 
-static void destroy_url(CURLU **url)
-{
+static void destroy_url(CURLU **url) {
     curl_url_cleanup(*url);
 }
 
 /// A part as a copy of ours, or NULL where the URL has none.
-static char *url_part(CURLU *url, CURLUPart part, unsigned flags)
-{
+static char *url_part(CURLU *url, CURLUPart part, unsigned flags) {
     char *text = NULL;
     if (curl_url_get(url, part, &text, flags) != CURLUE_OK) {
         return NULL;
@@ -107,15 +99,13 @@ static char *url_part(CURLU *url, CURLUPart part, unsigned flags)
     return copy;
 }
 
-static bool has_part(CURLU *url, CURLUPart part)
-{
+static bool has_part(CURLU *url, CURLUPart part) {
     cleanup_free char *text = url_part(url, part, 0);
     return text != NULL;
 }
 
 /// Host without the brackets of an IPv6 address.
-static char *bare_host(CURLU *url)
-{
+static char *bare_host(CURLU *url) {
     cleanup_free char *host = url_part(url, CURLUPART_HOST, 0);
     struct slice name = slice_text(host);
     if (slice_starts_with(name, SLICE("[")) && slice_ends_with(name, SLICE("]"))) {
@@ -124,8 +114,7 @@ static char *bare_host(CURLU *url)
     return name.len > 0 ? slice_copy(name) : NULL;
 }
 
-bool form_server_url(struct slice text, struct form_url *out, struct error *err)
-{
+bool form_server_url(struct slice text, struct form_url *out, struct error *err) {
     bool https = text.len > 8 && strncasecmp(text.data, "https://", 8) == 0;
     bool http = text.len > 7 && strncasecmp(text.data, "http://", 7) == 0;
     if (!https && !http) {
@@ -169,8 +158,7 @@ bool form_server_url(struct slice text, struct form_url *out, struct error *err)
 // --- AWS names -------------------------------------------------------------------------------
 
 bool form_arn(struct slice text, const char *service, bool regional, const char *resource,
-              struct error *err)
-{
+              struct error *err) {
     struct slice rest = text;
     struct slice part[5];
     for (size_t i = 0; i < 5; i++) {
@@ -200,8 +188,7 @@ bool form_arn(struct slice text, const char *service, bool regional, const char 
     return true;
 }
 
-bool form_parameter(struct slice text, struct error *err)
-{
+bool form_parameter(struct slice text, struct error *err) {
     if (slice_starts_with(text, SLICE("arn:"))) {
         return form_arn(text, "ssm", true, "parameter/", err);
     }
@@ -217,8 +204,7 @@ bool form_parameter(struct slice text, struct error *err)
     return !slice_ends_with(text, SLICE("/")) || flaw(err, "ends with a slash");
 }
 
-bool form_role_arn(struct slice text, struct error *err)
-{
+bool form_role_arn(struct slice text, struct error *err) {
     if (!form_arn(text, "iam", false, "role/", err)) {
         return false;
     }
@@ -228,8 +214,7 @@ bool form_role_arn(struct slice text, struct error *err)
 
 // --- Certificates ----------------------------------------------------------------------------
 
-static bool has_certificate(struct slice pem)
-{
+static bool has_certificate(struct slice pem) {
     BIO *bio = BIO_new_mem_buf(pem.data, slice_print_length(pem));
     X509 *certificate = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
     bool found = certificate != NULL;
@@ -239,8 +224,7 @@ static bool has_certificate(struct slice pem)
     return found;
 }
 
-bool form_ca_file(struct slice text, struct error *err)
-{
+bool form_ca_file(struct slice text, struct error *err) {
     if (!slice_starts_with(text, SLICE("/"))) {
         return flaw(err, "is not an absolute path");
     }
@@ -255,8 +239,7 @@ bool form_ca_file(struct slice text, struct error *err)
 
 // --- Hosts -----------------------------------------------------------------------------------
 
-static bool append_address(struct buffer *addresses, const struct json *value, struct error *err)
-{
+static bool append_address(struct buffer *addresses, const struct json *value, struct error *err) {
     struct slice text;
     if (!json_as_string(value, &text, err)) {
         return false;
@@ -273,8 +256,7 @@ static bool append_address(struct buffer *addresses, const struct json *value, s
     return buffer_check(addresses, value->path, err);
 }
 
-static bool read_addresses(const struct json *value, struct buffer *addresses, struct error *err)
-{
+static bool read_addresses(const struct json *value, struct buffer *addresses, struct error *err) {
     if (cJSON_IsString(value->node)) {
         return append_address(addresses, value, err);
     }
@@ -291,8 +273,7 @@ static bool read_addresses(const struct json *value, struct buffer *addresses, s
 }
 
 static bool read_hosts(const struct json *object, struct http_host *hosts, size_t *count,
-                       struct error *err)
-{
+                       struct error *err) {
     struct json_iterator it = {0};
     while (json_each(object, &it)) {
         if (it.key.len == 0 || it.key.len > 253 || it.key.data[0] == '-' ||
@@ -315,8 +296,7 @@ static bool read_hosts(const struct json *object, struct http_host *hosts, size_
     return true;
 }
 
-bool form_hosts(struct slice text, struct http_host **hosts, size_t *count, struct error *err)
-{
+bool form_hosts(struct slice text, struct http_host **hosts, size_t *count, struct error *err) {
     cleanup_json_document struct json_document document = {0};
     if (!json_parse(text, "the value", &document, err) || !json_as_object(&document.root, err)) {
         return false;
@@ -332,8 +312,7 @@ bool form_hosts(struct slice text, struct http_host **hosts, size_t *count, stru
     return true;
 }
 
-void form_hosts_destroy(struct http_host *hosts, size_t count)
-{
+void form_hosts_destroy(struct http_host *hosts, size_t count) {
     for (size_t i = 0; i < count; i++) {
         free((char *)hosts[i].name);
         free((char *)hosts[i].addresses);

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
 #include <sys/stat.h>
 
 #include "bootstrap/runner_log.h"
@@ -21,8 +20,7 @@
 
 // --- Finding it --------------------------------------------------------------------------------
 
-char *runner_search_path(void)
-{
+char *runner_search_path(void) {
     const char *path = getenv("PATH");
     if (!path || !*path) {
         return xstrdup("/usr/local/bin:/usr/bin:/bin:" LAYER_BIN);
@@ -37,14 +35,12 @@ char *runner_search_path(void)
     return xasprintf("%s:" LAYER_BIN, path);
 }
 
-static bool is_program(const char *path)
-{
+static bool is_program(const char *path) {
     struct stat status;
     return stat(path, &status) == 0 && S_ISREG(status.st_mode) && access(path, X_OK) == 0;
 }
 
-char *runner_find(const char *search_path, struct error *err)
-{
+char *runner_find(const char *search_path, struct error *err) {
     struct slice rest = slice_text(search_path);
     struct slice folder;
     while (slice_split(&rest, ':', &folder)) {
@@ -66,8 +62,7 @@ char *runner_find(const char *search_path, struct error *err)
 
 // --- Command line and environment --------------------------------------------------------------
 
-char **runner_argv(const struct runner_options *options)
-{
+char **runner_argv(const struct runner_options *options) {
     size_t extra = 0;
     while (options->extra_args && options->extra_args[extra]) {
         extra++;
@@ -97,16 +92,14 @@ char **runner_argv(const struct runner_options *options)
     return argv;
 }
 
-void runner_argv_destroy(char **argv)
-{
+void runner_argv_destroy(char **argv) {
     for (char **argument = argv; argument && *argument; argument++) {
         free(*argument);
     }
     free(argv);
 }
 
-static void destroy_argvp(char ***argv)
-{
+static void destroy_argvp(char ***argv) {
     runner_argv_destroy(*argv);
 }
 
@@ -143,8 +136,7 @@ static const char *const allowed[] = {
 };
 
 static void set_credentials(const struct aws_credentials *credentials,
-                            struct environment *environment)
-{
+                            struct environment *environment) {
     if (!credentials) {
         // There is no instance metadata service in Lambda: SDKs shall not wait for one.
         environment_set_text(environment, "AWS_EC2_METADATA_DISABLED", "true");
@@ -158,8 +150,7 @@ static void set_credentials(const struct aws_credentials *credentials,
     }
 }
 
-void runner_environment(const struct runner_options *options, struct environment *environment)
-{
+void runner_environment(const struct runner_options *options, struct environment *environment) {
     environment_inherit(environment, allowed);
     environment_set_text(environment, "PATH", options->search_path);
     workspace_set_environment(options->workspace, environment);
@@ -174,29 +165,16 @@ void runner_environment(const struct runner_options *options, struct environment
 struct runner {
     struct process *process;
     struct runner_log *log;
-    /// Our end of the pipe that is its stdout and stderr.
+    /// Our end of the pipe that is its stdout and stderr; -1 once there is nothing to come.
     int output;
-    /// Readable when there is output, or when what the caller waits for is readable.
-    int events;
-    /// The caller's descriptor that `events` knows of.
-    int wake_fd;
 };
 
-static bool watch(const struct runner *runner, int fd, struct error *err)
-{
-    struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
-    return epoll_ctl(runner->events, EPOLL_CTL_ADD, fd, &event) == 0 ||
-           error_errno(err, errno, "cannot wait for gitlab-runner");
-}
-
 static bool spawn(struct runner *runner, const struct runner_options *options, int output,
-                  struct error *err)
-{
+                  struct error *err) {
     char **argv __attribute__((cleanup(destroy_argvp))) = runner_argv(options);
     cleanup_environment struct environment environment = {0};
     runner_environment(options, &environment);
-    struct process_options process =
-        process_options((const char *const *)argv, &environment);
+    struct process_options process = process_options((const char *const *)argv, &environment);
     process.directory = workspace_builds(options->workspace);
     process.stdout_fd = output;
     process.stderr_fd = output;
@@ -205,8 +183,7 @@ static bool spawn(struct runner *runner, const struct runner_options *options, i
     return runner->process != NULL;
 }
 
-static bool start(struct runner *runner, const struct runner_options *options, struct error *err)
-{
+static bool start(struct runner *runner, const struct runner_options *options, struct error *err) {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) < 0) {
         return error_errno(err, errno, "cannot make a pipe");
@@ -217,17 +194,12 @@ static bool start(struct runner *runner, const struct runner_options *options, s
     if (fcntl(runner->output, F_SETFL, O_NONBLOCK) < 0) {
         return error_errno(err, errno, "cannot set up a pipe");
     }
-    runner->events = epoll_create1(EPOLL_CLOEXEC);
-    if (runner->events < 0) {
-        return error_errno(err, errno, "cannot make an epoll");
-    }
-    return watch(runner, runner->output, err) && spawn(runner, options, write_end, err);
+    return spawn(runner, options, write_end, err);
 }
 
-struct runner *runner_start(const struct runner_options *options, struct error *err)
-{
+struct runner *runner_start(const struct runner_options *options, struct error *err) {
     cleanup_runner struct runner *runner = xcalloc(1, sizeof(*runner));
-    *runner = (struct runner){.output = -1, .events = -1, .wake_fd = -1};
+    runner->output = -1;
     runner->log = runner_log_new(MAX_LOG_LINES);
     if (!start(runner, options, err)) {
         error_set(err, CRASHED, "cannot start gitlab-runner: %s", err->message);
@@ -236,87 +208,48 @@ struct runner *runner_start(const struct runner_options *options, struct error *
     return steal_pointer(&runner);
 }
 
-/// Hands on what has been written; false where there is nothing to come any more.
-static bool drain(struct runner *runner)
-{
+static void close_output(struct runner *runner) {
+    if (runner->output >= 0) {
+        close(steal_fd(&runner->output));
+    }
+}
+
+/// Hands on what has been written.
+static void drain(struct runner *runner) {
     char bytes[4096];
-    for (size_t total = 0; total < MAX_DRAIN;) {
+    for (size_t total = 0; runner->output >= 0 && total < MAX_DRAIN;) {
         ssize_t count = read(runner->output, bytes, sizeof(bytes));
         if (count > 0) {
             runner_log_feed(runner->log, slice_make(bytes, (size_t)count));
             total += (size_t)count;
-        } else if (count == 0 || (errno != EAGAIN && errno != EINTR)) {
-            return false;
-        } else if (errno == EAGAIN) {
-            return true;
+        } else if (count < 0 && errno == EAGAIN) {
+            return;
+        } else if (count == 0 || errno != EINTR) {
+            close_output(runner);
         }
     }
-    return true;
 }
 
-/// Hands on output; true if it was not (only) output that ended the wait.
-static bool handle_events(struct runner *runner)
-{
-    struct epoll_event ready[2];
-    int count = epoll_wait(runner->events, ready, 2, 0);
-    bool woken = false;
-    for (int i = 0; i < count; i++) {
-        if (ready[i].data.fd != runner->output) {
-            woken = true;
-        } else if (!drain(runner)) {
-            epoll_ctl(runner->events, EPOLL_CTL_DEL, runner->output, NULL);
-        }
-    }
-    return woken;
+bool runner_wait(struct runner *runner, int64_t timeout_ms, struct process_exit *end) {
+    enum process_wait result = process_wait(runner->process, timeout_ms, runner->output, end);
+    drain(runner);
+    return result == PROCESS_EXITED;
 }
 
-static void set_wake_fd(struct runner *runner, int wake_fd)
-{
-    if (runner->wake_fd == wake_fd) {
-        return;
-    }
-    if (runner->wake_fd > 0) {
-        epoll_ctl(runner->events, EPOLL_CTL_DEL, runner->wake_fd, NULL);
-    }
-    struct error err;
-    runner->wake_fd = wake_fd;
-    if (wake_fd > 0 && !watch(runner, wake_fd, &err)) {
-        // The time limits of runner_wait() still work.
-        log_warn("cannot wait for the broker", LOG_ERROR_FIELDS(&err));
-    }
-}
-
-enum process_wait runner_wait(struct runner *runner, int64_t timeout_ms, int wake_fd,
-                              struct process_exit *end)
-{
-    set_wake_fd(runner, wake_fd);
-    enum process_wait result = process_wait(runner->process, timeout_ms, runner->events, end);
-    bool woken = handle_events(runner);
-    // Output alone is nothing that the caller waits for; it looks at its clock all the same.
-    return result == PROCESS_WOKEN && !woken ? PROCESS_RUNNING : result;
-}
-
-void runner_terminate(struct runner *runner)
-{
+void runner_terminate(struct runner *runner) {
     struct error err;
     if (!process_signal(runner->process, SIGTERM, &err)) {
         log_warn("cannot stop gitlab-runner", LOG_ERROR_FIELDS(&err));
     }
 }
 
-void runner_destroyp(struct runner **pointer)
-{
+void runner_destroyp(struct runner **pointer) {
     struct runner *runner = *pointer;
     if (!runner) {
         return;
     }
-    if (runner->output >= 0) {
-        drain(runner);
-        close(runner->output);
-    }
-    if (runner->events >= 0) {
-        close(runner->events);
-    }
+    drain(runner);
+    close_output(runner);
     process_destroy(runner->process);
     runner_log_destroy(runner->log);
     free(runner);

@@ -54,9 +54,8 @@ struct runner *runner_start(const struct runner_options *options, struct error *
 /// Forgets about it, after its end; logs what is left of its output.
 void runner_destroyp(struct runner **runner);
 
-/// Waits for its end, for `wake_fd`, or for the time limit, and hands on what it writes to our log
-/// meanwhile. See process_wait().
-enum process_wait runner_wait(struct runner *runner, int64_t timeout_ms, int wake_fd,
-                              struct process_exit *end);
+/// Waits for its end, at most so long, and hands on to our log what it writes meanwhile. True once
+/// it has ended. May return false before the time is over.
+bool runner_wait(struct runner *runner, int64_t timeout_ms, struct process_exit *end);
 /// Sends SIGTERM to the runner alone, which then aborts its job and reports.
 void runner_terminate(struct runner *runner);

@@ -36,8 +36,7 @@ static const char *const longer_names[] = {
     "tls-", "token-", "unhealthy-", "clone-", "cache-", "custom", "clean-", "request-", "rollback-",
 };
 
-static bool is_longer_name(struct slice name)
-{
+static bool is_longer_name(struct slice name) {
     for (size_t i = 0; i < sizeof(longer_names) / sizeof(longer_names[0]); i++) {
         if (slice_starts_with(name, slice_text(longer_names[i]))) {
             return true;
@@ -47,8 +46,7 @@ static bool is_longer_name(struct slice name)
 }
 
 /// The index of the refused option that the argument spells, or REFUSED_COUNT.
-static size_t find_refused(struct slice argument)
-{
+static size_t find_refused(struct slice argument) {
     // Blanks in front would make it an operand, but nobody means that.
     struct slice text = slice_trim(argument);
     struct slice name = text;
@@ -76,14 +74,12 @@ static size_t find_refused(struct slice argument)
     return REFUSED_COUNT;
 }
 
-const char *runner_args_refused(struct slice argument)
-{
+const char *runner_args_refused(struct slice argument) {
     size_t index = find_refused(argument);
     return index < REFUSED_COUNT ? refused_options[index].spelling : NULL;
 }
 
-static bool copy_arguments(const struct json *array, char **args, struct error *err)
-{
+static bool copy_arguments(const struct json *array, char **args, struct error *err) {
     size_t count = 0;
     struct json_iterator it = {0};
     while (json_each(array, &it)) {
@@ -107,8 +103,7 @@ static bool copy_arguments(const struct json *array, char **args, struct error *
     return true;
 }
 
-char **runner_args_parse(struct slice text, struct error *err)
-{
+char **runner_args_parse(struct slice text, struct error *err) {
     cleanup_json_document struct json_document document = {0};
     if (!json_parse(text, "the value", &document, err) || !json_as_array(&document.root, err)) {
         return NULL;
@@ -121,8 +116,7 @@ char **runner_args_parse(struct slice text, struct error *err)
     return args;
 }
 
-void runner_args_destroy(char **args)
-{
+void runner_args_destroy(char **args) {
     for (char **arg = args; arg && *arg; arg++) {
         free(*arg);
     }

@@ -17,16 +17,14 @@ struct runner_log {
     unsigned max_lines;
 };
 
-struct runner_log *runner_log_new(unsigned max_lines)
-{
+struct runner_log *runner_log_new(unsigned max_lines) {
     struct runner_log *log = xcalloc(1, sizeof(*log));
     buffer_init(&log->line, MAX_LINE);
     log->max_lines = max_lines;
     return log;
 }
 
-static enum log_level level_of(struct slice word)
-{
+static enum log_level level_of(struct slice word) {
     static const struct {
         const char *word;
         enum log_level level;
@@ -43,12 +41,10 @@ static enum log_level level_of(struct slice word)
     return LOG_LEVEL_INFO;
 }
 
-struct runner_line runner_log_parse(struct slice line, struct json_document *document)
-{
+struct runner_line runner_log_parse(struct slice line, struct json_document *document) {
     struct runner_line result = {.level = LOG_LEVEL_INFO, .message = line};
     struct error ignored;
-    if (!slice_starts_with(line, SLICE("{")) ||
-        !json_parse(line, "line", document, &ignored)) {
+    if (!slice_starts_with(line, SLICE("{")) || !json_parse(line, "line", document, &ignored)) {
         return result;
     }
     struct slice level = {0};
@@ -69,8 +65,7 @@ struct runner_line runner_log_parse(struct slice line, struct json_document *doc
     return result;
 }
 
-static void write_line(const struct runner_line *line)
-{
+static void write_line(const struct runner_line *line) {
     char *message = slice_copy(line->message);
     struct log_field fields[4] = {log_text("source", "gitlab-runner")};
     size_t count = 1;
@@ -84,8 +79,7 @@ static void write_line(const struct runner_line *line)
     free(message);
 }
 
-static void end_line(struct runner_log *log)
-{
+static void end_line(struct runner_log *log) {
     struct slice line = slice_trim(buffer_slice(&log->line));
     if (line.len > 0) {
         if (log->lines < log->max_lines) {
@@ -99,8 +93,7 @@ static void end_line(struct runner_log *log)
     log->skipping = false;
 }
 
-static void append(struct runner_log *log, struct slice part)
-{
+static void append(struct runner_log *log, struct slice part) {
     size_t room = MAX_LINE - log->line.len;
     if (log->skipping) {
         return;
@@ -109,8 +102,7 @@ static void append(struct runner_log *log, struct slice part)
     buffer_append(&log->line, slice_make(part.data, part.len < room ? part.len : room));
 }
 
-void runner_log_feed(struct runner_log *log, struct slice bytes)
-{
+void runner_log_feed(struct runner_log *log, struct slice bytes) {
     while (bytes.len > 0) {
         size_t end = slice_find(bytes, '\n');
         append(log, slice_make(bytes.data, end));
@@ -122,8 +114,7 @@ void runner_log_feed(struct runner_log *log, struct slice bytes)
     }
 }
 
-void runner_log_destroy(struct runner_log *log)
-{
+void runner_log_destroy(struct runner_log *log) {
     if (!log) {
         return;
     }

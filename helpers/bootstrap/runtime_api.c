@@ -27,14 +27,12 @@ struct runtime_api {
     char *next_url;
 };
 
-static struct http_client *new_client(struct clock *clock)
-{
+static struct http_client *new_client(struct clock *clock) {
     return http_client_new(
         &(struct http_client_options){.clock = clock, .allow_http = true, .no_proxy = true});
 }
 
-struct runtime_api *runtime_api_new(const char *address, struct clock *clock)
-{
+struct runtime_api *runtime_api_new(const char *address, struct clock *clock) {
     struct runtime_api *api = xcalloc(1, sizeof(*api));
     api->clock = clock ? clock : clock_system();
     api->http = new_client(api->clock);
@@ -43,8 +41,7 @@ struct runtime_api *runtime_api_new(const char *address, struct clock *clock)
     return api;
 }
 
-void runtime_api_destroy(struct runtime_api *api)
-{
+void runtime_api_destroy(struct runtime_api *api) {
     if (api) {
         http_client_destroy(api->http);
         free(api->base);
@@ -53,8 +50,7 @@ void runtime_api_destroy(struct runtime_api *api)
     }
 }
 
-void invocation_clean_up(struct invocation *invocation)
-{
+void invocation_clean_up(struct invocation *invocation) {
     free(invocation->request_id);
     free(invocation->function_arn);
     free(invocation->trace_id);
@@ -65,23 +61,20 @@ void invocation_clean_up(struct invocation *invocation)
 // --- next --------------------------------------------------------------------------------------
 
 /// A copy of the header, or NULL where it is missing or empty.
-static char *copy_header(const struct http_response *response, const char *name)
-{
+static char *copy_header(const struct http_response *response, const char *name) {
     struct slice value;
     bool there = http_response_header(response, name, &value) && value.len > 0;
     return there ? slice_copy(value) : NULL;
 }
 
 /// The id becomes part of a path: nothing in it may mean something there.
-static bool is_request_id(const char *id)
-{
+static bool is_request_id(const char *id) {
     size_t len = strlen(id);
     return len <= 128 && strspn(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                     "0123456789-_") == len;
 }
 
-static int64_t read_deadline(const struct runtime_api *api, const struct http_response *response)
-{
+static int64_t read_deadline(const struct runtime_api *api, const struct http_response *response) {
     struct slice value;
     int64_t deadline_ms = 0;
     if (http_response_header(response, "Lambda-Runtime-Deadline-Ms", &value) &&
@@ -92,8 +85,7 @@ static int64_t read_deadline(const struct runtime_api *api, const struct http_re
 }
 
 static bool take_invocation(const struct runtime_api *api, struct http_response *response,
-                            struct invocation *invocation, struct error *err)
-{
+                            struct invocation *invocation, struct error *err) {
     if (response->status != 200) {
         return error_set(err, "status", "the Runtime API answered %d instead of an event",
                          response->status);
@@ -114,8 +106,7 @@ static bool take_invocation(const struct runtime_api *api, struct http_response 
 }
 
 bool runtime_api_next(struct runtime_api *api, int cancel_fd, struct invocation *invocation,
-                      struct error *err)
-{
+                      struct error *err) {
     const struct http_request request = {
         .method = "GET",
         .url = api->next_url,
@@ -139,8 +130,7 @@ bool runtime_api_next(struct runtime_api *api, int cancel_fd, struct invocation 
 
 static bool post(struct runtime_api *api, const char *url, const struct http_header *headers,
                  size_t header_count, struct slice body, int64_t deadline_ms, int *status,
-                 struct error *err)
-{
+                 struct error *err) {
     const struct http_request request = {
         .method = "POST",
         .url = url,
@@ -159,8 +149,7 @@ static bool post(struct runtime_api *api, const char *url, const struct http_hea
     return true;
 }
 
-static enum runtime_answer judge(bool answered, int status, struct error *err)
-{
+static enum runtime_answer judge(bool answered, int status, struct error *err) {
     if (!answered) {
         return RUNTIME_REFUSED;
     }
@@ -177,8 +166,7 @@ static enum runtime_answer judge(bool answered, int status, struct error *err)
 
 enum runtime_answer runtime_api_respond(struct runtime_api *api,
                                         const struct invocation *invocation, struct slice body,
-                                        struct error *err)
-{
+                                        struct error *err) {
     const struct http_header headers[] = {{SLICE("Content-Type"), SLICE("application/json")}};
     cleanup_free char *url =
         xasprintf("%s/invocation/%s/response", api->base, invocation->request_id);
@@ -188,8 +176,7 @@ enum runtime_answer runtime_api_respond(struct runtime_api *api,
 }
 
 /// {"errorMessage": ..., "errorType": ..., "stackTrace": []}
-static bool append_failure(const struct error *failure, struct buffer *body, struct error *err)
-{
+static bool append_failure(const struct error *failure, struct buffer *body, struct error *err) {
     buffer_append_text(body, "{\"errorMessage\":");
     json_append_string(body, slice_text(failure->message));
     buffer_append_text(body, ",\"errorType\":");
@@ -199,8 +186,7 @@ static bool append_failure(const struct error *failure, struct buffer *body, str
 }
 
 static bool post_failure(struct runtime_api *api, const char *url, const struct error *failure,
-                         int64_t deadline_ms, int *status, struct error *err)
-{
+                         int64_t deadline_ms, int *status, struct error *err) {
     cleanup_buffer struct buffer body = BUFFER_INIT(MAX_ANSWER);
     if (!append_failure(failure, &body, err)) {
         return false;
@@ -213,18 +199,15 @@ static bool post_failure(struct runtime_api *api, const char *url, const struct 
 }
 
 enum runtime_answer runtime_api_fail(struct runtime_api *api, const struct invocation *invocation,
-                                     const struct error *failure, struct error *err)
-{
-    cleanup_free char *url =
-        xasprintf("%s/invocation/%s/error", api->base, invocation->request_id);
+                                     const struct error *failure, struct error *err) {
+    cleanup_free char *url = xasprintf("%s/invocation/%s/error", api->base, invocation->request_id);
     int status = 0;
     bool answered = post_failure(api, url, failure, invocation->deadline_ms, &status, err);
     return judge(answered, status, err);
 }
 
 bool runtime_api_init_error(struct runtime_api *api, const struct error *failure,
-                            struct error *err)
-{
+                            struct error *err) {
     cleanup_free char *url = xasprintf("%s/init/error", api->base);
     int64_t deadline_ms = clock_now_ms(api->clock) + INIT_ERROR_TIMEOUT_MS;
     int status = 0;

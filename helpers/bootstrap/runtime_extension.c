@@ -22,8 +22,7 @@ struct extension {
     char *identifier;
 };
 
-static void extension_destroy(struct extension *extension)
-{
+static void extension_destroy(struct extension *extension) {
     http_client_destroy(extension->http);
     free(extension->register_url);
     free(extension->next_url);
@@ -31,15 +30,13 @@ static void extension_destroy(struct extension *extension)
     free(extension);
 }
 
-static void extension_destroyp(struct extension **extension)
-{
+static void extension_destroyp(struct extension **extension) {
     if (*extension) {
         extension_destroy(*extension);
     }
 }
 
-static bool register_extension(struct extension *extension, struct error *err)
-{
+static bool register_extension(struct extension *extension, struct error *err) {
     const struct http_header headers[] = {
         {SLICE("Content-Type"), SLICE("application/json")},
         {SLICE("Lambda-Extension-Name"), SLICE("runlet")},
@@ -68,8 +65,7 @@ static bool register_extension(struct extension *extension, struct error *err)
 
 /// Waits for an event that is not to come. Where it ends all the same, nothing is lost but the
 /// SIGTERM.
-static void *wait_for_ever(void *argument)
-{
+static void *wait_for_ever(void *argument) {
     struct extension *extension = argument;
     const struct http_header headers[] = {
         {SLICE("Lambda-Extension-Identifier"), slice_text(extension->identifier)},
@@ -90,8 +86,7 @@ static void *wait_for_ever(void *argument)
     return NULL;
 }
 
-static bool start_thread(struct extension *extension, struct error *err)
-{
+static bool start_thread(struct extension *extension, struct error *err) {
     pthread_attr_t attributes;
     int failed = pthread_attr_init(&attributes);
     if (failed) {
@@ -115,12 +110,11 @@ static bool start_thread(struct extension *extension, struct error *err)
     return !failed || error_errno(err, failed, "cannot start a thread");
 }
 
-bool runtime_extension_start(const char *address, struct error *err)
-{
+bool runtime_extension_start(const char *address, struct error *err) {
     struct extension *extension __attribute__((cleanup(extension_destroyp))) =
         xcalloc(1, sizeof(*extension));
-    extension->http = http_client_new(
-        &(struct http_client_options){.allow_http = true, .no_proxy = true});
+    extension->http =
+        http_client_new(&(struct http_client_options){.allow_http = true, .no_proxy = true});
     extension->register_url = xasprintf("http://%s/2020-01-01/extension/register", address);
     extension->next_url = xasprintf("http://%s/2020-01-01/extension/event/next", address);
     if (!register_extension(extension, err) || !start_thread(extension, err)) {

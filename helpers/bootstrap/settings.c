@@ -32,8 +32,7 @@ struct row {
 // --- Readers: each fails with the flaw alone ---------------------------------------------------
 
 static bool read_seconds(struct slice value, int64_t min, int64_t max, int64_t *ms,
-                         struct error *err)
-{
+                         struct error *err) {
     int64_t seconds = 0;
     if (!form_integer(value, min, max, &seconds, err)) {
         return false;
@@ -42,8 +41,7 @@ static bool read_seconds(struct slice value, int64_t min, int64_t max, int64_t *
     return true;
 }
 
-static bool read_concurrency(struct settings *settings, struct slice value, struct error *err)
-{
+static bool read_concurrency(struct settings *settings, struct slice value, struct error *err) {
     (void)settings;
     int64_t concurrency = 0;
     if (!form_integer(value, INT64_MIN, INT64_MAX, &concurrency, err)) {
@@ -55,8 +53,7 @@ static bool read_concurrency(struct settings *settings, struct slice value, stru
                      "user and one network");
 }
 
-static bool read_server_url(struct settings *settings, struct slice value, struct error *err)
-{
+static bool read_server_url(struct settings *settings, struct slice value, struct error *err) {
     struct form_url url;
     if (!form_server_url(value, &url, err)) {
         return false;
@@ -68,27 +65,23 @@ static bool read_server_url(struct settings *settings, struct slice value, struc
     return true;
 }
 
-static bool read_ca_file(struct settings *settings, struct slice value, struct error *err)
-{
+static bool read_ca_file(struct settings *settings, struct slice value, struct error *err) {
     settings->ca_file = slice_copy(value);
     return form_ca_file(value, err);
 }
 
-static bool read_runner_name(struct settings *settings, struct slice value, struct error *err)
-{
+static bool read_runner_name(struct settings *settings, struct slice value, struct error *err) {
     settings->runner_name = slice_copy(value);
     return form_name(value, err);
 }
 
-static bool read_secret_arn(struct settings *settings, struct slice value, struct error *err)
-{
+static bool read_secret_arn(struct settings *settings, struct slice value, struct error *err) {
     settings->token_location = TOKEN_IN_SECRET;
     settings->token_source = slice_copy(value);
     return form_arn(value, "secretsmanager", true, "secret:", err);
 }
 
-static bool read_parameter(struct settings *settings, struct slice value, struct error *err)
-{
+static bool read_parameter(struct settings *settings, struct slice value, struct error *err) {
     if (settings->token_source) {
         return error_set(err, "form", "is set beside RUNLET_TOKEN_SECRET_ARN: only one may be");
     }
@@ -97,8 +90,7 @@ static bool read_parameter(struct settings *settings, struct slice value, struct
     return form_parameter(value, err);
 }
 
-static bool read_token(struct settings *settings, struct slice value, struct error *err)
-{
+static bool read_token(struct settings *settings, struct slice value, struct error *err) {
     for (size_t i = 0; i < value.len; i++) {
         if (value.data[i] <= ' ' || value.data[i] > '~') {
             return error_set(err, "form", "has a blank or another character that no token has");
@@ -111,13 +103,11 @@ static bool read_token(struct settings *settings, struct slice value, struct err
     return true;
 }
 
-static bool read_wait_timeout(struct settings *settings, struct slice value, struct error *err)
-{
+static bool read_wait_timeout(struct settings *settings, struct slice value, struct error *err) {
     return read_seconds(value, 1, 3600, &settings->wait_timeout_ms, err);
 }
 
-static bool read_max_jobs(struct settings *settings, struct slice value, struct error *err)
-{
+static bool read_max_jobs(struct settings *settings, struct slice value, struct error *err) {
     int64_t count = 0;
     if (!form_integer(value, 1, 100, &count, err)) {
         return false;
@@ -126,18 +116,15 @@ static bool read_max_jobs(struct settings *settings, struct slice value, struct 
     return true;
 }
 
-static bool read_margin(struct settings *settings, struct slice value, struct error *err)
-{
+static bool read_margin(struct settings *settings, struct slice value, struct error *err) {
     return read_seconds(value, 8, 300, &settings->deadline_margin_ms, err);
 }
 
-static bool read_min_job_time(struct settings *settings, struct slice value, struct error *err)
-{
+static bool read_min_job_time(struct settings *settings, struct slice value, struct error *err) {
     return read_seconds(value, 0, 3600, &settings->min_job_time_ms, err);
 }
 
-static bool read_credentials(struct settings *settings, struct slice value, struct error *err)
-{
+static bool read_credentials(struct settings *settings, struct slice value, struct error *err) {
     static const char *const words[] = {
         [JOB_CREDENTIALS_NONE] = "none",
         [JOB_CREDENTIALS_ROLE] = "role",
@@ -152,40 +139,35 @@ static bool read_credentials(struct settings *settings, struct slice value, stru
     return error_set(err, "form", "is none of the three words");
 }
 
-static bool read_role_arn(struct settings *settings, struct slice value, struct error *err)
-{
+static bool read_role_arn(struct settings *settings, struct slice value, struct error *err) {
     settings->job_role_arn = slice_copy(value);
     return form_role_arn(value, err);
 }
 
 static bool read_accounts_parameter(struct settings *settings, struct slice value,
-                                    struct error *err)
-{
+                                    struct error *err) {
     settings->accounts_parameter = slice_copy(value);
     return form_parameter(value, err);
 }
 
-static bool read_runner_args(struct settings *settings, struct slice value, struct error *err)
-{
+static bool read_runner_args(struct settings *settings, struct slice value, struct error *err) {
     settings->runner_args = runner_args_parse(value, err);
     return settings->runner_args != NULL;
 }
 
-static bool read_extra_hosts(struct settings *settings, struct slice value, struct error *err)
-{
+static bool read_extra_hosts(struct settings *settings, struct slice value, struct error *err) {
     return form_hosts(value, &settings->extra_hosts, &settings->extra_host_count, err);
 }
 
-static bool read_fresh(struct settings *settings, struct slice value, struct error *err)
-{
+static bool read_fresh(struct settings *settings, struct slice value, struct error *err) {
     return form_boolean(value, &settings->fresh_environment, err);
 }
 
 /// In this order: what is read first may matter to what follows.
 static const struct row rows[] = {
     {"AWS_LAMBDA_MAX_CONCURRENCY", "1, or unset", SHOWN, read_concurrency},
-    {"CI_SERVER_URL",
-     "the address of GitLab, as in https://gitlab.example.com", SHOWN, read_server_url},
+    {"CI_SERVER_URL", "the address of GitLab, as in https://gitlab.example.com", SHOWN,
+     read_server_url},
     {"CI_SERVER_TLS_CA_FILE", "the absolute path of a readable file of certificates in PEM", SHOWN,
      read_ca_file},
     {"RUNNER_NAME", "a name of at most 255 bytes on one line", SHOWN, read_runner_name},
@@ -215,15 +197,14 @@ static const struct row rows[] = {
 
 // --- Messages --------------------------------------------------------------------------------
 
-static bool looks_secret(struct slice value)
-{
-    return memmem(value.data, value.len, "glrt-", 5) || memmem(value.data, value.len, "glpat-", 6) ||
-           memchr(value.data, '@', value.len);
+static bool looks_secret(struct slice value) {
+    cleanup_free char *text = slice_copy(value);
+    return strstr(text, "glrt-") || strstr(text, "glpat-") || strchr(text, '@');
 }
 
 /// Fails with `NAME is "value": flaw; expected form`.
-static bool invalid(const struct row *row, struct slice value, const char *flaw, struct error *err)
-{
+static bool invalid(const struct row *row, struct slice value, const char *flaw,
+                    struct error *err) {
     cleanup_buffer struct buffer message = BUFFER_INIT(ERROR_MESSAGE_SIZE * 2);
     buffer_append_text(&message, row->name);
     if (row->shown == SHOWN && value.len > 0 && !looks_secret(value)) {
@@ -238,8 +219,7 @@ static bool invalid(const struct row *row, struct slice value, const char *flaw,
     return error_set(err, CONFIG_INVALID, "%s", buffer_text(&message));
 }
 
-static const struct row *find_row(const char *name)
-{
+static const struct row *find_row(const char *name) {
     for (size_t i = 0; i < ROW_COUNT; i++) {
         if (strcmp(rows[i].name, name) == 0) {
             return &rows[i];
@@ -248,8 +228,7 @@ static const struct row *find_row(const char *name)
     return NULL;
 }
 
-static bool missing(const char *name, const char *why, struct error *err)
-{
+static bool missing(const char *name, const char *why, struct error *err) {
     return invalid(find_row(name), SLICE(""), why, err);
 }
 
@@ -257,8 +236,7 @@ static bool missing(const char *name, const char *why, struct error *err)
 
 /// Overwrites a variable's value where it lies and removes the variable: who reads the memory of
 /// the environment finds nothing.
-static void scrub(const char *name)
-{
+static void scrub(const char *name) {
     char *value = getenv(name);
     if (value) {
         explicit_bzero(value, strlen(value));
@@ -266,8 +244,7 @@ static void scrub(const char *name)
     }
 }
 
-static void take_credentials(struct settings *settings)
-{
+static void take_credentials(struct settings *settings) {
     struct error none;
     if (!aws_credentials_from_environment(&settings->credentials, &none)) {
         // Only who reads the token from AWS needs keys; it says so then.
@@ -282,8 +259,7 @@ static void take_credentials(struct settings *settings)
 
 // --- Loading -----------------------------------------------------------------------------------
 
-static bool read_row(struct settings *settings, const struct row *row, struct error *err)
-{
+static bool read_row(struct settings *settings, const struct row *row, struct error *err) {
     const char *text = getenv(row->name);
     if (!text) {
         return true;
@@ -299,15 +275,15 @@ static bool read_row(struct settings *settings, const struct row *row, struct er
     return true;
 }
 
-static bool check_together(const struct settings *settings, struct error *err)
-{
+static bool check_together(const struct settings *settings, struct error *err) {
     if (!settings->server_url) {
         return missing("CI_SERVER_URL", "is not set", err);
     }
     if (!settings->token_source && !settings->token) {
-        return error_set(err, CONFIG_INVALID,
-                         "RUNLET_TOKEN_SECRET_ARN is not set, and neither is RUNLET_TOKEN_PARAMETER; "
-                         "expected one of them, to say where the runner token is");
+        return error_set(
+            err, CONFIG_INVALID,
+            "RUNLET_TOKEN_SECRET_ARN is not set, and neither is RUNLET_TOKEN_PARAMETER; "
+            "expected one of them, to say where the runner token is");
     }
     if (settings->job_credentials == JOB_CREDENTIALS_ROLE) {
         if (!settings->job_role_arn) {
@@ -321,8 +297,7 @@ static bool check_together(const struct settings *settings, struct error *err)
     return true;
 }
 
-static void warn_of_unknown(void)
-{
+static void warn_of_unknown(void) {
     for (char **entry = environ; entry && *entry; entry++) {
         struct slice variable = slice_text(*entry);
         if (!slice_starts_with(variable, SLICE("RUNLET_"))) {
@@ -335,8 +310,7 @@ static void warn_of_unknown(void)
     }
 }
 
-static void set_defaults(struct settings *settings)
-{
+static void set_defaults(struct settings *settings) {
     const char *function = getenv("AWS_LAMBDA_FUNCTION_NAME");
     const char *region = getenv("AWS_REGION");
     *settings = (struct settings){
@@ -350,8 +324,7 @@ static void set_defaults(struct settings *settings)
     };
 }
 
-bool settings_load(struct settings *settings, struct error *err)
-{
+bool settings_load(struct settings *settings, struct error *err) {
     set_defaults(settings);
     take_credentials(settings);
     bool ok = true;
@@ -363,7 +336,8 @@ bool settings_load(struct settings *settings, struct error *err)
         return false;
     }
     if (!settings->runner_name) {
-        settings->runner_name = xstrdup(settings->function_name ? settings->function_name : "runlet");
+        settings->runner_name =
+            xstrdup(settings->function_name ? settings->function_name : "runlet");
     }
     if (!settings->runner_args) {
         settings->runner_args = xcalloc(1, sizeof(char *));
@@ -372,8 +346,7 @@ bool settings_load(struct settings *settings, struct error *err)
     return true;
 }
 
-void settings_clean_up(struct settings *settings)
-{
+void settings_clean_up(struct settings *settings) {
     free(settings->server_url);
     free(settings->server_host);
     free(settings->ca_file);
@@ -390,8 +363,7 @@ void settings_clean_up(struct settings *settings)
     *settings = (struct settings){0};
 }
 
-int settings_handler(const char *const *handlers, struct error *err)
-{
+int settings_handler(const char *const *handlers, struct error *err) {
     const char *value = getenv("_HANDLER");
     cleanup_buffer struct buffer names = BUFFER_INIT(256);
     for (int i = 0; handlers[i]; i++) {

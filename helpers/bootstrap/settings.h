@@ -90,6 +90,6 @@ struct settings {
 bool settings_load(struct settings *settings, struct error *err);
 void settings_clean_up(struct settings *settings);
 
-/// Checks `_HANDLER` against the names of handlers (ended by NULL) and returns its index, or -1 with
-/// the code "Runtime.ConfigInvalid".
+/// Checks `_HANDLER` against the names of handlers (ended by NULL) and returns its index, or -1
+/// with the code "Runtime.ConfigInvalid".
 int settings_handler(const char *const *handlers, struct error *err);

@@ -8,8 +8,7 @@
 static int event_fd = -1;
 static volatile sig_atomic_t came;
 
-static void on_sigterm(int signal_number)
-{
+static void on_sigterm(int signal_number) {
     (void)signal_number;
     int saved = errno;
     came = 1;
@@ -20,8 +19,7 @@ static void on_sigterm(int signal_number)
     errno = saved;
 }
 
-bool sigterm_catch(struct error *err)
-{
+bool sigterm_catch(struct error *err) {
     if (event_fd < 0) {
         event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     }
@@ -36,12 +34,10 @@ bool sigterm_catch(struct error *err)
     return true;
 }
 
-int sigterm_fd(void)
-{
+int sigterm_fd(void) {
     return event_fd;
 }
 
-bool sigterm_came(void)
-{
+bool sigterm_came(void) {
     return came != 0;
 }

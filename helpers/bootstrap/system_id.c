@@ -6,8 +6,7 @@
 #include "common/encoding.h"
 
 /// arn:aws:lambda:REGION:ACCOUNT:function:NAME, without a qualifier behind it.
-static struct slice without_qualifier(struct slice arn)
-{
+static struct slice without_qualifier(struct slice arn) {
     struct slice rest = arn;
     struct slice part = {0};
     for (int i = 0; i < 7; i++) {
@@ -19,8 +18,7 @@ static struct slice without_qualifier(struct slice arn)
 }
 
 void system_id_derive(struct slice function_arn, const char *function_name, const char *region,
-                      char id[SYSTEM_ID_SIZE])
-{
+                      char id[SYSTEM_ID_SIZE]) {
     struct slice arn = without_qualifier(function_arn);
     cleanup_free char *text =
         arn.len > 0 ? slice_copy(arn)

@@ -26,8 +26,7 @@ struct workspace {
     char *ca_file;
 };
 
-bool workspace_empty(const char *root, int64_t limit_ms, struct error *err)
-{
+bool workspace_empty(const char *root, int64_t limit_ms, struct error *err) {
     if (files_empty_directory(root, NULL, limit_ms, err)) {
         return true;
     }
@@ -36,14 +35,12 @@ bool workspace_empty(const char *root, int64_t limit_ms, struct error *err)
 
 // --- Checking ----------------------------------------------------------------------------------
 
-static bool is_dots(const char *name)
-{
+static bool is_dots(const char *name) {
     return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 }
 
 /// Nothing may be in `root`: somebody still writes there.
-static bool check_empty(const char *root, struct error *err)
-{
+static bool check_empty(const char *root, struct error *err) {
     cleanup_closedir DIR *directory = opendir(root);
     if (!directory) {
         return error_errno(err, errno, "cannot open %s", root);
@@ -58,13 +55,11 @@ static bool check_empty(const char *root, struct error *err)
 
 // --- Making --------------------------------------------------------------------------------------
 
-static bool make_folder(const char *path, struct error *err)
-{
+static bool make_folder(const char *path, struct error *err) {
     return mkdir(path, 0700) == 0 || error_errno(err, errno, "cannot make %s", path);
 }
 
-static bool write_file(const char *path, struct slice content, struct error *err)
-{
+static bool write_file(const char *path, struct slice content, struct error *err) {
     cleanup_close int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0) {
         return error_errno(err, errno, "cannot make %s", path);
@@ -74,14 +69,12 @@ static bool write_file(const char *path, struct slice content, struct error *err
 
 /// A folder of this name in the workspace, made here; its path goes to `*path`.
 static bool make_part(const struct workspace *workspace, const char *name, char **path,
-                      struct error *err)
-{
+                      struct error *err) {
     *path = xasprintf("%s/%s", workspace->folder, name);
     return make_folder(*path, err);
 }
 
-static bool make_folders(struct workspace *workspace, const char *root, struct error *err)
-{
+static bool make_folders(struct workspace *workspace, const char *root, struct error *err) {
     cleanup_free char *all = xasprintf("%s/runlet", root);
     char name[FILES_RANDOM_NAME_SIZE];
     files_random_name(name);
@@ -93,8 +86,7 @@ static bool make_folders(struct workspace *workspace, const char *root, struct e
            make_part(workspace, "cache", &workspace->cache, err);
 }
 
-static void append_shell_quoted(struct buffer *out, const char *text)
-{
+static void append_shell_quoted(struct buffer *out, const char *text) {
     buffer_append_byte(out, '\'');
     for (const char *c = text; *c; c++) {
         if (*c == '\'') {
@@ -108,8 +100,7 @@ static void append_shell_quoted(struct buffer *out, const char *text)
 
 /// ~/.profile: bash and sh alike read it in login shells, after /etc/profile, which may have
 /// replaced PATH.
-static bool write_profile(const struct workspace *workspace, const char *path, struct error *err)
-{
+static bool write_profile(const struct workspace *workspace, const char *path, struct error *err) {
     cleanup_buffer struct buffer text = BUFFER_INIT(MAX_TEXT);
     buffer_append_text(&text, "runlet_path=");
     append_shell_quoted(&text, path);
@@ -125,14 +116,12 @@ static bool write_profile(const struct workspace *workspace, const char *path, s
 }
 
 /// Git looks up no name that RUNLET_EXTRA_HOSTS gives: http.curloptResolve, HOST:PORT:ADDRESSES.
-static void append_resolve(struct buffer *text, const struct http_host *host, uint16_t port)
-{
+static void append_resolve(struct buffer *text, const struct http_host *host, uint16_t port) {
     buffer_appendf(text, "\tcurloptResolve = \"%s:%u:%s\"\n", host->name, port, host->addresses);
 }
 
 static bool write_git_config(const struct workspace *workspace,
-                             const struct workspace_options *options, struct error *err)
-{
+                             const struct workspace_options *options, struct error *err) {
     if (options->host_count == 0) {
         return true;
     }
@@ -151,8 +140,7 @@ static bool write_git_config(const struct workspace *workspace,
 
 /// One file with the system's certificates and the CA's, so that a job can talk to GitLab and to
 /// everybody else.
-static bool write_ca_bundle(struct workspace *workspace, const char *ca_file, struct error *err)
-{
+static bool write_ca_bundle(struct workspace *workspace, const char *ca_file, struct error *err) {
     if (!ca_file) {
         return true;
     }
@@ -172,16 +160,14 @@ static bool write_ca_bundle(struct workspace *workspace, const char *ca_file, st
 }
 
 static bool fill(struct workspace *workspace, const struct workspace_options *options,
-                 struct error *err)
-{
+                 struct error *err) {
     return check_empty(options->root, err) && make_folders(workspace, options->root, err) &&
            write_profile(workspace, options->path, err) &&
            write_git_config(workspace, options, err) &&
            write_ca_bundle(workspace, options->ca_file, err);
 }
 
-struct workspace *workspace_new(const struct workspace_options *options, struct error *err)
-{
+struct workspace *workspace_new(const struct workspace_options *options, struct error *err) {
     struct workspace *workspace = xcalloc(1, sizeof(*workspace));
     if (!fill(workspace, options, err)) {
         workspace_destroy(workspace);
@@ -193,8 +179,7 @@ struct workspace *workspace_new(const struct workspace_options *options, struct 
     return workspace;
 }
 
-void workspace_destroy(struct workspace *workspace)
-{
+void workspace_destroy(struct workspace *workspace) {
     if (workspace) {
         free(workspace->folder);
         free(workspace->home);
@@ -207,26 +192,22 @@ void workspace_destroy(struct workspace *workspace)
     }
 }
 
-void workspace_destroyp(struct workspace **workspace)
-{
+void workspace_destroyp(struct workspace **workspace) {
     workspace_destroy(*workspace);
     *workspace = NULL;
 }
 
 // --- Using ---------------------------------------------------------------------------------------
 
-const char *workspace_builds(const struct workspace *workspace)
-{
+const char *workspace_builds(const struct workspace *workspace) {
     return workspace->builds;
 }
 
-const char *workspace_cache(const struct workspace *workspace)
-{
+const char *workspace_cache(const struct workspace *workspace) {
     return workspace->cache;
 }
 
-void workspace_set_environment(const struct workspace *workspace, struct environment *environment)
-{
+void workspace_set_environment(const struct workspace *workspace, struct environment *environment) {
     environment_set_text(environment, "HOME", workspace->home);
     environment_set_text(environment, "TMPDIR", workspace->tmp);
     if (workspace->ca_bundle) {

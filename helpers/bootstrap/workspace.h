@@ -23,7 +23,8 @@ bool workspace_empty(const char *root, int64_t limit_ms, struct error *err);
 
 struct workspace_options {
     const char *root;
-    /// The PATH that the job's shells shall have: `bash -l` reads /etc/profile, which may replace it.
+    /// The PATH that the job's shells shall have: `bash -l` reads /etc/profile, which may replace
+    /// it.
     const char *path;
     /// The server's port, beside 80 and 443, that the hosts' addresses are for.
     uint16_t server_port;

@@ -5,15 +5,13 @@
 #include "bootstrap/result.h"
 #include "common/alloc.h"
 
-static const char *printed(const struct result *result, bool with_jobs, struct buffer *out)
-{
+static const char *printed(const struct result *result, bool with_jobs, struct buffer *out) {
     struct error err = {0};
     ck_assert_msg(result_print(result, with_jobs, out, &err), "%s", err.message);
     return buffer_text(out);
 }
 
-static struct result_job job(int64_t id, const char *name, const char *state)
-{
+static struct result_job job(int64_t id, const char *name, const char *state) {
     return (struct result_job){
         .id = id,
         .project_id = 7,
@@ -24,18 +22,17 @@ static struct result_job job(int64_t id, const char *name, const char *state)
     };
 }
 
-START_TEST(says_that_there_was_no_job)
-{
+START_TEST(says_that_there_was_no_job) {
     cleanup_result struct result result = {0};
     cleanup_buffer struct buffer out = BUFFER_INIT(4096);
     ck_assert_str_eq(printed(&result, false, &out), "{\"status\":\"no_job\",\"job\":null}");
     buffer_reset(&out);
-    ck_assert_str_eq(printed(&result, true, &out), "{\"status\":\"no_job\",\"job\":null,\"jobs\":[]}");
+    ck_assert_str_eq(printed(&result, true, &out),
+                     "{\"status\":\"no_job\",\"job\":null,\"jobs\":[]}");
 }
 END_TEST
 
-START_TEST(tells_of_one_job)
-{
+START_TEST(tells_of_one_job) {
     cleanup_result struct result result = {0};
     cleanup_buffer struct buffer out = BUFFER_INIT(4096);
     struct result_job one = job(41, "deploy", "success");
@@ -49,8 +46,7 @@ START_TEST(tells_of_one_job)
 }
 END_TEST
 
-START_TEST(tells_of_all_jobs_and_of_the_last_one_twice)
-{
+START_TEST(tells_of_all_jobs_and_of_the_last_one_twice) {
     cleanup_result struct result result = {0};
     cleanup_buffer struct buffer out = BUFFER_INIT(4096);
     struct result_job one = job(1, "a \"name\"\n", "success");
@@ -74,8 +70,7 @@ START_TEST(tells_of_all_jobs_and_of_the_last_one_twice)
 }
 END_TEST
 
-START_TEST(has_the_documented_words)
-{
+START_TEST(has_the_documented_words) {
     ck_assert_str_eq(result_status_word(RESULT_NO_JOB), "no_job");
     ck_assert_str_eq(result_status_word(RESULT_JOB_SUCCEEDED), "job_succeeded");
     ck_assert_str_eq(result_status_word(RESULT_JOB_FAILED), "job_failed");
@@ -84,8 +79,7 @@ START_TEST(has_the_documented_words)
 }
 END_TEST
 
-int main(void)
-{
+int main(void) {
     Suite *suite = suite_create("result");
     TCase *tests = tcase_create("result");
     tcase_add_test(tests, says_that_there_was_no_job);

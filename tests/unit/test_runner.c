@@ -18,29 +18,26 @@ static struct error err;
 static char *root;
 static struct workspace *workspace;
 
-static void make_root(void)
-{
+static void make_root(void) {
     const char *base = getenv("TMPDIR");
     char name[FILES_RANDOM_NAME_SIZE];
     files_random_name(name);
     root = xasprintf("%s/test-runner-%s", base ? base : "/tmp", name);
     cleanup_free char *tmp = xasprintf("%s/tmp", root);
     ck_assert_msg(files_make_directories(tmp, 0700, &err), "%s", err.message);
-    workspace = workspace_new(
-        &(struct workspace_options){.root = tmp, .path = "/usr/bin:/bin"}, &err);
+    workspace =
+        workspace_new(&(struct workspace_options){.root = tmp, .path = "/usr/bin:/bin"}, &err);
     ck_assert_msg(workspace != NULL, "%s", err.message);
 }
 
-static void remove_root(void)
-{
+static void remove_root(void) {
     workspace_destroy(workspace);
     files_remove_tree(root, 0, &err);
     free(root);
 }
 
 /// A program called gitlab-runner in a folder of its own; returns its path.
-static char *write_program(const char *script)
-{
+static char *write_program(const char *script) {
     cleanup_free char *folder = xasprintf("%s/bin", root);
     ck_assert_msg(files_make_directories(folder, 0700, &err), "%s", err.message);
     char *path = xasprintf("%s/gitlab-runner", folder);
@@ -48,8 +45,7 @@ static char *write_program(const char *script)
     return path;
 }
 
-static struct runner_options options_for(const char *program)
-{
+static struct runner_options options_for(const char *program) {
     return (struct runner_options){
         .program = program,
         .search_path = "/usr/bin:/bin",
@@ -61,13 +57,11 @@ static struct runner_options options_for(const char *program)
     };
 }
 
-static void destroy_argv(char ***argv)
-{
+static void destroy_argv(char ***argv) {
     runner_argv_destroy(*argv);
 }
 
-START_TEST(has_arguments_that_old_and_new_runners_take)
-{
+START_TEST(has_arguments_that_old_and_new_runners_take) {
     char *extra[] = {"--output-limit", "100", NULL};
     struct runner_options options = options_for("/opt/bin/gitlab-runner");
     options.extra_args = extra;
@@ -88,8 +82,7 @@ START_TEST(has_arguments_that_old_and_new_runners_take)
 }
 END_TEST
 
-START_TEST(builds_the_environment_from_an_allow_list)
-{
+START_TEST(builds_the_environment_from_an_allow_list) {
     setenv("AWS_ACCESS_KEY_ID", "key", 1);
     setenv("AWS_SECRET_ACCESS_KEY", "secret", 1);
     setenv("AWS_SESSION_TOKEN", "session", 1);
@@ -108,9 +101,8 @@ START_TEST(builds_the_environment_from_an_allow_list)
     runner_environment(&options, &environment);
 
     static const char *const absent[] = {
-        "AWS_ACCESS_KEY_ID",       "AWS_SECRET_ACCESS_KEY",  "AWS_SESSION_TOKEN",
-        "CI_SERVER_TOKEN",         "RUNLET_TOKEN_SECRET_ARN", "AWS_LAMBDA_RUNTIME_API",
-        "RUNNER_EXECUTOR",         "SOMETHING_ELSE",
+        "AWS_ACCESS_KEY_ID",       "AWS_SECRET_ACCESS_KEY",  "AWS_SESSION_TOKEN", "CI_SERVER_TOKEN",
+        "RUNLET_TOKEN_SECRET_ARN", "AWS_LAMBDA_RUNTIME_API", "RUNNER_EXECUTOR",   "SOMETHING_ELSE",
     };
     for (size_t i = 0; i < sizeof(absent) / sizeof(absent[0]); i++) {
         ck_assert_msg(environment_get(&environment, absent[i]) == NULL, "%s", absent[i]);
@@ -126,8 +118,7 @@ START_TEST(builds_the_environment_from_an_allow_list)
 }
 END_TEST
 
-START_TEST(passes_on_the_functions_keys_where_asked)
-{
+START_TEST(passes_on_the_functions_keys_where_asked) {
     struct aws_credentials credentials = {
         .access_key = "ASIAEXAMPLE",
         .secret_key = secret_new(SLICE("the-secret")),
@@ -147,8 +138,7 @@ START_TEST(passes_on_the_functions_keys_where_asked)
 }
 END_TEST
 
-START_TEST(looks_for_programs_where_layers_put_them)
-{
+START_TEST(looks_for_programs_where_layers_put_them) {
     static const struct {
         const char *path;
         const char *expected;
@@ -171,8 +161,7 @@ START_TEST(looks_for_programs_where_layers_put_them)
 }
 END_TEST
 
-START_TEST(finds_the_runner_or_says_that_it_is_missing)
-{
+START_TEST(finds_the_runner_or_says_that_it_is_missing) {
     cleanup_free char *program = write_program("#!/bin/sh\n");
     cleanup_free char *path = xasprintf("/nowhere::relative:%s/bin", root);
     cleanup_free char *found = runner_find(path, &err);
@@ -187,11 +176,10 @@ START_TEST(finds_the_runner_or_says_that_it_is_missing)
 }
 END_TEST
 
-START_TEST(stops_on_sigterm)
-{
-    cleanup_free char *program = write_program(
-        "#!/bin/sh\ntrap 'echo stopped; exit 3' TERM\necho ready > ready\n"
-        "while :; do sleep 0.05; done\n");
+START_TEST(stops_on_sigterm) {
+    cleanup_free char *program =
+        write_program("#!/bin/sh\ntrap 'echo stopped; exit 3' TERM\necho ready > ready\n"
+                      "while :; do sleep 0.05; done\n");
     struct runner_options options = options_for(program);
     cleanup_runner struct runner *runner = runner_start(&options, &err);
     ck_assert_msg(runner != NULL, "%s", err.message);
@@ -210,8 +198,7 @@ START_TEST(stops_on_sigterm)
 }
 END_TEST
 
-START_TEST(says_that_a_runner_cannot_be_started)
-{
+START_TEST(says_that_a_runner_cannot_be_started) {
     cleanup_free char *program = write_program("#!/nowhere/interpreter\n");
     struct runner_options options = options_for(program);
     ck_assert_ptr_null(runner_start(&options, &err));
@@ -222,8 +209,7 @@ END_TEST
 // --- The runner's log --------------------------------------------------------------------------
 
 /// Feeds some text, byte for byte, and returns what went to our log.
-static char *logged(const char *text, unsigned max_lines)
-{
+static char *logged(const char *text, unsigned max_lines) {
     cleanup_free char *path = xasprintf("%s/log", root);
     cleanup_fclose FILE *file = fopen(path, "w+");
     ck_assert_ptr_nonnull(file);
@@ -239,8 +225,7 @@ static char *logged(const char *text, unsigned max_lines)
     return xstrdup(buffer_text(&content));
 }
 
-START_TEST(reads_the_runners_json)
-{
+START_TEST(reads_the_runners_json) {
     cleanup_json_document struct json_document document = {0};
     struct runner_line line = runner_log_parse(
         SLICE("{\"level\":\"warning\",\"msg\":\"Job failed\\n\",\"job\":41,\"error\":\"exit 1\"}"),
@@ -252,8 +237,7 @@ START_TEST(reads_the_runners_json)
 }
 END_TEST
 
-START_TEST(takes_other_lines_as_they_are)
-{
+START_TEST(takes_other_lines_as_they_are) {
     static const char *const lines[] = {"plain text", "{broken", "{\"no\":\"message\"}", "[1]"};
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
         cleanup_json_document struct json_document document = {0};
@@ -264,16 +248,14 @@ START_TEST(takes_other_lines_as_they_are)
 }
 END_TEST
 
-START_TEST(lets_nothing_pass_for_a_metric)
-{
+START_TEST(lets_nothing_pass_for_a_metric) {
     cleanup_free char *text = logged("{\"_aws\":{\"Timestamp\":1}}\n", 10);
     ck_assert_ptr_nonnull(strstr(text, "\"message\":\"{\\\"_aws\\\""));
     ck_assert_ptr_nonnull(strstr(text, "\"source\":\"gitlab-runner\""));
 }
 END_TEST
 
-START_TEST(bounds_lines_and_their_number)
-{
+START_TEST(bounds_lines_and_their_number) {
     cleanup_buffer struct buffer flood = BUFFER_INIT(1 << 20);
     for (size_t i = 0; i < 100000; i++) {
         buffer_append_byte(&flood, 'x');
@@ -287,8 +269,7 @@ START_TEST(bounds_lines_and_their_number)
 }
 END_TEST
 
-int main(void)
-{
+int main(void) {
     Suite *suite = suite_create("runner");
     TCase *tests = tcase_create("runner");
     tcase_set_timeout(tests, 120);

@@ -31,8 +31,7 @@ struct server {
 };
 
 /// Reads a request with its body, whose length it knows from the headers.
-static bool read_request(int fd, struct buffer *all)
-{
+static bool read_request(int fd, struct buffer *all) {
     size_t begin = all->len;
     for (;;) {
         char *room = buffer_reserve(all, 65536);
@@ -53,8 +52,7 @@ static bool read_request(int fd, struct buffer *all)
     }
 }
 
-static void *serve(void *argument)
-{
+static void *serve(void *argument) {
     struct server *server = argument;
     int connection = -1;
     for (const char *const *answer = server->answers; *answer; answer++) {
@@ -83,8 +81,7 @@ static void *serve(void *argument)
     return NULL;
 }
 
-static int listen_on_loopback(char **address)
-{
+static int listen_on_loopback(char **address) {
     struct sockaddr_in name = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof(name);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -96,8 +93,7 @@ static int listen_on_loopback(char **address)
     return fd;
 }
 
-static struct server *start(const char *const *answers)
-{
+static struct server *start(const char *const *answers) {
     struct server *server = xcalloc(1, sizeof(*server));
     server->listener = listen_on_loopback(&server->address);
     server->answers = answers;
@@ -107,8 +103,7 @@ static struct server *start(const char *const *answers)
 }
 
 /// Waits until all is answered; returns what was received.
-static char *finish(struct server *server)
-{
+static char *finish(struct server *server) {
     ck_assert_int_eq(pthread_join(server->thread, NULL), 0);
     char *received = xstrdup(buffer_text(&server->received));
     close(server->listener);
@@ -118,27 +113,23 @@ static char *finish(struct server *server)
     return received;
 }
 
-static void assert_contains(const char *text, const char *part)
-{
+static void assert_contains(const char *text, const char *part) {
     ck_assert_msg(strcasestr(text, part) != NULL, "\"%s\" does not contain \"%s\"", text, part);
 }
 
-static void destroy_api(struct runtime_api **api)
-{
+static void destroy_api(struct runtime_api **api) {
     runtime_api_destroy(*api);
 }
 #define cleanup_api __attribute__((cleanup(destroy_api)))
 
-static struct invocation known_invocation(void)
-{
+static struct invocation known_invocation(void) {
     return (struct invocation){
         .request_id = xstrdup("id-1"),
         .deadline_ms = clock_now_ms(clock_system()) + 60000,
     };
 }
 
-START_TEST(reads_an_event_with_all_its_headers)
-{
+START_TEST(reads_an_event_with_all_its_headers) {
     static const char *const answers[] = {
         EVENT_HEAD "Lambda-Runtime-Aws-Request-Id: 8476a536-e9f4\r\n"
                    "lambda-runtime-deadline-ms: 1900000000123\r\n"
@@ -163,8 +154,7 @@ START_TEST(reads_an_event_with_all_its_headers)
 }
 END_TEST
 
-START_TEST(needs_nothing_but_the_request_id)
-{
+START_TEST(needs_nothing_but_the_request_id) {
     static const char *const answers[] = {
         EVENT_HEAD "Lambda-Runtime-Aws-Request-Id: x\r\nLambda-Runtime-Deadline-Ms: soon\r\n"
                    "Content-Length: 2\r\n\r\n{}",
@@ -184,8 +174,7 @@ START_TEST(needs_nothing_but_the_request_id)
 }
 END_TEST
 
-START_TEST(takes_any_other_answer_to_next_for_the_end)
-{
+START_TEST(takes_any_other_answer_to_next_for_the_end) {
     static const char *const answers[][2] = {
         {"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", NULL},
         {"HTTP/1.1 500 Container error\r\nContent-Length: 0\r\n\r\n", NULL},
@@ -204,8 +193,7 @@ START_TEST(takes_any_other_answer_to_next_for_the_end)
 }
 END_TEST
 
-START_TEST(tries_a_few_times_to_connect)
-{
+START_TEST(tries_a_few_times_to_connect) {
     char *address;
     int listener = listen_on_loopback(&address);
     close(listener);
@@ -222,8 +210,7 @@ START_TEST(tries_a_few_times_to_connect)
 }
 END_TEST
 
-START_TEST(stops_waiting_when_it_is_told_to)
-{
+START_TEST(stops_waiting_when_it_is_told_to) {
     char *address;
     cleanup_close int listener = listen_on_loopback(&address);
     cleanup_close int event = eventfd(1, EFD_CLOEXEC);
@@ -237,8 +224,7 @@ START_TEST(stops_waiting_when_it_is_told_to)
 }
 END_TEST
 
-START_TEST(posts_a_response)
-{
+START_TEST(posts_a_response) {
     static const char *const answers[] = {ACCEPTED, NULL};
     struct server *server = start(answers);
     cleanup_api struct runtime_api *api = runtime_api_new(server->address, NULL);
@@ -254,8 +240,7 @@ START_TEST(posts_a_response)
 }
 END_TEST
 
-START_TEST(posts_an_error_with_its_type_in_header_and_body)
-{
+START_TEST(posts_an_error_with_its_type_in_header_and_body) {
     static const char *const answers[] = {ACCEPTED, NULL};
     struct server *server = start(answers);
     cleanup_api struct runtime_api *api = runtime_api_new(server->address, NULL);
@@ -285,8 +270,7 @@ static const struct {
     {"", RUNTIME_REFUSED},
 };
 
-START_TEST(tells_the_answers_to_a_response_apart)
-{
+START_TEST(tells_the_answers_to_a_response_apart) {
     const char *const answers[] = {posts[_i].answer, NULL};
     struct server *server = start(answers);
     cleanup_api struct runtime_api *api = runtime_api_new(server->address, NULL);
@@ -298,8 +282,7 @@ START_TEST(tells_the_answers_to_a_response_apart)
 }
 END_TEST
 
-START_TEST(waits_for_an_answer_until_the_deadline_only)
-{
+START_TEST(waits_for_an_answer_until_the_deadline_only) {
     char *address;
     cleanup_close int listener = listen_on_loopback(&address);
     cleanup_api struct runtime_api *api = runtime_api_new(address, NULL);
@@ -313,8 +296,7 @@ START_TEST(waits_for_an_answer_until_the_deadline_only)
 }
 END_TEST
 
-START_TEST(posts_an_init_error)
-{
+START_TEST(posts_an_init_error) {
     static const char *const answers[] = {ACCEPTED, NULL};
     struct server *server = start(answers);
     cleanup_api struct runtime_api *api = runtime_api_new(server->address, NULL);
@@ -329,8 +311,7 @@ START_TEST(posts_an_init_error)
 }
 END_TEST
 
-START_TEST(uses_no_proxy)
-{
+START_TEST(uses_no_proxy) {
     static const char *const answers[] = {ACCEPTED, NULL};
     struct server *server = start(answers);
     ck_assert_int_eq(setenv("http_proxy", "http://127.0.0.1:1", 1), 0);
@@ -344,8 +325,7 @@ START_TEST(uses_no_proxy)
 }
 END_TEST
 
-START_TEST(registers_an_extension_without_events_and_waits_for_ever)
-{
+START_TEST(registers_an_extension_without_events_and_waits_for_ever) {
     static const char *const answers[] = {
         "HTTP/1.1 200 OK\r\nLambda-Extension-Identifier: the-identifier\r\n"
         "Content-Length: 2\r\n\r\n{}",
@@ -364,10 +344,9 @@ START_TEST(registers_an_extension_without_events_and_waits_for_ever)
 }
 END_TEST
 
-START_TEST(says_that_no_extension_can_be_registered)
-{
-    static const char *const answers[] = {
-        "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", NULL};
+START_TEST(says_that_no_extension_can_be_registered) {
+    static const char *const answers[] = {"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n",
+                                          NULL};
     struct server *server = start(answers);
 
     ck_assert(!runtime_extension_start(server->address, &err));
@@ -377,8 +356,7 @@ START_TEST(says_that_no_extension_can_be_registered)
 }
 END_TEST
 
-int main(void)
-{
+int main(void) {
     Suite *suite = suite_create("runtime_api");
     TCase *tests = tcase_create("runtime_api");
     tcase_set_timeout(tests, 60);

@@ -10,14 +10,12 @@
 
 #define SECRET_ARN "arn:aws:secretsmanager:eu-central-1:123456789012:secret:runlet/token-AbCdEf"
 
-static void set(const char *name, const char *value)
-{
+static void set(const char *name, const char *value) {
     ck_assert_int_eq(setenv(name, value, 1), 0);
 }
 
 /// An environment in which everything is good.
-static void good_environment(void)
-{
+static void good_environment(void) {
     clearenv();
     set("CI_SERVER_URL", "https://gitlab.example.com/");
     set("RUNLET_TOKEN_SECRET_ARN", SECRET_ARN);
@@ -25,8 +23,7 @@ static void good_environment(void)
     set("AWS_LAMBDA_FUNCTION_NAME", "runner-function");
 }
 
-static void load(struct settings *settings)
-{
+static void load(struct settings *settings) {
     struct error err = {0};
     if (!settings_load(settings, &err)) {
         ck_abort_msg("refused: %s", err.message);
@@ -34,8 +31,7 @@ static void load(struct settings *settings)
 }
 
 /// Fails to load, and returns the message.
-static const char *refusal(void)
-{
+static const char *refusal(void) {
     static struct error err;
     cleanup_settings struct settings settings = {0};
     ck_assert(!settings_load(&settings, &err));
@@ -43,18 +39,15 @@ static const char *refusal(void)
     return err.message;
 }
 
-static void assert_contains(const char *text, const char *part)
-{
+static void assert_contains(const char *text, const char *part) {
     ck_assert_msg(strstr(text, part) != NULL, "\"%s\" does not contain \"%s\"", text, part);
 }
 
-static void assert_lacks(const char *text, const char *part)
-{
+static void assert_lacks(const char *text, const char *part) {
     ck_assert_msg(strstr(text, part) == NULL, "\"%s\" contains \"%s\"", text, part);
 }
 
-START_TEST(has_the_documented_defaults)
-{
+START_TEST(has_the_documented_defaults) {
     good_environment();
     cleanup_settings struct settings settings = {0};
 
@@ -78,8 +71,7 @@ START_TEST(has_the_documented_defaults)
 }
 END_TEST
 
-START_TEST(reads_every_setting)
-{
+START_TEST(reads_every_setting) {
     good_environment();
     set("CI_SERVER_URL", "http://[::1]:8080/gitlab/");
     set("RUNNER_NAME", "A runner, with blanks");
@@ -148,8 +140,8 @@ static const struct {
     {"RUNLET_TOKEN_SECRET_ARN", "arn:aws:s3:::bucket", "another service"},
     {"RUNLET_TOKEN_SECRET_ARN", "arn:aws:secretsmanager::123456789012:secret:x", "region"},
     {"RUNLET_TOKEN_SECRET_ARN", "arn:aws:secretsmanager:eu-central-1:1234:secret:x", "account"},
-    {"RUNLET_TOKEN_SECRET_ARN", "arn:aws:secretsmanager:eu-central-1:123456789012:secret:",
-     "secret:"},
+    {"RUNLET_TOKEN_SECRET_ARN",
+     "arn:aws:secretsmanager:eu-central-1:123456789012:secret:", "secret:"},
     {"RUNLET_TOKEN_PARAMETER", "/both", "RUNLET_TOKEN_SECRET_ARN"},
     {"CI_SERVER_TOKEN", "two words", "blank"},
     {"RUNLET_WAIT_TIMEOUT", "ten", "not a whole number"},
@@ -185,8 +177,7 @@ static const struct {
     {"AWS_LAMBDA_MAX_CONCURRENCY", "4", "share one /tmp"},
 };
 
-START_TEST(names_the_variable_the_flaw_and_the_form)
-{
+START_TEST(names_the_variable_the_flaw_and_the_form) {
     good_environment();
     set(bad_values[_i].name, bad_values[_i].value);
 
@@ -199,8 +190,7 @@ START_TEST(names_the_variable_the_flaw_and_the_form)
 }
 END_TEST
 
-START_TEST(names_what_is_missing)
-{
+START_TEST(names_what_is_missing) {
     good_environment();
     unsetenv("CI_SERVER_URL");
     assert_contains(refusal(), "CI_SERVER_URL is not set");
@@ -217,8 +207,7 @@ START_TEST(names_what_is_missing)
 }
 END_TEST
 
-START_TEST(says_that_role_credentials_are_not_there_yet)
-{
+START_TEST(says_that_role_credentials_are_not_there_yet) {
     good_environment();
     set("RUNLET_JOB_CREDENTIALS", "role");
     set("RUNLET_JOB_ROLE_ARN", "arn:aws:iam::123456789012:role/job");
@@ -230,8 +219,7 @@ START_TEST(says_that_role_credentials_are_not_there_yet)
 }
 END_TEST
 
-START_TEST(shows_no_value_that_may_be_secret)
-{
+START_TEST(shows_no_value_that_may_be_secret) {
     good_environment();
     set("CI_SERVER_URL", "https://user:hidden-password@gitlab.example.com");
     assert_lacks(refusal(), "hidden-password");
@@ -252,8 +240,7 @@ START_TEST(shows_no_value_that_may_be_secret)
 }
 END_TEST
 
-START_TEST(takes_the_secrets_out_of_the_environment)
-{
+START_TEST(takes_the_secrets_out_of_the_environment) {
     good_environment();
     set("AWS_ACCESS_KEY_ID", "ASIAEXAMPLE");
     set("AWS_SECRET_ACCESS_KEY", "secret-key-value");
@@ -279,8 +266,7 @@ START_TEST(takes_the_secrets_out_of_the_environment)
 }
 END_TEST
 
-START_TEST(takes_the_secrets_out_of_the_environment_also_when_refused)
-{
+START_TEST(takes_the_secrets_out_of_the_environment_also_when_refused) {
     good_environment();
     set("AWS_SECRET_ACCESS_KEY", "secret-key-value");
     set("CI_SERVER_TOKEN", "glrt-token-value");
@@ -293,8 +279,7 @@ START_TEST(takes_the_secrets_out_of_the_environment_also_when_refused)
 }
 END_TEST
 
-START_TEST(prefers_the_stored_token_to_the_one_in_the_environment)
-{
+START_TEST(prefers_the_stored_token_to_the_one_in_the_environment) {
     good_environment();
     set("CI_SERVER_TOKEN", "glrt-token-value");
     cleanup_settings struct settings settings = {0};
@@ -306,14 +291,13 @@ START_TEST(prefers_the_stored_token_to_the_one_in_the_environment)
 }
 END_TEST
 
-START_TEST(tells_plain_http_to_others_from_loopback)
-{
+START_TEST(tells_plain_http_to_others_from_loopback) {
     static const struct {
         const char *url;
         bool remote;
     } cases[] = {
-        {"http://gitlab.example.com", true}, {"http://10.0.0.1:8080", true},
-        {"http://127.0.0.1:8080", false},    {"http://localhost", false},
+        {"http://gitlab.example.com", true},   {"http://10.0.0.1:8080", true},
+        {"http://127.0.0.1:8080", false},      {"http://localhost", false},
         {"https://gitlab.example.com", false},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -326,8 +310,7 @@ START_TEST(tells_plain_http_to_others_from_loopback)
 }
 END_TEST
 
-START_TEST(knows_its_handlers)
-{
+START_TEST(knows_its_handlers) {
     static const char *const handlers[] = {"run", "webhook", NULL};
     struct error err = {0};
     clearenv();
@@ -344,42 +327,85 @@ START_TEST(knows_its_handlers)
 END_TEST
 
 static const char *const refused_arguments[] = {
-    "--url",         "-url",           "--url=http://x",      "-url=http://x", "-u",
-    "-u=http://x",   "-uhttp://x",     "--URL",               " --url",        "--url http://x",
-    "--token",       "-token",         "--token=t",           "-t",            "-t=t",
-    "-tglrt-x",      "--executor",     "--executor=docker",   "-executor",     "--builds-dir",
-    "--builds-dir=/x", "-builds-dir",  "--cache-dir",         "--cache-dir=x", "--config",
-    "--config=/x",   "-c",             "-c=/x",               "-config",       "--runner",
-    "-r",            "--max-builds",   "--max-builds=5",      "-max-builds=5", "--shutdown-timeout",
-    "--shutdown-timeout=5",            "-shutdown-timeout",   "---url",
+    "--url",
+    "-url",
+    "--url=http://x",
+    "-url=http://x",
+    "-u",
+    "-u=http://x",
+    "-uhttp://x",
+    "--URL",
+    " --url",
+    "--url http://x",
+    "--token",
+    "-token",
+    "--token=t",
+    "-t",
+    "-t=t",
+    "-tglrt-x",
+    "--executor",
+    "--executor=docker",
+    "-executor",
+    "--builds-dir",
+    "--builds-dir=/x",
+    "-builds-dir",
+    "--cache-dir",
+    "--cache-dir=x",
+    "--config",
+    "--config=/x",
+    "-c",
+    "-c=/x",
+    "-config",
+    "--runner",
+    "-r",
+    "--max-builds",
+    "--max-builds=5",
+    "-max-builds=5",
+    "--shutdown-timeout",
+    "--shutdown-timeout=5",
+    "-shutdown-timeout",
+    "---url",
 };
 
-START_TEST(refuses_what_would_undo_the_broker)
-{
+START_TEST(refuses_what_would_undo_the_broker) {
     const char *argument = refused_arguments[_i];
     ck_assert_msg(runner_args_refused(slice_text(argument)) != NULL, "%s", argument);
 }
 END_TEST
 
 static const char *const passing_arguments[] = {
-    "--output-limit", "4096",           "--tls-ca-file=/x",       "-tls-ca-file",
-    "--env",          "KEY=--url",      "--pre-build-script",     "echo -u",
-    "--clone-url",    "--clone-url=x",  "-clone-url",             "--cache-type=s3",
-    "-cache-type",    "--cache-path",   "--custom-config-exec=x", "--feature-flags",
-    "url",            "--request-concurrency=1",                  "--unhealthy-interval",
-    "--",             "-",              "--debug-trace-disabled",
+    "--output-limit",
+    "4096",
+    "--tls-ca-file=/x",
+    "-tls-ca-file",
+    "--env",
+    "KEY=--url",
+    "--pre-build-script",
+    "echo -u",
+    "--clone-url",
+    "--clone-url=x",
+    "-clone-url",
+    "--cache-type=s3",
+    "-cache-type",
+    "--cache-path",
+    "--custom-config-exec=x",
+    "--feature-flags",
+    "url",
+    "--request-concurrency=1",
+    "--unhealthy-interval",
+    "--",
+    "-",
+    "--debug-trace-disabled",
 };
 
-START_TEST(lets_other_arguments_pass)
-{
+START_TEST(lets_other_arguments_pass) {
     const char *argument = passing_arguments[_i];
     const char *option = runner_args_refused(slice_text(argument));
     ck_assert_msg(option == NULL, "%s is taken for %s", argument, option);
 }
 END_TEST
 
-START_TEST(derives_one_stable_system_id_for_a_function)
-{
+START_TEST(derives_one_stable_system_id_for_a_function) {
     char one[SYSTEM_ID_SIZE];
     char other[SYSTEM_ID_SIZE];
     struct slice arn = SLICE("arn:aws:lambda:eu-central-1:123456789012:function:runner");
@@ -402,8 +428,7 @@ END_TEST
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof((array)[0])))
 
-int main(void)
-{
+int main(void) {
     log_set_level(LOG_LEVEL_FATAL);
     Suite *suite = suite_create("settings");
     TCase *tests = tcase_create("settings");

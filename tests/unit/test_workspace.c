@@ -18,8 +18,7 @@ static struct error err;
 static char *root;
 static char *outside;
 
-static void make_root(void)
-{
+static void make_root(void) {
     const char *base = getenv("TMPDIR");
     char name[FILES_RANDOM_NAME_SIZE];
     files_random_name(name);
@@ -29,47 +28,40 @@ static void make_root(void)
     ck_assert_int_eq(mkdir(outside, 0700), 0);
 }
 
-static void remove_root(void)
-{
+static void remove_root(void) {
     files_remove_tree(root, 0, &err);
     files_remove_tree(outside, 0, &err);
     free(root);
     free(outside);
 }
 
-static char *in_root(const char *name)
-{
+static char *in_root(const char *name) {
     return xasprintf("%s/%s", root, name);
 }
 
-static void write_text(const char *folder, const char *name, const char *text)
-{
+static void write_text(const char *folder, const char *name, const char *text) {
     cleanup_free char *path = xasprintf("%s/%s", folder, name);
     ck_assert_msg(files_write_atomically(path, slice_text(text), 0600, &err), "%s", err.message);
 }
 
-static char *read_text(const char *path)
-{
+static char *read_text(const char *path) {
     cleanup_buffer struct buffer text = BUFFER_INIT(16 << 20);
     ck_assert_msg(files_read(path, &text, &err), "%s", err.message);
     return xstrdup(buffer_text(&text));
 }
 
-static struct workspace_options plain_options(void)
-{
+static struct workspace_options plain_options(void) {
     return (struct workspace_options){.root = root, .path = "/usr/bin:/bin:/opt/bin"};
 }
 
-static struct workspace *make(const struct workspace_options *options)
-{
+static struct workspace *make(const struct workspace_options *options) {
     struct workspace *workspace = workspace_new(options, &err);
     ck_assert_msg(workspace != NULL, "%s", err.message);
     return workspace;
 }
 
 /// What a login shell in the workspace prints.
-static char *login_shell(const struct workspace *workspace, const char *path, const char *script)
-{
+static char *login_shell(const struct workspace *workspace, const char *path, const char *script) {
     cleanup_environment struct environment environment = {0};
     environment_set_text(&environment, "PATH", path);
     workspace_set_environment(workspace, &environment);
@@ -81,8 +73,7 @@ static char *login_shell(const struct workspace *workspace, const char *path, co
     return xstrdup(buffer_text(&output));
 }
 
-START_TEST(makes_all_folders_under_one_of_a_random_name)
-{
+START_TEST(makes_all_folders_under_one_of_a_random_name) {
     struct workspace_options options = plain_options();
     cleanup_workspace struct workspace *one = make(&options);
     cleanup_free char *first = xstrdup(workspace_builds(one));
@@ -100,8 +91,7 @@ START_TEST(makes_all_folders_under_one_of_a_random_name)
 }
 END_TEST
 
-START_TEST(refuses_a_root_that_is_not_empty)
-{
+START_TEST(refuses_a_root_that_is_not_empty) {
     write_text(root, "left", "by somebody who still writes");
     struct workspace_options options = plain_options();
     ck_assert_ptr_null(workspace_new(&options, &err));
@@ -110,8 +100,7 @@ START_TEST(refuses_a_root_that_is_not_empty)
 }
 END_TEST
 
-START_TEST(names_home_and_tmp)
-{
+START_TEST(names_home_and_tmp) {
     struct workspace_options options = plain_options();
     cleanup_workspace struct workspace *workspace = make(&options);
     cleanup_environment struct environment environment = {0};
@@ -125,8 +114,7 @@ START_TEST(names_home_and_tmp)
 }
 END_TEST
 
-START_TEST(puts_the_path_back_in_login_shells)
-{
+START_TEST(puts_the_path_back_in_login_shells) {
     struct workspace_options options = plain_options();
     options.path = "/var/lang/bin:/usr/bin:/it's odd:/bin:/opt/bin";
     cleanup_workspace struct workspace *workspace = make(&options);
@@ -137,8 +125,7 @@ START_TEST(puts_the_path_back_in_login_shells)
 }
 END_TEST
 
-START_TEST(gives_git_the_extra_hosts)
-{
+START_TEST(gives_git_the_extra_hosts) {
     const struct http_host hosts[] = {{"gitlab.example.com", "10.0.0.7,fd00::7"}};
     struct workspace_options options = plain_options();
     options.hosts = hosts;
@@ -156,8 +143,7 @@ START_TEST(gives_git_the_extra_hosts)
 }
 END_TEST
 
-START_TEST(adds_the_ca_to_the_systems_certificates)
-{
+START_TEST(adds_the_ca_to_the_systems_certificates) {
     write_text(outside, "ca.pem", "THE CA OF GITLAB\n");
     write_text(outside, "system.pem", "THE SYSTEM'S");
     cleanup_free char *ca = xasprintf("%s/ca.pem", outside);
@@ -177,8 +163,7 @@ START_TEST(adds_the_ca_to_the_systems_certificates)
 }
 END_TEST
 
-START_TEST(empties_the_root_of_everything_and_touches_nothing_else)
-{
+START_TEST(empties_the_root_of_everything_and_touches_nothing_else) {
     write_text(outside, "stays", "x");
     cleanup_free char *link = in_root("link");
     cleanup_free char *fifo = in_root("fifo\nwith a newline");
@@ -201,16 +186,14 @@ START_TEST(empties_the_root_of_everything_and_touches_nothing_else)
 }
 END_TEST
 
-START_TEST(says_that_a_root_cannot_be_emptied)
-{
+START_TEST(says_that_a_root_cannot_be_emptied) {
     cleanup_free char *missing = in_root("missing");
     ck_assert(!workspace_empty(missing, 1000, &err));
     ck_assert_str_eq(err.code, "Runtime.WorkspaceDirty");
 }
 END_TEST
 
-int main(void)
-{
+int main(void) {
     Suite *suite = suite_create("workspace");
     TCase *tests = tcase_create("workspace");
     tcase_set_timeout(tests, 120);

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bootstrap/run.h"
+
+#include <stdlib.h>
+
+#include "bootstrap/budget.h"
+#include "bootstrap/gitlab.h"
+#include "bootstrap/metrics.h"
+#include "bootstrap/result.h"
+#include "bootstrap/run_one.h"
+#include "bootstrap/runner.h"
+#include "bootstrap/settings.h"
+#include "bootstrap/system_id.h"
+#include "bootstrap/token.h"
+#include "bootstrap/workspace.h"
+#include "common/alloc.h"
+#include "common/cleanup.h"
+#include "common/json.h"
+#include "common/log.h"
+
+/// How long to wait for a job after the first one: the next stage's jobs become pending a moment
+/// after the last one's end, and waiting is paid for.
+#define FURTHER_JOB_WAIT_MS INT64_C(3000)
+
+struct run {
+    struct settings settings;
+    struct gitlab *gitlab;
+    struct token_source *token;
+    bool served_before;
+    int64_t started_ms;
+    int64_t ready_ms;
+};
+
+// --- Init --------------------------------------------------------------------------------------
+
+static bool prepare(struct run *run, struct error *err) {
+    const struct settings *settings = &run->settings;
+    if (!settings_load(&run->settings, err)) {
+        return false;
+    }
+    // After a crash or a time-out Lambda may start us again in the same /tmp.
+    if (!workspace_empty(WORKSPACE_ROOT, BUDGET_INIT_CLEAN_LIMIT_MS, err)) {
+        return false;
+    }
+    if (settings->server_is_plain_and_remote) {
+        log_warn("CI_SERVER_URL is plain http: the runner token, job tokens and all of the jobs "
+                 "go over the network unprotected");
+    }
+    const struct gitlab_options gitlab = {
+        .server_url = settings->server_url,
+        .ca_file = settings->ca_file,
+        .hosts = settings->extra_hosts,
+        .host_count = settings->extra_host_count,
+    };
+    run->gitlab = gitlab_new(&gitlab);
+    run->token = token_source_from_settings(settings);
+    return true;
+}
+
+bool run_init(void **context, struct error *err) {
+    struct run *run = xcalloc(1, sizeof(*run));
+    *context = run;
+    run->started_ms = clock_monotonic_ms(clock_system());
+    bool good = prepare(run, err);
+    run->ready_ms = clock_monotonic_ms(clock_system());
+    return good;
+}
+
+void run_destroy(void *context) {
+    struct run *run = context;
+    if (run) {
+        token_source_destroy(run->token);
+        gitlab_destroy(run->gitlab);
+        settings_clean_up(&run->settings);
+        free(run);
+    }
+}
+
+// --- An event ------------------------------------------------------------------------------------
+
+static bool check_event(const struct invocation *invocation, struct error *err) {
+    cleanup_json_document struct json_document document = {0};
+    if (json_parse(buffer_slice(&invocation->event), "the event", &document, err) &&
+        json_as_object(&document.root, err)) {
+        return true;
+    }
+    return error_set(err, "Function.EventInvalid", "%s; expected a JSON object", err->message);
+}
+
+/// With less than RUNLET_MIN_JOB_TIME before the margin a job would only be cut off.
+static bool has_time(const struct run *run, const struct invocation *invocation) {
+    const struct settings *settings = &run->settings;
+    int64_t left_ms =
+        invocation->deadline_ms - settings->deadline_margin_ms - clock_now_ms(clock_system());
+    if (left_ms > 0 && left_ms >= settings->min_job_time_ms) {
+        return true;
+    }
+    log_info("too little time is left to ask for a job", log_int("leftMs", left_ms));
+    return false;
+}
+
+static bool run_jobs(const struct run *run, struct run_one *one, struct result *result,
+                     int64_t *runner_ms, struct error *err) {
+    // An environment of its own for each job means one job for each invocation.
+    size_t most = run->settings.fresh_environment ? 1 : run->settings.max_jobs;
+    while (result->job_count < most && has_time(run, one->invocation)) {
+        size_t before = result->job_count;
+        if (!run_one(one, result, runner_ms, err)) {
+            // What the jobs before it came to is worth more than why there was no further one.
+            bool tellable = before > 0 && !error_is(err, "Runtime.WorkspaceDirty");
+            if (tellable) {
+                log_error("no further job was run", LOG_ERROR_FIELDS(err));
+            }
+            return tellable;
+        }
+        if (result->job_count == before || result->status == RESULT_DEADLINE) {
+            return true;
+        }
+        int64_t wait_ms = run->settings.wait_timeout_ms;
+        one->wait_timeout_ms = wait_ms < FURTHER_JOB_WAIT_MS ? wait_ms : FURTHER_JOB_WAIT_MS;
+    }
+    return true;
+}
+
+static bool find_and_run(struct run *run, const struct invocation *invocation,
+                         struct result *result, int64_t *runner_ms, struct error *err) {
+    cleanup_free char *search_path = runner_search_path();
+    cleanup_free char *program = runner_find(search_path, err);
+    if (!program) {
+        return false;
+    }
+    char system_id[SYSTEM_ID_SIZE];
+    system_id_derive(slice_text(invocation->function_arn), run->settings.function_name,
+                     run->settings.region, system_id);
+    struct run_one one = {
+        .settings = &run->settings,
+        .invocation = invocation,
+        .gitlab = run->gitlab,
+        .token = run->token,
+        .system_id = system_id,
+        .program = program,
+        .search_path = search_path,
+        .wait_timeout_ms = run->settings.wait_timeout_ms,
+    };
+    bool good = run_jobs(run, &one, result, runner_ms, err);
+    // Connections do not live through the pause until the next event.
+    gitlab_close_idle(run->gitlab);
+    return good;
+}
+
+bool run_handle(void *context, const struct invocation *invocation, struct buffer *response,
+                enum handler_verdict *verdict, struct error *err) {
+    struct run *run = context;
+    if (!check_event(invocation, err)) {
+        return false;
+    }
+    int64_t begin_ms = clock_monotonic_ms(clock_system());
+    int64_t runner_ms = 0;
+    cleanup_result struct result result = {0};
+    bool good = find_and_run(run, invocation, &result, &runner_ms, err);
+    bool dirty = !good && error_is(err, "Runtime.WorkspaceDirty");
+    bool used = run->settings.fresh_environment && result.job_count > 0;
+    *verdict = dirty || used ? ENVIRONMENT_ENDS : ENVIRONMENT_STAYS;
+    const struct metrics metrics = {
+        .function_name = run->settings.function_name,
+        .status = good ? result_status_word(result.status) : err->code,
+        .result = &result,
+        .cold_start = !run->served_before,
+        .init_ms = run->ready_ms - run->started_ms,
+        .invocation_ms = clock_monotonic_ms(clock_system()) - begin_ms,
+        .runner_ms = runner_ms,
+    };
+    metrics_write(&metrics);
+    run->served_before = true;
+    return good && result_print(&result, run->settings.max_jobs > 1, response, err);
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+/// One job from an empty /tmp to an empty /tmp: workspace, broker, runner, and the end of all
+/// three.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bootstrap/gitlab.h"
+#include "bootstrap/result.h"
+#include "bootstrap/runtime_api.h"
+#include "bootstrap/settings.h"
+#include "bootstrap/token.h"
+
+/// What is the same for all jobs of an invocation; borrowed.
+struct run_one {
+    const struct settings *settings;
+    const struct invocation *invocation;
+    struct gitlab *gitlab;
+    struct token_source *token;
+    const char *system_id;
+    /// From runner_find() and runner_search_path().
+    const char *program;
+    const char *search_path;
+    /// How long to wait for this job.
+    int64_t wait_timeout_ms;
+};
+
+/// Waits for a job and runs it. True where that went as it should: the job is added to `result`
+/// with what became of it (failed and canceled ones too), or there was none. False with an error
+/// type of Lambda's form.
+///
+/// When it returns, no process is left that the job started and /tmp is empty; else it fails with
+/// "Runtime.WorkspaceDirty", and the environment is to end.
+///
+/// Adds the time that gitlab-runner ran to `*runner_ms`.
+bool run_one(const struct run_one *options, struct result *result, int64_t *runner_ms,
+             struct error *err);
