@@ -15,6 +15,8 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+LEASH = ("setpriv", "--pdeathsig", "KILL", "--")  # before a command: it dies with its parent thread
+
 _requests: queue.Queue[tuple[Future[subprocess.Popen[bytes]], list[str], dict[str, Any]]]
 _requests = queue.Queue()
 _lock = threading.Lock()
@@ -43,7 +45,7 @@ def spawn(command: Sequence[str | Path], **options: Any) -> subprocess.Popen[byt
             _spawner = threading.Thread(target=_spawn_for_ever, name="spawner", daemon=True)
             _spawner.start()
     future: Future[subprocess.Popen[bytes]] = Future()
-    leashed = ["setpriv", "--pdeathsig", "KILL", "--", *map(str, command)]
+    leashed = [*LEASH, *map(str, command)]
     _requests.put((future, leashed, options))
     return future.result()
 

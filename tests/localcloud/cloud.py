@@ -7,9 +7,7 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -184,7 +182,7 @@ class LocalCloud:
         asynchronous: bool = False,
         qualifier: str | None = None,
     ) -> Invocation:
-        """Invokes by the Lambda API. An asynchronous one is returned when its first attempt ends."""
+        """Invokes by the Lambda API; an asynchronous one is returned when its first attempt ends."""
         arguments = {"Qualifier": qualifier} if qualifier else {}
         answer = self.aws.client("lambda").invoke(
             FunctionName=name,
@@ -217,8 +215,3 @@ class LocalCloud:
 
 def _without_aws(variables: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in variables.items() if not name.startswith("AWS_")}
-
-
-def temporary_folder(prefix: str) -> Path:
-    """A new folder for a local cloud of the command line, short enough for sockets in it."""
-    return Path(tempfile.mkdtemp(prefix=f"{prefix}-{uuid.uuid4().hex[:6]}-"))

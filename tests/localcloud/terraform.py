@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from localcloud.children import LEASH
+
 REPO = Path(__file__).resolve().parents[2]
 TERRAFORM_HOST = "registry.terraform.io"
 TOFU_HOST = "registry.opentofu.org"
@@ -161,7 +163,7 @@ class Terraform:
     ) -> subprocess.CompletedProcess[str]:
         """Runs it; what it says is kept, or goes on to our own output with `stream`."""
         answer = subprocess.run(
-            [self.program, *arguments],
+            [*LEASH, self.program, *arguments],
             cwd=self.folder,
             env=self._environ,
             stdin=subprocess.DEVNULL,

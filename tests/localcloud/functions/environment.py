@@ -149,9 +149,9 @@ class Environment:
         self._tap = RuntimeApiTap(runtime_port, self._deliver, self._next_asked, self._posted)
         variables = self._variables(f"127.0.0.1:{self._tap.port}", self.id)
         self._secrets = folder / "environment"
-        with open(os.open(self._secrets, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
-            for name, value in variables.items():
-                file.write(f"{name}={value}\0".encode())
+        self._secrets.touch(mode=0o600)
+        block = "".join(f"{name}={value}\0" for name, value in variables.items())
+        self._secrets.write_bytes(block.encode())
         config = {
             "root": self.settings.root,
             "task": self.settings.task,
@@ -206,8 +206,10 @@ class Environment:
             self._result = None
             self._send(invocation, client_context)
             if invocation.cold_start and not self._wait_for_init(INIT_LIMIT):
-                self._log_line(f"INIT_REPORT Init Duration: {INIT_LIMIT * 1000:.2f} ms"
-                               "\tPhase: init\tStatus: timeout")
+                self._log_line(
+                    f"INIT_REPORT Init Duration: {INIT_LIMIT * 1000:.2f} ms"
+                    "\tPhase: init\tStatus: timeout"
+                )
                 self._end_life("init")
                 if (used := self.take_used_tmp()) is not None:
                     self._close_used_tmp()
@@ -252,9 +254,11 @@ class Environment:
         """Waits for the runtime's first `next`, its init error or its end."""
         with self._changed:
             good = self._changed.wait_for(
-                lambda: self._next_at is not None
-                or self._init_error is not None
-                or self._exit is not None,
+                lambda: (
+                    self._next_at is not None
+                    or self._init_error is not None
+                    or self._exit is not None
+                ),
                 timeout=limit,
             )
         if self._next_at is not None and self.current is not None:
@@ -313,8 +317,9 @@ class Environment:
             _fail(invocation, "Runtime.ExitError", f"RequestId: {invocation.request_id} Error: "
                   f"{_exit_text(self._exit or '')}")  # fmt: skip
         if why == "timeout":
-            self._log_line(f"{invocation.request_id} Task timed out after "
-                           f"{self.settings.timeout}.00 seconds")
+            self._log_line(
+                f"{invocation.request_id} Task timed out after {self.settings.timeout}.00 seconds"
+            )
         elif self._exit is not None and self._result is None:
             self._log_line(f"RequestId: {invocation.request_id} Error: {_exit_text(self._exit)}")
         invocation.finished_at = now
@@ -363,10 +368,14 @@ class Environment:
         with self._changed:
             if posted.kind == "init-error":
                 self._init_error = self._init_error or posted
-            elif self.current is not None and posted.request_id == self.current.request_id:
-                if self._result is None and posted.status in (202, 413):
-                    self._result = posted
-                    self._next_at = None  # the invocation ends with the next `next`
+            elif (
+                self.current is not None
+                and posted.request_id == self.current.request_id
+                and posted.status in (202, 413)
+                and self._result is None
+            ):
+                self._result = posted
+                self._next_at = None  # the invocation ends with the next `next`
             self._changed.notify_all()
 
     def _event(self, line: str) -> None:

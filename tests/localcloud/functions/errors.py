@@ -23,14 +23,11 @@ def too_many_requests() -> ApiError:
     )
 
 
-def too_large(size: int, limit: int) -> ApiError:
+def too_large(size: int, limit: int, kind: str) -> ApiError:
     return ApiError(
         413,
         "RequestTooLargeException",
-        f"{size} byte payload is too large for the RequestResponse invocation type"
-        f" (limit {limit} bytes)"
-        if limit > 1 << 20
-        else f"{size} byte payload is too large for the Event invocation type (limit {limit} bytes)",
+        f"{size} byte payload is too large for the {kind} invocation type (limit {limit} bytes)",
     )
 
 

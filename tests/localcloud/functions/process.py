@@ -16,17 +16,17 @@ class ProcessTable:
     def __init__(self) -> None:
         self._children: dict[int, list[int]] = {}
         self._resident: dict[int, int] = {}
-        for name in os.listdir("/proc"):
-            if not name.isdigit():
+        for folder in Path("/proc").iterdir():
+            if not folder.name.isdigit():
                 continue
             try:
-                stat = Path("/proc", name, "stat").read_bytes()
+                stat = (folder / "stat").read_bytes()
             except OSError:
                 continue  # ended meanwhile
             # The name of the command, in parentheses, may hold anything; what follows is numbers.
             fields = stat[stat.rindex(b")") + 2 :].split()
-            self._children.setdefault(int(fields[1]), []).append(int(name))
-            self._resident[int(name)] = int(fields[21]) * PAGE
+            self._children.setdefault(int(fields[1]), []).append(int(folder.name))
+            self._resident[int(folder.name)] = int(fields[21]) * PAGE
 
     def descendants(self, pid: int) -> list[int]:
         found: list[int] = []

@@ -43,9 +43,7 @@ class Function:
 class FunctionStore:
     """Reads functions from the AWS endpoint, and unpacks their code once."""
 
-    def __init__(
-        self, client: BaseClient, moto_url: str, code: CodeStore, root: Path
-    ) -> None:
+    def __init__(self, client: BaseClient, moto_url: str, code: CodeStore, root: Path) -> None:
         self._client = client
         self._moto_url = moto_url
         self._code = code

@@ -158,9 +158,7 @@ class _Handler(BaseHTTPRequestHandler):
             if name not in ("connection", "content-length", "transfer-encoding", "expect", "host")
         }
         try:
-            answer = self.owner.exchange(
-                self.connection, self.command, self.path, forwarded, body
-            )
+            answer = self.owner.exchange(self.connection, self.command, self.path, forwarded, body)
         except (OSError, http.client.HTTPException):
             answer = None  # the emulator is gone, and so is this environment
         if answer is None:

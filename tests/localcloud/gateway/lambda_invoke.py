@@ -29,9 +29,7 @@ def function_and_qualifier(text: str) -> tuple[str, str | None]:
     """Takes a name, a partial ARN or an ARN apart, each with or without a qualifier."""
     found = _NAME.match(unquote(text))
     if found is None:
-        raise ApiError(
-            400, "ValidationException", f"{text!r} is no name or ARN of a function"
-        )
+        raise ApiError(400, "ValidationException", f"{text!r} is no name or ARN of a function")
     return found["name"], found["qualifier"]
 
 
@@ -72,7 +70,7 @@ class LambdaInvoke:
     def _event(self, body: bytes, kind: str) -> bytes:
         limit = ASYNCHRONOUS_LIMIT if kind == "Event" else SYNCHRONOUS_LIMIT
         if len(body) > limit:
-            raise too_large(len(body), limit)
+            raise too_large(len(body), limit, kind)
         event = body or b"{}"
         try:
             json.loads(event)

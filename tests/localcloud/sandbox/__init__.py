@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an execution environment is made of: its root file system, its code, and how it is entered."""
+"""What an execution environment is made of: root file system, code, and the way in."""
 
 from localcloud.sandbox.code import CodeStore
 from localcloud.sandbox.program import build_enter

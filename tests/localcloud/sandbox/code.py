@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import shutil
 import stat
 import threading
@@ -35,7 +34,7 @@ def unpack(content: bytes, folder: Path) -> None:
             elif target.is_symlink() or target.exists():
                 target.unlink()
             if stat.S_ISLNK(mode):
-                os.symlink(archive.read(entry).decode(), target)
+                target.symlink_to(archive.read(entry).decode())
                 continue
             with archive.open(entry) as source, target.open("wb") as copy:
                 shutil.copyfileobj(source, copy, 1 << 20)

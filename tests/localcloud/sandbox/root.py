@@ -33,7 +33,8 @@ sbx_user1051:x:{USER_ID}:{USER_ID}::/home/sbx_user1051:/sbin/nologin
 GROUP = f"root:x:0:\nsbx_user1051:x:{USER_ID}:\n"
 
 # Programs of busybox that the image has: none that reaches the network or changes the system.
-APPLETS = """
+APPLETS = frozenset(
+    """
 [ [[ awk base64 basename bunzip2 bzcat bzip2 cat chgrp chmod chown chroot cksum clear cmp comm cp
 cpio crc32 cut date dd df diff dirname dmesg du echo egrep env expand expr factor fallocate false
 fgrep find flock fold free getopt grep groups gunzip gzip head hexdump hostid hostname id install
@@ -43,7 +44,8 @@ realpath renice rev rm rmdir sed seq setsid sha1sum sha256sum sha512sum shred sh
 stat strings stty sum sync tac tail tar taskset tee test time timeout top touch tr true truncate tty
 umount uname unexpand uniq unlink unshare unxz unzip uptime usleep wc which who whoami xargs xxd xz
 xzcat yes zcat
-""".split()
+""".split()  # noqa: SIM905
+)
 
 # Like Amazon Linux 2023's: PATH is added to, and profile.d is read.
 PROFILE = """pathmunge() {
@@ -79,8 +81,10 @@ def _static_program(*places: str) -> Path:
         path = Path(place)
         if path.is_file() and b"ld-linux" not in path.read_bytes()[:4096]:
             return path
-    raise RuntimeError(f"the sandbox needs a static program at one of {', '.join(places)}: "
-                       "the packages busybox-static and bash-static (make setup installs them)")
+    raise RuntimeError(
+        f"the sandbox needs a static program at one of {', '.join(places)}: "
+        "the packages busybox-static and bash-static (make setup installs them)"
+    )
 
 
 def bare_root(folder: Path, replacing_profile: bool = False) -> Path:
