@@ -42,7 +42,7 @@ struct options {
     /// One or more sentences under the synopsis; may be NULL.
     const char *summary;
     const struct option_spec *specs;
-    /// At the end of the help: further text, such as the list of commands; may be NULL.
+    /// At the end of the help, as it is: further text, such as the list of commands; may be NULL.
     const char *footer;
 };
 
@@ -71,7 +71,7 @@ enum options_result options_parse(const struct options *options, int argc, char 
                                   struct options_operands *operands, struct error *err);
 void options_operands_clean_up(struct options_operands *operands);
 
-/// Appends nothing but prints the help to stdout.
+/// Prints the help to stdout.
 void options_print_help(const struct options *options);
 /// The nearest of `candidates` (ended by NULL) to a mistyped `word`, or NULL: for "did you mean".
 const char *options_nearest(const char *word, const char *const *candidates);
