@@ -16,6 +16,8 @@ ARCHES := $(if $(filter all,$(ARCH)),x86_64 arm64,$(ARCH))
 PYTHON := build/venv/bin/python
 PYTEST := $(PYTHON) -m pytest -c tests/pyproject.toml --rootdir tests
 export PYTHONPATH := $(CURDIR)/tests
+# For those who look for terraform or tofu: setup puts one here where the machine has none.
+export PATH := $(PATH):$(CURDIR)/build/tools
 
 .PHONY: help
 help: ## lists the targets
@@ -43,7 +45,8 @@ dist: setup ## builds the Lambda artifacts (ARCH=x86_64, arm64 or all)
 	@$T/dist.sh $(ARCHES)
 
 layers: setup ## builds the layers alone (RUNNER_VERSION=18.x.y: GitLab's release of gitlab-runner)
-	@RUNNER_VERSION='$(RUNNER_VERSION)' $T/layers.sh $(ARCHES)
+	@$(if $(RUNNER_VERSION),layers/gitlab-runner/release.sh '$(RUNNER_VERSION)')
+	@$T/dist.sh --layers $(ARCHES)
 
 publish: setup ## puts what `make dist` made into S3 under its hash (BUCKET=name)
 	@$(PYTHON) $T/publish.py '$(BUCKET)'

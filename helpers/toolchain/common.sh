@@ -32,6 +32,9 @@ check_sha256() {
     [ "$got" = "$wanted" ] || die "$file has the SHA-256 $got instead of $wanted"
 }
 
+# PATH without what `make` adds to it.
+path_of_machine() { printf '%s\n' "${PATH//:"$repo/build/tools"/}"; }
+
 # pip ARGUMENT...: pip, of build/venv where there is one, else of an environment made for this call.
 pip() {
     local python=$repo/build/venv/bin/python environment=

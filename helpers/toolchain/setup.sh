@@ -62,4 +62,17 @@ mkdir -p build
     flock 9
     make_venv
 ) 9>build/.setup.lock
-"$toolchain/terraform.sh" >/dev/null
+
+# link NAME SCRIPT: what SCRIPT finds or makes, as build/tools/NAME.
+link() {
+    local target
+    target=$("$2")
+    [ "$(readlink "build/tools/$1" || true)" != "$target" ] || return 0
+    mkdir -p build/tools
+    ln -s "$target" "build/tools/.$1.$$"
+    mv -T "build/tools/.$1.$$" "build/tools/$1"
+}
+link aws-lambda-rie "$toolchain/rie.sh"
+if ! command -v terraform >/dev/null && ! PATH=$(path_of_machine) command -v tofu >/dev/null; then
+    link tofu "$toolchain/terraform.sh"
+fi

@@ -100,7 +100,12 @@ def _short_type(text: str) -> str:
 
 
 def tables(folder: Path) -> str:
-    lines = ["## Inputs", "", "| name | description | type | default |", "| --- | --- | --- | --- |"]
+    lines = [
+        "## Inputs",
+        "",
+        "| name | description | type | default |",
+        "| --- | --- | --- | --- |",
+    ]
     inputs = list(entries(folder / "variables.tf"))
     for entry in sorted(inputs, key=lambda one: one.default is not None):
         default = "required" if entry.default is None else _code(entry.default)
