@@ -123,6 +123,10 @@ bool form_server_url(struct slice text, struct form_url *out, struct error *err)
     if (has_blank_or_control(text)) {
         return flaw(err, "has a blank or a control character");
     }
+    if (slice_skip(text, https ? 8 : 7).data[0] == '/') {
+        // libcurl would take what follows for the host.
+        return flaw(err, "has no host");
+    }
     while (slice_ends_with(text, SLICE("/"))) {
         text.len--;
     }

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 REPO = Path(__file__).resolve().parents[2]
-PROGRAM = REPO / "build" / "bin" / "bootstrap"
+# Another build of it, such as the one with sanitizers, may be named.
+PROGRAM = Path(os.environ.get("RUNLET_TEST_BOOTSTRAP", REPO / "build" / "bin" / "bootstrap"))
 UID = 993
 
 

@@ -125,7 +125,7 @@ static const struct {
     {"CI_SERVER_URL", "gitlab.example.com", "https://"},
     {"CI_SERVER_URL", "ftp://gitlab.example.com", "https://"},
     {"CI_SERVER_URL", "https://", "host"},
-    {"CI_SERVER_URL", "https:///path", "URL"},
+    {"CI_SERVER_URL", "https:///path", "no host"},
     {"CI_SERVER_URL", "https://a b", "blank"},
     {"CI_SERVER_URL", "https://gitlab.example.com:0", "port"},
     {"CI_SERVER_URL", "https://gitlab.example.com:70000", "URL"},
