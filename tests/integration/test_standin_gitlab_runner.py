@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 import subprocess
 from collections.abc import Iterator
@@ -15,7 +16,8 @@ import pytest
 from localcloud.gitlab import CertificateAuthority, Pipeline, StandInGitLab
 
 REPO = Path(__file__).resolve().parents[2]
-RUNNER = REPO / "build/layers/gitlab-runner/x86_64/bin/gitlab-runner"
+ARCH = {"aarch64": "arm64"}.get(platform.machine(), "x86_64")
+RUNNER = REPO / "build/layers/gitlab-runner" / ARCH / "bin/gitlab-runner"
 RUN_SECONDS = 120.0
 
 
