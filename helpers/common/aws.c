@@ -1,0 +1,426 @@
+// SPDX-License-Identifier: Apache-2.0
+/// Calls: signing, sending, and what to do about an answer that is none.
+#include "common/aws.h"
+
+#include <curl/curl.h>
+#include <stdlib.h>
+
+#include "common/alloc.h"
+#include "common/aws_client.h"
+#include "common/cleanup.h"
+#include "common/json.h"
+#include "common/sigv4.h"
+#include "common/timestamp.h"
+#include "common/xml.h"
+
+enum {
+    DEFAULT_ATTEMPTS = 3,
+    CONNECT_TIMEOUT_MS = 5000,
+    ATTEMPT_TIMEOUT_MS = 20000,
+    LONGEST_BACKOFF_MS = 20000,
+    /// Services take signatures that are five minutes off.
+    TOLERATED_SKEW_MS = 4 * 60 * 1000,
+    LONGEST_URL = 4096,
+};
+
+struct aws_client {
+    struct http_client *http;
+    struct clock *clock;
+    const struct aws_credentials *credentials;
+    char *region;
+    char *endpoint_url;
+    unsigned max_attempts;
+    /// How far the service's clock is ahead of ours, as far as that matters.
+    int64_t skew_ms;
+};
+
+static const char *set_value(const char *name)
+{
+    const char *value = getenv(name);
+    return value != NULL && value[0] != '\0' ? value : NULL;
+}
+
+static unsigned attempts_from_environment(void)
+{
+    int64_t number = 0;
+    const char *value = set_value("AWS_MAX_ATTEMPTS");
+    const bool valid =
+        value != NULL && slice_parse_integer(slice_text(value), &number) && number > 0;
+    return valid && number < 100 ? (unsigned)number : DEFAULT_ATTEMPTS;
+}
+
+struct aws_client *aws_client_new(const struct aws_client_options *options, struct error *err)
+{
+    const char *region = options->region != NULL ? options->region : set_value("AWS_REGION");
+    region = region != NULL ? region : set_value("AWS_DEFAULT_REGION");
+    if (region == NULL) {
+        error_set(err, "region", "no AWS region is set: set AWS_REGION");
+        return NULL;
+    }
+    if (!aws_is_region(region)) {
+        error_set(err, "region", "\"%s\" is not a region's name", region);
+        return NULL;
+    }
+    struct aws_client *client = xcalloc(1, sizeof(*client));
+    client->http = options->http;
+    client->clock = options->clock != NULL ? options->clock : clock_system();
+    client->credentials = options->credentials;
+    client->region = xstrdup(region);
+    client->endpoint_url = options->endpoint_url != NULL ? xstrdup(options->endpoint_url) : NULL;
+    client->max_attempts =
+        options->max_attempts > 0 ? options->max_attempts : attempts_from_environment();
+    return client;
+}
+
+void aws_client_destroy(struct aws_client *client)
+{
+    if (client != NULL) {
+        free(client->region);
+        free(client->endpoint_url);
+        free(client);
+    }
+}
+
+void aws_client_destroyp(struct aws_client **client)
+{
+    aws_client_destroy(*client);
+}
+
+const char *aws_client_region(const struct aws_client *client)
+{
+    return client->region;
+}
+
+const char *aws_client_endpoint_url(const struct aws_client *client)
+{
+    return client->endpoint_url;
+}
+
+// --- The request ------------------------------------------------------------------------------
+
+/// A URL in parts, as they are signed and sent.
+struct target {
+    struct buffer url;
+    struct buffer host;
+    struct buffer path;
+};
+
+static void target_clean_up(struct target *target)
+{
+    buffer_clean_up(&target->url);
+    buffer_clean_up(&target->host);
+    buffer_clean_up(&target->path);
+}
+#define cleanup_target __attribute__((cleanup(target_clean_up)))
+
+/// Takes the endpoint apart: the host as libcurl would write it, the path with a slash at least.
+static bool make_target(const struct aws_client *client, const struct aws_request *request,
+                        struct target *target, struct error *err)
+{
+    *target = (struct target){.url = BUFFER_INIT(LONGEST_URL),
+                              .host = BUFFER_INIT(LONGEST_URL),
+                              .path = BUFFER_INIT(LONGEST_URL)};
+    if (!aws_endpoint_url(client, request, &target->url, err)) {
+        return false;
+    }
+    CURLU *parts = curl_url();
+    char *host = NULL;
+    char *port = NULL;
+    char *path = NULL;
+    const bool valid =
+        parts != NULL &&
+        curl_url_set(parts, CURLUPART_URL, buffer_text(&target->url), CURLU_PATH_AS_IS) ==
+            CURLUE_OK &&
+        curl_url_get(parts, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+        curl_url_get(parts, CURLUPART_PATH, &path, 0) == CURLUE_OK;
+    if (valid) {
+        // Only a port that is not the scheme's own is written.
+        (void)curl_url_get(parts, CURLUPART_PORT, &port, CURLU_NO_DEFAULT_PORT);
+        buffer_appendf(&target->host, "%s%s%s", host, port != NULL ? ":" : "",
+                       port != NULL ? port : "");
+        buffer_append_text(&target->path, path);
+    }
+    curl_free(host);
+    curl_free(port);
+    curl_free(path);
+    curl_url_cleanup(parts);
+    return valid || error_set(err, "url", "the endpoint URL of %s is not a URL", request->service);
+}
+
+enum { MOST_HEADERS = 7 };
+
+/// The headers of a request; the values borrow from the rest of what makes it.
+struct headers {
+    struct http_header items[MOST_HEADERS];
+    size_t count;
+};
+
+static void add_header(struct headers *headers, struct slice name, struct slice value)
+{
+    headers->items[headers->count++] = (struct http_header){name, value};
+}
+
+static void add_common_headers(struct headers *headers, const struct aws_request *request,
+                               const struct target *target)
+{
+    add_header(headers, SLICE("Host"), buffer_slice(&target->host));
+    if (request->protocol == AWS_JSON_1_1) {
+        add_header(headers, SLICE("Content-Type"), SLICE("application/x-amz-json-1.1"));
+        add_header(headers, SLICE("X-Amz-Target"), slice_text(request->target));
+    } else {
+        add_header(headers, SLICE("Content-Type"),
+                   SLICE("application/x-www-form-urlencoded; charset=utf-8"));
+    }
+}
+
+static struct slice expose(const struct secret *secret)
+{
+    return secret != NULL ? secret_expose(secret) : SLICE("");
+}
+
+/// Signs what is in `headers` and adds what the signature needs.
+static bool sign(const struct aws_client *client, const struct aws_request *request,
+                 const struct target *target, struct headers *headers,
+                 struct sigv4_signature *signature, struct error *err)
+{
+    const struct sigv4_request signed_request = {
+        .method = SLICE("POST"),
+        .path = buffer_slice(&target->path),
+        .headers = headers->items,
+        .header_count = headers->count,
+        .body = request->body,
+    };
+    const struct sigv4_options options = {
+        .access_key = slice_text(client->credentials->access_key),
+        .secret_key = expose(client->credentials->secret_key),
+        .session_token = expose(client->credentials->session_token),
+        .region = slice_text(request->region != NULL ? request->region : client->region),
+        .service = slice_text(request->service),
+        .timestamp_ms = clock_now_ms(client->clock) + client->skew_ms,
+        .normalize = true,
+    };
+    if (!sigv4_sign(&signed_request, &options, signature, err)) {
+        return false;
+    }
+    add_header(headers, SLICE("X-Amz-Date"), slice_text(signature->date));
+    if (options.session_token.len > 0) {
+        add_header(headers, SLICE("X-Amz-Security-Token"), options.session_token);
+    }
+    add_header(headers, SLICE("Authorization"), buffer_slice(&signature->authorization));
+    return true;
+}
+
+static bool send_once(const struct aws_client *client, const struct aws_request *request,
+                      const struct target *target, struct http_response *response,
+                      int64_t deadline_ms, struct error *err)
+{
+    struct headers headers = {0};
+    add_common_headers(&headers, request, target);
+    cleanup_sigv4_signature struct sigv4_signature signature = {0};
+    if (!request->unsigned_request && client->credentials != NULL &&
+        !sign(client, request, target, &headers, &signature, err)) {
+        return false;
+    }
+    const struct http_request http_request = {
+        .method = "POST",
+        .url = buffer_text(&target->url),
+        .headers = headers.items,
+        .header_count = headers.count,
+        .body = request->body,
+        .connect_timeout_ms = CONNECT_TIMEOUT_MS,
+        .timeout_ms = ATTEMPT_TIMEOUT_MS,
+        .deadline_ms = deadline_ms,
+    };
+    return http_send(client->http, &http_request, NULL, response, err);
+}
+
+// --- The answer -------------------------------------------------------------------------------
+
+/// The operation's name, for messages.
+static struct slice operation_of(const struct aws_request *request)
+{
+    if (request->protocol == AWS_JSON_1_1) {
+        const struct slice target = slice_text(request->target);
+        return slice_skip(target, slice_find(target, '.') + 1);
+    }
+    struct slice rest = request->body;
+    struct slice part;
+    while (slice_split(&rest, '&', &part)) {
+        if (slice_starts_with(part, SLICE("Action="))) {
+            return slice_skip(part, 7);
+        }
+    }
+    return SLICE("call");
+}
+
+/// "com.amazonaws.ssm#ParameterNotFound:http://..." is ParameterNotFound.
+static struct slice bare_code(struct slice code)
+{
+    const size_t hash = slice_find(code, '#');
+    code = hash < code.len ? slice_skip(code, hash + 1) : code;
+    return slice_make(code.data, slice_find(code, ':'));
+}
+
+static void first_string(const struct json *object, const char *const *keys, struct buffer *out)
+{
+    for (; *keys != NULL && out->len == 0; keys++) {
+        struct slice text;
+        struct error ignored;
+        if (json_has(object, *keys) && json_get_string(object, *keys, &text, &ignored)) {
+            buffer_append(out, text);
+        }
+    }
+}
+
+static void parse_json_error(struct slice body, struct buffer *code, struct buffer *message)
+{
+    static const char *const code_keys[] = {"__type", "code", "Code", NULL};
+    static const char *const message_keys[] = {"message", "Message", "errorMessage", NULL};
+    cleanup_json_document struct json_document document = {0};
+    struct error ignored;
+    if (json_parse(body, "answer", &document, &ignored) &&
+        json_as_object(&document.root, &ignored)) {
+        if (code->len == 0) {
+            first_string(&document.root, code_keys, code);
+        }
+        first_string(&document.root, message_keys, message);
+    }
+}
+
+static void parse_xml_error(struct slice body, struct buffer *code, struct buffer *message)
+{
+    struct error ignored;
+    if (!xml_element_text(body, "Code", code, &ignored)) {
+        buffer_reset(code);
+    }
+    if (!xml_element_text(body, "Message", message, &ignored)) {
+        buffer_reset(message);
+    }
+}
+
+/// Sets the error that an answer other than 2xx stands for.
+static bool answer_error(const struct aws_request *request, const struct http_response *response,
+                         struct error *err)
+{
+    cleanup_buffer struct buffer code = BUFFER_INIT(4096);
+    cleanup_buffer struct buffer message = BUFFER_INIT(64 * 1024);
+    struct slice header;
+    if (http_response_header(response, "x-amzn-ErrorType", &header)) {
+        buffer_append(&code, header);
+    }
+    const struct slice body = slice_trim(buffer_slice(&response->body));
+    if (slice_starts_with(body, SLICE("<"))) {
+        parse_xml_error(body, &code, &message);
+    } else {
+        parse_json_error(body, &code, &message);
+    }
+    struct slice bare = bare_code(buffer_slice(&code));
+    bare = bare.len > 0 ? bare : SLICE("status");
+    char code_text[ERROR_CODE_SIZE];
+    (void)snprintf(code_text, sizeof(code_text), "%" SLICE_FORMAT, SLICE_ARGUMENTS(bare));
+    return error_set(err, code_text,
+                     "%s %" SLICE_FORMAT ": %" SLICE_FORMAT ": %s (status %d)", request->service,
+                     SLICE_ARGUMENTS(operation_of(request)), SLICE_ARGUMENTS(bare),
+                     message.len > 0 ? buffer_text(&message) : "no message",
+                     response->status);
+}
+
+// --- Again ------------------------------------------------------------------------------------
+
+static bool is_one_of(const struct error *err, const char *const *codes)
+{
+    for (; codes != NULL && *codes != NULL; codes++) {
+        if (error_is(err, *codes)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/// What the SDKs' standard mode repeats.
+/// Source: https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
+static bool is_worth_repeating(const struct aws_request *request, int status,
+                               const struct error *err)
+{
+    static const char *const transient[] = {
+        "dns", "connect", "tls", "timeout", "cut", "protocol", NULL};
+    static const char *const codes[] = {
+        "RequestTimeout", "RequestTimeoutException", "PriorRequestNotComplete", "Throttling",
+        "ThrottlingException", "ThrottledException", "RequestThrottledException",
+        "RequestThrottled", "TooManyRequestsException", "ProvisionedThroughputExceededException",
+        "TransactionInProgressException", "RequestLimitExceeded", "BandwidthLimitExceeded",
+        "LimitExceededException", "SlowDown", "EC2ThrottledException", "InternalServiceError",
+        NULL};
+    if (status == 0) {
+        return is_one_of(err, transient);
+    }
+    return status == 429 || status == 500 || status == 502 || status == 503 || status == 504 ||
+           is_one_of(err, codes) || is_one_of(err, request->retryable_codes);
+}
+
+/// Sees whether the service refused the signature for its time, and takes the service's time from
+/// then on.
+static bool correct_skew(struct aws_client *client, const struct http_response *response,
+                         const struct error *err)
+{
+    static const char *const codes[] = {"RequestTimeTooSkewed", "RequestExpired",
+                                        "RequestInTheFuture", "SignatureDoesNotMatch",
+                                        "InvalidSignatureException", "AuthFailure", NULL};
+    struct slice date;
+    int64_t server_ms = 0;
+    if (!is_one_of(err, codes) || !http_response_header(response, "Date", &date) ||
+        !timestamp_parse_http(date, &server_ms)) {
+        return false;
+    }
+    const int64_t skew_ms = server_ms - clock_now_ms(client->clock);
+    const int64_t change_ms = skew_ms - client->skew_ms;
+    if (change_ms < TOLERATED_SKEW_MS && change_ms > -TOLERATED_SKEW_MS) {
+        return false;
+    }
+    client->skew_ms = skew_ms;
+    return true;
+}
+
+/// Waits before attempt `number` + 1; false if there is no time for it.
+static bool pause_before_next(const struct aws_client *client, unsigned number,
+                              int64_t deadline_ms)
+{
+    int64_t longest_ms = 1000;
+    for (unsigned i = 1; i < number && longest_ms < LONGEST_BACKOFF_MS; i++) {
+        longest_ms *= 2;
+    }
+    longest_ms = longest_ms < LONGEST_BACKOFF_MS ? longest_ms : LONGEST_BACKOFF_MS;
+    const int64_t wait_ms = clock_random_up_to(client->clock, longest_ms);
+    return wait_ms < clock_left_ms(client->clock, deadline_ms) &&
+           clock_sleep_ms(client->clock, wait_ms, 0);
+}
+
+bool aws_call(struct aws_client *client, const struct aws_request *request,
+              struct http_response *response, int64_t deadline_ms, struct error *err)
+{
+    cleanup_target struct target target = {0};
+    if (!make_target(client, request, &target, err)) {
+        return false;
+    }
+    bool skew_corrected = false;
+    for (unsigned number = 1;; number++) {
+        int status = 0;
+        if (!send_once(client, request, &target, response, deadline_ms, err)) {
+            const struct slice operation = operation_of(request);
+            error_prefix(err, "%s %" SLICE_FORMAT, request->service, SLICE_ARGUMENTS(operation));
+        } else if (response->status >= 200 && response->status < 300) {
+            return true;
+        } else {
+            status = response->status;
+            answer_error(request, response, err);
+        }
+        if (status != 0 && !skew_corrected && correct_skew(client, response, err)) {
+            skew_corrected = true;
+            continue;
+        }
+        if (number >= client->max_attempts || !is_worth_repeating(request, status, err) ||
+            !pause_before_next(client, number, deadline_ms)) {
+            return false;
+        }
+    }
+}

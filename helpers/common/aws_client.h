@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+/// What the aws_*.c files share.
+#pragma once
+
+#include "common/aws.h"
+
+/// The endpoint of the client's options, or NULL.
+const char *aws_client_endpoint_url(const struct aws_client *client);
+/// Tells whether it has the form of a region's name.
+bool aws_is_region(const char *region);

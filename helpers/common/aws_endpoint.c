@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+/// Where a service is to be found.
+/// Source: https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
+#include <stdlib.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "common/aws_client.h"
+
+struct partition {
+    /// What its regions begin with.
+    const char *prefix;
+    const char *suffix;
+    const char *dual_stack_suffix;
+};
+
+static const struct partition partitions[] = {
+    {"cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn"},
+    {"us-gov-", "amazonaws.com", "api.aws"},
+    {"us-iso-", "c2s.ic.gov", "api.aws.ic.gov"},
+    {"us-isob-", "sc2s.sgov.gov", "api.aws.scloud"},
+    {"us-isof-", "csp.hci.ic.gov", "api.aws.hci.ic.gov"},
+    {"eu-isoe-", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"},
+    {"eusc-", "amazonaws.eu", "api.amazonwebservices.eu"},
+    {"", "amazonaws.com", "api.aws"},
+};
+
+static const struct partition *partition_of(const char *region)
+{
+    const struct partition *partition = partitions;
+    while (!slice_starts_with(slice_text(region), slice_text(partition->prefix))) {
+        partition++; // The last one takes all.
+    }
+    return partition;
+}
+
+static const char *set_value(const char *name)
+{
+    const char *value = getenv(name);
+    return value != NULL && value[0] != '\0' ? value : NULL;
+}
+
+static bool is_true(const char *name)
+{
+    const char *value = set_value(name);
+    return value != NULL && strcasecmp(value, "true") == 0;
+}
+
+/// What the environment says for the service; NULL if nothing.
+static const char *configured_url(const char *endpoint_id)
+{
+    if (is_true("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")) {
+        return NULL;
+    }
+    cleanup_buffer struct buffer name = BUFFER_INIT(256);
+    buffer_appendf(&name, "AWS_ENDPOINT_URL_%s", endpoint_id);
+    const char *url = set_value(buffer_text(&name));
+    return url != NULL ? url : set_value("AWS_ENDPOINT_URL");
+}
+
+bool aws_is_region(const char *region)
+{
+    // It becomes a part of a host's name.
+    const size_t length = strlen(region);
+    return length > 0 && length < 64 &&
+           strspn(region, "abcdefghijklmnopqrstuvwxyz0123456789-") == length && region[0] != '-' &&
+           region[length - 1] != '-';
+}
+
+bool aws_endpoint_url(const struct aws_client *client, const struct aws_request *request,
+                      struct buffer *out, struct error *err)
+{
+    const char *region = request->region != NULL ? request->region : aws_client_region(client);
+    if (!aws_is_region(region)) {
+        return error_set(err, "region", "\"%s\" is not a region's name", region);
+    }
+    const char *url = aws_client_endpoint_url(client);
+    url = url != NULL ? url : configured_url(request->endpoint_id);
+    if (url != NULL) {
+        buffer_append_text(out, url);
+        return buffer_check(out, "endpoint URL", err);
+    }
+    const struct partition *partition = partition_of(region);
+    const bool dual_stack = is_true("AWS_USE_DUALSTACK_ENDPOINT");
+    // These two have their FIPS endpoints under the plain name there.
+    const bool plain_fips = !dual_stack && strcmp(partition->prefix, "us-gov-") == 0 &&
+                            (strcmp(request->service, "ssm") == 0 ||
+                             strcmp(request->service, "sts") == 0);
+    const bool fips = is_true("AWS_USE_FIPS_ENDPOINT") && !plain_fips;
+    buffer_appendf(out, "https://%s%s.%s.%s", request->service, fips ? "-fips" : "", region,
+                   dual_stack ? partition->dual_stack_suffix : partition->suffix);
+    return buffer_check(out, "endpoint URL", err);
+}
+
+void aws_http_settings(const char *endpoint_url, bool *allow_http, const char **ca_bundle)
+{
+    static const struct slice plain = {.data = "http://", .len = 7};
+    *ca_bundle = set_value("AWS_CA_BUNDLE");
+    *allow_http = endpoint_url != NULL && slice_starts_with(slice_text(endpoint_url), plain);
+    for (char **entry = environ; entry != NULL && *entry != NULL; entry++) {
+        const struct slice text = slice_text(*entry);
+        if (slice_starts_with(text, SLICE("AWS_ENDPOINT_URL")) &&
+            slice_starts_with(slice_skip(text, slice_find(text, '=') + 1), plain)) {
+            *allow_http = true;
+        }
+    }
+}

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+/// Values that are kept with AWS: Secrets Manager and the SSM Parameter Store.
+#include <openssl/crypto.h>
+#include <stdlib.h>
+
+#include "common/alloc.h"
+#include "common/aws.h"
+#include "common/cleanup.h"
+#include "common/encoding.h"
+#include "common/json.h"
+
+enum {
+    LARGEST_VALUE = 64 * 1024,
+    LARGEST_BASE64 = (LARGEST_VALUE + 2) / 3 * 4,
+    /// A value in JSON, each byte of which may be escaped, and what stands around it.
+    LARGEST_ANSWER = 6 * LARGEST_VALUE + 16 * 1024,
+};
+
+/// The region of "arn:aws:secretsmanager:eu-central-1:...", to be released with free(); NULL where
+/// it is no ARN.
+static char *region_of(const char *id)
+{
+    struct slice rest = slice_text(id);
+    struct slice part;
+    if (!slice_starts_with(rest, SLICE("arn:"))) {
+        return NULL;
+    }
+    for (int field = 0; slice_split(&rest, ':', &part); field++) {
+        if (field == 3) {
+            return part.len > 0 ? slice_copy(part) : NULL;
+        }
+    }
+    return NULL;
+}
+
+/// Moves a string out of the document, where it is wiped.
+static struct secret *take_string(const struct json *object, const char *key, size_t max,
+                                  struct error *err)
+{
+    struct json value;
+    struct slice text;
+    if (!json_get(object, key, &value, err) || !json_as_string(&value, &text, err)) {
+        return NULL;
+    }
+    struct secret *secret = NULL;
+    if (text.len > max) {
+        error_set(err, "too_large", "%s: larger than %zu bytes", value.path, max);
+    } else {
+        secret = secret_new(text);
+    }
+    OPENSSL_cleanse(value.node->valuestring, text.len);
+    return secret;
+}
+
+static struct secret *decode_base64(struct secret *encoded, struct error *err)
+{
+    cleanup_buffer struct buffer bytes = BUFFER_INIT_SENSITIVE(LARGEST_VALUE);
+    const bool decoded = encoding_decode_base64(&bytes, secret_expose(encoded), err);
+    secret_destroy(encoded);
+    return decoded ? secret_take(&bytes) : NULL;
+}
+
+struct secret *aws_secrets_get_value(struct aws_client *client, const char *id,
+                                     int64_t deadline_ms, struct error *err)
+{
+    cleanup_free char *region = region_of(id);
+    cleanup_buffer struct buffer body = BUFFER_INIT(16 * 1024);
+    buffer_append_text(&body, "{\"SecretId\":");
+    json_append_string(&body, slice_text(id));
+    buffer_append_byte(&body, '}');
+    const struct aws_request request = {
+        .service = "secretsmanager",
+        .endpoint_id = "SECRETS_MANAGER",
+        .protocol = AWS_JSON_1_1,
+        .target = "secretsmanager.GetSecretValue",
+        .body = buffer_slice(&body),
+        .region = region,
+    };
+    cleanup_http_response struct http_response response;
+    http_response_init(&response, LARGEST_ANSWER);
+    cleanup_json_document struct json_document answer = {0};
+    if (!buffer_check(&body, "secret id", err) ||
+        !aws_call(client, &request, &response, deadline_ms, err) ||
+        !json_parse(buffer_slice(&response.body), "GetSecretValue", &answer, err)) {
+        return NULL;
+    }
+    if (json_has(&answer.root, "SecretString")) {
+        return take_string(&answer.root, "SecretString", LARGEST_VALUE, err);
+    }
+    struct secret *encoded = take_string(&answer.root, "SecretBinary", LARGEST_BASE64, err);
+    return encoded != NULL ? decode_base64(encoded, err) : NULL;
+}
+
+struct secret *aws_ssm_get_parameter(struct aws_client *client, const char *name,
+                                     int64_t deadline_ms, struct error *err)
+{
+    cleanup_free char *region = region_of(name);
+    cleanup_buffer struct buffer body = BUFFER_INIT(16 * 1024);
+    buffer_append_text(&body, "{\"Name\":");
+    json_append_string(&body, slice_text(name));
+    buffer_append_text(&body, ",\"WithDecryption\":true}");
+    const struct aws_request request = {
+        .service = "ssm",
+        .endpoint_id = "SSM",
+        .protocol = AWS_JSON_1_1,
+        .target = "AmazonSSM.GetParameter",
+        .body = buffer_slice(&body),
+        .region = region,
+    };
+    cleanup_http_response struct http_response response;
+    http_response_init(&response, LARGEST_ANSWER);
+    cleanup_json_document struct json_document answer = {0};
+    struct json parameter;
+    if (!buffer_check(&body, "parameter name", err) ||
+        !aws_call(client, &request, &response, deadline_ms, err) ||
+        !json_parse(buffer_slice(&response.body), "GetParameter", &answer, err) ||
+        !json_get_object(&answer.root, "Parameter", &parameter, err)) {
+        return NULL;
+    }
+    return take_string(&parameter, "Value", LARGEST_VALUE, err);
+}

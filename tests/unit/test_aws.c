@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <check.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#include "common/alloc.h"
+#include "common/aws.h"
+#include "common/cleanup.h"
+#include "scripted_server.h"
+
+static struct error err;
+static struct fake_clock fake;
+static struct http_client *http;
+static struct aws_credentials credentials;
+static struct aws_client *aws;
+
+/// A client of the scripted server, which is started already.
+static void make_client(void)
+{
+    const struct http_client_options options = {
+        .allow_http = true, .no_proxy = true, .clock = &fake.clock};
+    http = http_client_new(&options);
+    ck_assert(aws_credentials_from_environment(&credentials, &err));
+    cleanup_free char *url = xasprintf("http://127.0.0.1:%d", server.port);
+    const struct aws_client_options aws_options = {
+        .http = http, .clock = &fake.clock, .credentials = &credentials, .endpoint_url = url};
+    aws = aws_client_new(&aws_options, &err);
+    ck_assert_msg(aws != NULL, "%s", err.message);
+}
+
+static void set_up(void)
+{
+    signal(SIGPIPE, SIG_IGN);
+    fake_clock_init(&fake, 1440938160000); // 2015-08-30T12:36:00Z
+    clearenv();
+    setenv("AWS_REGION", "us-east-1", 1);
+    setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE", 1);
+    setenv("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", 1);
+}
+
+static void tear_down(void)
+{
+    aws_client_destroy(aws);
+    http_client_destroy(http);
+    aws_credentials_clean_up(&credentials);
+    aws = NULL;
+    http = NULL;
+}
+
+static bool request_has(size_t index, const char *text)
+{
+    return strstr(buffer_text(&server.requests[index]), text) != NULL;
+}
+
+static struct secret *get_secret(const char *id)
+{
+    return aws_secrets_get_value(aws, id, fake.now_ms + 60000, &err);
+}
+
+#define ARN "arn:aws:secretsmanager:eu-central-1:123456789012:secret:token-AbCdEf"
+// The length is the reader's to find: the connection closes.
+#define ANSWER(status, body) \
+    "HTTP/1.1 " status "\r\nConnection: close\r\nContent-Type: application/x-amz-json-1.1\r\n\r\n" body
+
+START_TEST(reads_a_secret_in_the_region_of_its_arn)
+{
+    const struct scripted script[] = {
+        {.answer = ANSWER("200 OK", "{\"Name\":\"token\",\"SecretString\":\"glrt-\\u00e9\\n\"}"),
+         .close = true}};
+    START(script);
+    setenv("AWS_SESSION_TOKEN", "the/session+token", 1);
+    make_client();
+    cleanup_secret struct secret *secret = get_secret(ARN);
+    ck_assert_msg(secret != NULL, "%s", err.message);
+    ck_assert(secret_equals(secret, SLICE("glrt-\xc3\xa9\n")));
+    ck_assert(request_has(0, "POST / HTTP/1.1\r\n"));
+    ck_assert(request_has(0, "\r\nX-Amz-Target: secretsmanager.GetSecretValue\r\n"));
+    ck_assert(request_has(0, "\r\nContent-Type: application/x-amz-json-1.1\r\n"));
+    ck_assert(request_has(0, "\r\nX-Amz-Date: 20150830T123600Z\r\n"));
+    ck_assert(request_has(0, "\r\nX-Amz-Security-Token: the/session+token\r\n"));
+    ck_assert(request_has(0, "Credential=AKIDEXAMPLE/20150830/eu-central-1/secretsmanager/"
+                             "aws4_request, SignedHeaders=content-type;host;x-amz-date;"
+                             "x-amz-security-token;x-amz-target, Signature="));
+    ck_assert(request_has(0, "\r\n\r\n{\"SecretId\":\"" ARN "\"}"));
+    stop_server();
+}
+END_TEST
+
+START_TEST(reads_binary_secrets_and_parameters)
+{
+    const struct scripted script[] = {
+        {.answer = ANSWER("200 OK", "{\"SecretBinary\":\"AAH+/w==\"}"), .close = true},
+        {.answer = ANSWER("200 OK", "{\"Parameter\":{\"Value\":\"v\"}}"), .close = true},
+        {.answer = ANSWER("200 OK", "{\"Parameter\":{}}"), .close = true},
+        {.answer = ANSWER("200 OK", "{\"SecretBinary\":\"AAH+/w=\"}"), .close = true}};
+    START(script);
+    make_client();
+    cleanup_secret struct secret *binary = get_secret("name \"quoted\"");
+    ck_assert(secret_equals(binary, SLICE("\0\1\376\377")));
+    ck_assert(request_has(0, "{\"SecretId\":\"name \\\"quoted\\\"\"}"));
+    ck_assert(request_has(0, "/us-east-1/secretsmanager/"));
+    cleanup_secret struct secret *parameter = aws_ssm_get_parameter(aws, "/a/b", 0, &err);
+    ck_assert(secret_equals(parameter, SLICE("v")));
+    ck_assert(request_has(1, "\r\n\r\n{\"Name\":\"/a/b\",\"WithDecryption\":true}"));
+    ck_assert(request_has(1, "\r\nX-Amz-Target: AmazonSSM.GetParameter\r\n"));
+    ck_assert_ptr_null(aws_ssm_get_parameter(aws, "/a/b", 0, &err));
+    ck_assert_str_eq(err.message, "GetParameter.Parameter.Value: missing");
+    ck_assert_ptr_null(get_secret("x"));
+    ck_assert_str_eq(err.code, "base64");
+    stop_server();
+}
+END_TEST
+
+START_TEST(gives_the_services_error)
+{
+    const struct scripted script[] = {
+        {.answer = ANSWER("400 Bad", "{\"__type\":\"com.amazonaws.x#ResourceNotFoundException\","
+                                     "\"Message\":\"Secrets Manager can't find it.\"}"),
+         .close = true},
+        {.answer = "HTTP/1.1 403 No\r\nConnection: close\r\n"
+                   "x-amzn-ErrorType: AccessDeniedException:http://x\r\n\r\n{\"message\":\"no\"}",
+         .close = true},
+        {.answer = ANSWER("400 Bad", "<ErrorResponse><Error><Type>Sender</Type>"
+                                     "<Code>ValidationError</Code><Message>1 &lt; 2</Message>"
+                                     "</Error></ErrorResponse>"),
+         .close = true},
+        {.answer = ANSWER("404 No", "<html><nonsense"), .close = true},
+        {.answer = ANSWER("404 No", ""), .close = true}};
+    START(script);
+    make_client();
+    ck_assert_ptr_null(get_secret(ARN));
+    ck_assert_str_eq(err.code, "ResourceNotFoundException");
+    ck_assert_str_eq(err.message, "secretsmanager GetSecretValue: ResourceNotFoundException: "
+                                  "Secrets Manager can't find it. (status 400)");
+    ck_assert_ptr_null(get_secret(ARN));
+    ck_assert_str_eq(err.code, "AccessDeniedException");
+    struct aws_request request = {.service = "sts", .endpoint_id = "STS", .protocol = AWS_QUERY,
+                                  .body = SLICE("Version=2011-06-15&Action=AssumeRole&X=1")};
+    cleanup_http_response struct http_response response;
+    http_response_init(&response, 10000);
+    ck_assert(!aws_call(aws, &request, &response, 0, &err));
+    ck_assert_str_eq(err.code, "ValidationError");
+    ck_assert_str_eq(err.message, "sts AssumeRole: ValidationError: 1 < 2 (status 400)");
+    ck_assert(request_has(2, "Content-Type: application/x-www-form-urlencoded; charset=utf-8"));
+    request.unsigned_request = true;
+    ck_assert(!aws_call(aws, &request, &response, 0, &err));
+    ck_assert_str_eq(err.code, "status");
+    ck_assert(!request_has(3, "Authorization"));
+    ck_assert(!aws_call(aws, &request, &response, 0, &err));
+    ck_assert_str_eq(err.message, "sts AssumeRole: status: no message (status 404)");
+    ck_assert_uint_eq(fake.sleeps, 0);
+    stop_server();
+}
+END_TEST
+
+START_TEST(repeats_throttled_and_failed_calls_three_times_in_all)
+{
+    const struct scripted script[] = {
+        {.answer = ANSWER("400 Bad", "{\"__type\":\"ThrottlingException\"}"), .close = true},
+        {.answer = NULL, .close = true},
+        {.answer = ANSWER("200 OK", "{\"SecretString\":\"s\"}"), .close = true},
+        {.answer = ANSWER("503 No", ""), .close = true},
+        {.answer = ANSWER("500 No", ""), .close = true},
+        {.answer = ANSWER("502 No", "{\"__type\":\"Last\"}"), .close = true},
+        {.answer = ANSWER("400 No", "{\"__type\":\"IDPCommunicationError\"}"), .close = true},
+        {.answer = ANSWER("200 OK", ""), .close = true},
+        {.answer = ANSWER("503 No", "{\"__type\":\"TooLate\"}"), .close = true}};
+    START(script);
+    make_client();
+    fake.random = UINT32_MAX;
+    cleanup_secret struct secret *secret = get_secret(ARN);
+    ck_assert_msg(secret != NULL, "%s", err.message);
+    ck_assert_int_eq(fake.slept_ms, 1000 + 2000);
+    ck_assert_ptr_null(get_secret(ARN));
+    ck_assert_str_eq(err.code, "Last");
+    ck_assert_uint_eq(fake.sleeps, 4);
+    const char *const more[] = {"IDPCommunicationError", NULL};
+    const struct aws_request request = {.service = "sts", .endpoint_id = "STS",
+                                        .protocol = AWS_QUERY, .retryable_codes = more};
+    cleanup_http_response struct http_response response;
+    http_response_init(&response, 10000);
+    ck_assert(aws_call(aws, &request, &response, 0, &err));
+    ck_assert(!aws_call(aws, &request, &response, fake.now_ms + 500, &err));
+    ck_assert_str_eq(err.code, "TooLate");
+    stop_server();
+}
+END_TEST
+
+START_TEST(corrects_a_skewed_clock_once_and_for_good)
+{
+    const struct scripted script[] = {
+        {.answer = "HTTP/1.1 403 No\r\nConnection: close\r\nDate: Sun, 30 Aug 2015 13:36:00 GMT\r\n"
+                   "\r\n{\"__type\":\"InvalidSignatureException\"}",
+         .close = true},
+        {.answer = ANSWER("200 OK", "{\"SecretString\":\"s\"}"), .close = true},
+        {.answer = ANSWER("200 OK", "{\"SecretString\":\"s\"}"), .close = true},
+        {.answer = "HTTP/1.1 403 No\r\nConnection: close\r\nDate: Sun, 30 Aug 2015 13:37:00 GMT\r\n"
+                   "\r\n{\"__type\":\"InvalidSignatureException\"}",
+         .close = true}};
+    START(script);
+    make_client();
+    secret_destroy(get_secret(ARN));
+    ck_assert(request_has(0, "X-Amz-Date: 20150830T123600Z"));
+    ck_assert(request_has(1, "X-Amz-Date: 20150830T133600Z"));
+    secret_destroy(get_secret(ARN));
+    ck_assert(request_has(2, "X-Amz-Date: 20150830T133600Z"));
+    // A wrong signature at the right time is a wrong signature.
+    ck_assert_ptr_null(get_secret(ARN));
+    ck_assert_str_eq(err.code, "InvalidSignatureException");
+    ck_assert_uint_eq(fake.sleeps, 0);
+    stop_server();
+}
+END_TEST
+
+// --- Endpoints ---------------------------------------------------------------------------------
+
+static const char *endpoint(const char *service, const char *id, const char *region)
+{
+    static struct buffer url = BUFFER_INIT(1000);
+    buffer_reset(&url);
+    const struct aws_request request = {.service = service, .endpoint_id = id, .region = region};
+    const struct aws_client_options options = {.region = "eu-west-1"};
+    cleanup_aws_client struct aws_client *client = aws_client_new(&options, &err);
+    return aws_endpoint_url(client, &request, &url, &err) ? buffer_text(&url) : err.message;
+}
+
+START_TEST(knows_the_partitions)
+{
+    // From the rule sets of botocore.
+    static const struct {
+        const char *service;
+        const char *region;
+        const char *fips;
+        const char *dual_stack;
+        const char *url;
+    } cases[] = {
+        {"sts", "eu-central-1", "", "", "https://sts.eu-central-1.amazonaws.com"},
+        {"sts", "us-gov-west-1", "", "", "https://sts.us-gov-west-1.amazonaws.com"},
+        {"sts", "us-gov-west-1", "true", "", "https://sts.us-gov-west-1.amazonaws.com"},
+        {"ssm", "us-gov-east-1", "true", "", "https://ssm.us-gov-east-1.amazonaws.com"},
+        {"secretsmanager", "us-gov-west-1", "true", "",
+         "https://secretsmanager-fips.us-gov-west-1.amazonaws.com"},
+        {"sts", "us-gov-west-1", "true", "true", "https://sts-fips.us-gov-west-1.api.aws"},
+        {"ssm", "us-east-1", "TRUE", "", "https://ssm-fips.us-east-1.amazonaws.com"},
+        {"ssm", "us-east-1", "no", "true", "https://ssm.us-east-1.api.aws"},
+        {"ssm", "cn-north-1", "", "", "https://ssm.cn-north-1.amazonaws.com.cn"},
+        {"ssm", "cn-north-1", "", "true", "https://ssm.cn-north-1.api.amazonwebservices.com.cn"},
+        {"secretsmanager", "eusc-de-east-1", "", "",
+         "https://secretsmanager.eusc-de-east-1.amazonaws.eu"},
+        {"sts", "us-iso-east-1", "", "", "https://sts.us-iso-east-1.c2s.ic.gov"},
+        {"sts", "us-isob-east-1", "", "", "https://sts.us-isob-east-1.sc2s.sgov.gov"},
+        {"sts", "eu-isoe-west-1", "", "", "https://sts.eu-isoe-west-1.cloud.adc-e.uk"},
+        {"sts", "us-isof-south-1", "", "", "https://sts.us-isof-south-1.csp.hci.ic.gov"},
+        {"sts", "xx-new-1", "", "", "https://sts.xx-new-1.amazonaws.com"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        setenv("AWS_USE_FIPS_ENDPOINT", cases[i].fips, 1);
+        setenv("AWS_USE_DUALSTACK_ENDPOINT", cases[i].dual_stack, 1);
+        ck_assert_str_eq(endpoint(cases[i].service, "X", cases[i].region), cases[i].url);
+    }
+}
+END_TEST
+
+START_TEST(takes_endpoints_from_the_environment)
+{
+    ck_assert_str_eq(endpoint("ssm", "SSM", NULL), "https://ssm.eu-west-1.amazonaws.com");
+    setenv("AWS_ENDPOINT_URL", "http://localhost:4566", 1);
+    setenv("AWS_ENDPOINT_URL_SSM", "", 1);
+    ck_assert_str_eq(endpoint("ssm", "SSM", NULL), "http://localhost:4566");
+    setenv("AWS_ENDPOINT_URL_SSM", "https://vpce.example", 1);
+    ck_assert_str_eq(endpoint("ssm", "SSM", NULL), "https://vpce.example");
+    ck_assert_str_eq(endpoint("sts", "STS", NULL), "http://localhost:4566");
+    bool allow_http = false;
+    const char *bundle = NULL;
+    aws_http_settings(NULL, &allow_http, &bundle);
+    ck_assert(allow_http);
+    setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true", 1);
+    ck_assert_str_eq(endpoint("ssm", "SSM", NULL), "https://ssm.eu-west-1.amazonaws.com");
+    clearenv();
+    setenv("AWS_CA_BUNDLE", "/ca.pem", 1);
+    aws_http_settings(NULL, &allow_http, &bundle);
+    ck_assert(!allow_http);
+    ck_assert_str_eq(bundle, "/ca.pem");
+}
+END_TEST
+
+START_TEST(needs_a_region_and_keys)
+{
+    clearenv();
+    const struct aws_client_options options = {0};
+    ck_assert_ptr_null(aws_client_new(&options, &err));
+    ck_assert_str_eq(err.code, "region");
+    const char *const bad[] = {"eu central", "a/b", "a.b", "-a", "A", "x@y"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        setenv("AWS_REGION", bad[i], 1);
+        ck_assert_ptr_null(aws_client_new(&options, &err));
+    }
+    setenv("AWS_REGION", "", 1);
+    setenv("AWS_DEFAULT_REGION", "sa-east-1", 1);
+    cleanup_aws_client struct aws_client *client = aws_client_new(&options, &err);
+    ck_assert_str_eq(aws_client_region(client), "sa-east-1");
+    ck_assert_str_eq(endpoint("ssm", "SSM", "evil.example/"),
+                     "\"evil.example/\" is not a region's name");
+    cleanup_aws_credentials struct aws_credentials none;
+    ck_assert(!aws_credentials_from_environment(&none, &err));
+    ck_assert_str_eq(err.code, "credentials");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("aws");
+    TCase *tcase = tcase_create("aws");
+    tcase_set_timeout(tcase, 300);
+    tcase_add_checked_fixture(tcase, set_up, tear_down);
+    tcase_add_test(tcase, reads_a_secret_in_the_region_of_its_arn);
+    tcase_add_test(tcase, reads_binary_secrets_and_parameters);
+    tcase_add_test(tcase, gives_the_services_error);
+    tcase_add_test(tcase, repeats_throttled_and_failed_calls_three_times_in_all);
+    tcase_add_test(tcase, corrects_a_skewed_clock_once_and_for_good);
+    tcase_add_test(tcase, knows_the_partitions);
+    tcase_add_test(tcase, takes_endpoints_from_the_environment);
+    tcase_add_test(tcase, needs_a_region_and_keys);
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    const int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
