@@ -77,7 +77,8 @@ lint: setup ## runs the linters
 
 format: setup ## formats C, Python and HCL in place
 	@git ls-files -co --exclude-standard '*.c' '*.h' | xargs -r clang-format -i
-	@build/venv/bin/ruff format --config tests/pyproject.toml tests helpers
+	@build/venv/bin/ruff check --quiet --fix-only --select I --config tests/pyproject.toml tests helpers
+	@build/venv/bin/ruff format --quiet --config tests/pyproject.toml tests helpers
 	@$$($T/terraform.sh) fmt -recursive
 
 fuzz: setup ## runs each fuzz target for FUZZ_SECONDS (60)

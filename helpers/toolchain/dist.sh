@@ -22,8 +22,9 @@ compile() {
     local arch=$1 prefix
     prefix=$("$toolchain/static-libs.sh" "$arch")
     (
+        # shellcheck source=static-env.sh
         . "$toolchain/static-env.sh"
-        SOURCE_ROOT=$repo
+        export SOURCE_ROOT=$repo
         # make's own settings of a caller are not for this build.
         unset MAKEFLAGS MAKEOVERRIDES SANITIZE FUZZ ONLY
         make --no-print-directory -j"$jobs" -f "$toolchain/helpers.mk" STATIC="$arch" \

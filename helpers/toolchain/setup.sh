@@ -35,8 +35,9 @@ install_packages() {
     fi
     say "installing Debian packages: $missing"
     log=$(mktemp)
+    # shellcheck disable=SC2086 # a list of words
     if ! { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes \
-        --no-install-recommends $missing; } >"$log" 2>&1; then # shellcheck disable=SC2086
+        --no-install-recommends $missing; } >"$log" 2>&1; then
         cat "$log" >&2
         rm -f "$log"
         die "apt-get could not install $missing"

@@ -3,13 +3,16 @@
 # The environment of every static build: compiler, flags, and what makes two builds give the same
 # bytes. The caller sets `arch` (x86_64 or arm64) before it reads this file.
 
+: "${toolchain:?}" "${cache:?}"
+
+# shellcheck disable=SC2034 # for those who read this file
 case ${arch:?} in
     x86_64) cpu=x86_64 openssl_target=linux-x86_64 ;;
     arm64) cpu=aarch64 openssl_target=linux-aarch64 ;;
     *) die "architecture $arch: expected x86_64 or arm64" ;;
 esac
-# shellcheck disable=SC2034 # for those who read this file
-host=$cpu-linux-musl openssl_target=$openssl_target
+# shellcheck disable=SC2034
+host=$cpu-linux-musl
 
 ZIG=$("$toolchain/zig.sh")
 ZIG_TARGET=$cpu-linux-musl

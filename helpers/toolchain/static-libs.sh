@@ -5,14 +5,14 @@
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
 arch=$1
+# shellcheck source=static-env.sh
 . "$toolchain/static-env.sh"
 
 license() { # license NAME FILE: keeps a licence text beside the library's version
     mkdir -p "$prefix/licenses/$1"
     cp "$2" "$prefix/licenses/$1/LICENSE"
-    local key
-    key=$(printf '%s' "$1" | tr '[:lower:]' '[:upper:]')_VERSIONS
-    printf 'Debian source package %s %s\n' "$1" "${!key%%,*}" >"$prefix/licenses/$1/VERSION"
+    printf 'Debian source package %s %s\n' "$1" "$(cat "$work/$1/version")" \
+        >"$prefix/licenses/$1/VERSION"
 }
 
 unpack() {

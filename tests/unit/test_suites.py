@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from conftest import BUILD, REPO
 
 SUITES = sorted(path.stem for path in Path(__file__).parent.glob("test_*.c"))
