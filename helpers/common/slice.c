@@ -5,6 +5,11 @@
 
 #include "common/alloc.h"
 
+struct slice slice_text(const char *text)
+{
+    return slice_make(text, text != NULL ? strlen(text) : 0);
+}
+
 int slice_print_length(struct slice slice)
 {
     return slice.len > INT_MAX ? INT_MAX : (int)slice.len;

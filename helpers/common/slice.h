@@ -26,10 +26,7 @@ static inline struct slice slice_make(const void *data, size_t len)
 }
 
 /// The characters of a C string; NULL gives the empty slice.
-static inline struct slice slice_text(const char *text)
-{
-    return (struct slice){.data = text, .len = text ? strlen(text) : 0};
-}
+struct slice slice_text(const char *text);
 
 int slice_print_length(struct slice slice);
 
