@@ -10,6 +10,7 @@
 #include "bootstrap/run_one.h"
 #include "bootstrap/runner.h"
 #include "bootstrap/settings.h"
+#include "bootstrap/sigterm.h"
 #include "bootstrap/system_id.h"
 #include "bootstrap/token.h"
 #include "bootstrap/workspace.h"
@@ -103,7 +104,7 @@ static bool run_jobs(const struct run *run, struct run_one *one, struct result *
                      int64_t *runner_ms, struct error *err) {
     // An environment of its own for each job means one job for each invocation.
     size_t most = run->settings.fresh_environment ? 1 : run->settings.max_jobs;
-    while (result->job_count < most && has_time(run, one->invocation)) {
+    while (result->job_count < most && !sigterm_came() && has_time(run, one->invocation)) {
         size_t before = result->job_count;
         if (!run_one(one, result, runner_ms, err)) {
             // What the jobs before it came to is worth more than why there was no further one.

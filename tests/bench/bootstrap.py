@@ -60,10 +60,11 @@ class ScriptedRuntimeApi:
             body = body[length:]
         return head.split(b"\r\n")[0].decode(), body
 
-    def serve(self, process: subprocess.Popen[bytes], events: int) -> tuple[float, float]:
+    def serve(self, process: subprocess.Popen[bytes], events: int) -> tuple[float, float, int]:
         """Answers `process` until it has refused `events` events.
 
-        Returns the instant of its first `next` and the CPU seconds it used from then on.
+        Returns the instant of its first `next`, the CPU seconds it used from then on, and its peak
+        memory in KiB, read while it still waits: it may end when its connection is closed.
         """
         import selectors
 
@@ -94,7 +95,8 @@ class ScriptedRuntimeApi:
                         if not first_next:
                             first_next, cpu_at_first = time.monotonic(), cpu_seconds(process.pid)
                         if handed_out == events:
-                            return first_next, cpu_seconds(process.pid) - cpu_at_first
+                            cpu = cpu_seconds(process.pid) - cpu_at_first
+                            return first_next, cpu, peak_kib(process.pid)
                         handed_out += 1
                         connection.sendall(self._event(handed_out))
                     elif "/extension/register" in line:
@@ -140,6 +142,11 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
+def peak_kib(pid: int) -> int:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0])
+
+
 @dataclass
 class Contender:
     name: str
@@ -178,9 +185,7 @@ def run(contender: Contender, events: int) -> tuple[float, float, int]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        first_next, cpu = api.serve(process, events)
-        status = Path(f"/proc/{process.pid}/status").read_text()
-        peak = int(status.split("VmHWM:")[1].split()[0])
+        first_next, cpu, peak = api.serve(process, events)
     finally:
         process.kill()
         process.wait()
