@@ -106,8 +106,8 @@ struct broker_status {
 int broker_event_fd(const struct broker *broker);
 void broker_snapshot(struct broker *broker, struct broker_status *status);
 
-/// The margin begins: a request in flight is given up, with a warning in the log, and no further one
-/// is sent. If there was no good answer at all, the status is unreachable from now on.
+/// The margin begins: a request in flight is given up, with a warning in the log, and no further
+/// one is sent. If there was no good answer at all, the status is unreachable from now on.
 void broker_drop_request(struct broker *broker);
 
 /// From now on the runner's own final update waits until `line` (copied; no line end needed) stands
