@@ -48,8 +48,8 @@ layers: setup ## builds the layers alone (RUNNER_VERSION=18.x.y: GitLab's releas
 	@$(if $(RUNNER_VERSION),layers/gitlab-runner/release.sh '$(RUNNER_VERSION)')
 	@$T/dist.sh --layers $(ARCHES)
 
-publish: setup ## puts what `make dist` made into S3 under its hash (BUCKET=name)
-	@$(PYTHON) $T/publish.py '$(BUCKET)'
+publish: setup ## puts what `make dist` made into S3 under its hash (BUCKET=name, PREFIX=runlet/)
+	@$(PYTHON) $T/publish.py '$(BUCKET)' $(PREFIX)
 
 ##
 ## Try, test, measure
