@@ -8,8 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static void *check(void *memory)
-{
+static void *check(void *memory) {
     if (memory == NULL) {
         static const char message[] = "out of memory\n";
         // Nothing is left to do about a failure of this write.
@@ -21,18 +20,15 @@ static void *check(void *memory)
     return memory;
 }
 
-void *xmalloc(size_t size)
-{
+void *xmalloc(size_t size) {
     return check(malloc(size > 0 ? size : 1));
 }
 
-void *xcalloc(size_t count, size_t size)
-{
+void *xcalloc(size_t count, size_t size) {
     return check(calloc(count > 0 ? count : 1, size > 0 ? size : 1));
 }
 
-void *xreallocarray(void *memory, size_t count, size_t size)
-{
+void *xreallocarray(void *memory, size_t count, size_t size) {
     size_t total = 0;
     if (__builtin_mul_overflow(count, size, &total)) {
         check(NULL);
@@ -40,13 +36,11 @@ void *xreallocarray(void *memory, size_t count, size_t size)
     return check(realloc(memory, total > 0 ? total : 1));
 }
 
-char *xstrdup(const char *text)
-{
+char *xstrdup(const char *text) {
     return check(strdup(text));
 }
 
-char *xasprintf(const char *format, ...)
-{
+char *xasprintf(const char *format, ...) {
     char *text = NULL;
     va_list arguments;
     va_start(arguments, format);

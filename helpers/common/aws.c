@@ -34,14 +34,12 @@ struct aws_client {
     int64_t skew_ms;
 };
 
-static const char *set_value(const char *name)
-{
+static const char *set_value(const char *name) {
     const char *value = getenv(name);
     return value != NULL && value[0] != '\0' ? value : NULL;
 }
 
-static unsigned attempts_from_environment(void)
-{
+static unsigned attempts_from_environment(void) {
     int64_t number = 0;
     const char *value = set_value("AWS_MAX_ATTEMPTS");
     const bool valid =
@@ -49,8 +47,7 @@ static unsigned attempts_from_environment(void)
     return valid && number < 100 ? (unsigned)number : DEFAULT_ATTEMPTS;
 }
 
-struct aws_client *aws_client_new(const struct aws_client_options *options, struct error *err)
-{
+struct aws_client *aws_client_new(const struct aws_client_options *options, struct error *err) {
     const char *region = options->region != NULL ? options->region : set_value("AWS_REGION");
     region = region != NULL ? region : set_value("AWS_DEFAULT_REGION");
     if (region == NULL) {
@@ -72,8 +69,7 @@ struct aws_client *aws_client_new(const struct aws_client_options *options, stru
     return client;
 }
 
-void aws_client_destroy(struct aws_client *client)
-{
+void aws_client_destroy(struct aws_client *client) {
     if (client != NULL) {
         free(client->region);
         free(client->endpoint_url);
@@ -81,18 +77,15 @@ void aws_client_destroy(struct aws_client *client)
     }
 }
 
-void aws_client_destroyp(struct aws_client **client)
-{
+void aws_client_destroyp(struct aws_client **client) {
     aws_client_destroy(*client);
 }
 
-const char *aws_client_region(const struct aws_client *client)
-{
+const char *aws_client_region(const struct aws_client *client) {
     return client->region;
 }
 
-const char *aws_client_endpoint_url(const struct aws_client *client)
-{
+const char *aws_client_endpoint_url(const struct aws_client *client) {
     return client->endpoint_url;
 }
 
@@ -105,8 +98,7 @@ struct target {
     struct buffer path;
 };
 
-static void target_clean_up(struct target *target)
-{
+static void target_clean_up(struct target *target) {
     buffer_clean_up(&target->url);
     buffer_clean_up(&target->host);
     buffer_clean_up(&target->path);
@@ -115,8 +107,7 @@ static void target_clean_up(struct target *target)
 
 /// Takes the endpoint apart: the host as libcurl would write it, the path with a slash at least.
 static bool make_target(const struct aws_client *client, const struct aws_request *request,
-                        struct target *target, struct error *err)
-{
+                        struct target *target, struct error *err) {
     *target = (struct target){.url = BUFFER_INIT(LONGEST_URL),
                               .host = BUFFER_INIT(LONGEST_URL),
                               .path = BUFFER_INIT(LONGEST_URL)};
@@ -127,12 +118,11 @@ static bool make_target(const struct aws_client *client, const struct aws_reques
     char *host = NULL;
     char *port = NULL;
     char *path = NULL;
-    const bool valid =
-        parts != NULL &&
-        curl_url_set(parts, CURLUPART_URL, buffer_text(&target->url), CURLU_PATH_AS_IS) ==
-            CURLUE_OK &&
-        curl_url_get(parts, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
-        curl_url_get(parts, CURLUPART_PATH, &path, 0) == CURLUE_OK;
+    const bool valid = parts != NULL &&
+                       curl_url_set(parts, CURLUPART_URL, buffer_text(&target->url),
+                                    CURLU_PATH_AS_IS) == CURLUE_OK &&
+                       curl_url_get(parts, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+                       curl_url_get(parts, CURLUPART_PATH, &path, 0) == CURLUE_OK;
     if (valid) {
         // Only a port that is not the scheme's own is written.
         (void)curl_url_get(parts, CURLUPART_PORT, &port, CURLU_NO_DEFAULT_PORT);
@@ -155,14 +145,12 @@ struct headers {
     size_t count;
 };
 
-static void add_header(struct headers *headers, struct slice name, struct slice value)
-{
+static void add_header(struct headers *headers, struct slice name, struct slice value) {
     headers->items[headers->count++] = (struct http_header){name, value};
 }
 
 static void add_common_headers(struct headers *headers, const struct aws_request *request,
-                               const struct target *target)
-{
+                               const struct target *target) {
     add_header(headers, SLICE("Host"), buffer_slice(&target->host));
     if (request->protocol == AWS_JSON_1_1) {
         add_header(headers, SLICE("Content-Type"), SLICE("application/x-amz-json-1.1"));
@@ -173,16 +161,14 @@ static void add_common_headers(struct headers *headers, const struct aws_request
     }
 }
 
-static struct slice expose(const struct secret *secret)
-{
+static struct slice expose(const struct secret *secret) {
     return secret != NULL ? secret_expose(secret) : SLICE("");
 }
 
 /// Signs what is in `headers` and adds what the signature needs.
 static bool sign(const struct aws_client *client, const struct aws_request *request,
                  const struct target *target, struct headers *headers,
-                 struct sigv4_signature *signature, struct error *err)
-{
+                 struct sigv4_signature *signature, struct error *err) {
     const struct sigv4_request signed_request = {
         .method = SLICE("POST"),
         .path = buffer_slice(&target->path),
@@ -212,8 +198,7 @@ static bool sign(const struct aws_client *client, const struct aws_request *requ
 
 static bool send_once(const struct aws_client *client, const struct aws_request *request,
                       const struct target *target, struct http_response *response,
-                      int64_t deadline_ms, struct error *err)
-{
+                      int64_t deadline_ms, struct error *err) {
     struct headers headers = {0};
     add_common_headers(&headers, request, target);
     cleanup_sigv4_signature struct sigv4_signature signature = {0};
@@ -237,8 +222,7 @@ static bool send_once(const struct aws_client *client, const struct aws_request 
 // --- The answer -------------------------------------------------------------------------------
 
 /// The operation's name, for messages.
-static struct slice operation_of(const struct aws_request *request)
-{
+static struct slice operation_of(const struct aws_request *request) {
     if (request->protocol == AWS_JSON_1_1) {
         const struct slice target = slice_text(request->target);
         return slice_skip(target, slice_find(target, '.') + 1);
@@ -254,15 +238,13 @@ static struct slice operation_of(const struct aws_request *request)
 }
 
 /// "com.amazonaws.ssm#ParameterNotFound:http://..." is ParameterNotFound.
-static struct slice bare_code(struct slice code)
-{
+static struct slice bare_code(struct slice code) {
     const size_t hash = slice_find(code, '#');
     code = hash < code.len ? slice_skip(code, hash + 1) : code;
     return slice_make(code.data, slice_find(code, ':'));
 }
 
-static void first_string(const struct json *object, const char *const *keys, struct buffer *out)
-{
+static void first_string(const struct json *object, const char *const *keys, struct buffer *out) {
     for (; *keys != NULL && out->len == 0; keys++) {
         struct slice text;
         struct error ignored;
@@ -272,8 +254,7 @@ static void first_string(const struct json *object, const char *const *keys, str
     }
 }
 
-static void parse_json_error(struct slice body, struct buffer *code, struct buffer *message)
-{
+static void parse_json_error(struct slice body, struct buffer *code, struct buffer *message) {
     static const char *const code_keys[] = {"__type", "code", "Code", NULL};
     static const char *const message_keys[] = {"message", "Message", "errorMessage", NULL};
     cleanup_json_document struct json_document document = {0};
@@ -287,8 +268,7 @@ static void parse_json_error(struct slice body, struct buffer *code, struct buff
     }
 }
 
-static void parse_xml_error(struct slice body, struct buffer *code, struct buffer *message)
-{
+static void parse_xml_error(struct slice body, struct buffer *code, struct buffer *message) {
     struct error ignored;
     if (!xml_element_text(body, "Code", code, &ignored)) {
         buffer_reset(code);
@@ -300,8 +280,7 @@ static void parse_xml_error(struct slice body, struct buffer *code, struct buffe
 
 /// Sets the error that an answer other than 2xx stands for.
 static bool answer_error(const struct aws_request *request, const struct http_response *response,
-                         struct error *err)
-{
+                         struct error *err) {
     cleanup_buffer struct buffer code = BUFFER_INIT(4096);
     cleanup_buffer struct buffer message = BUFFER_INIT(64 * 1024);
     struct slice header;
@@ -318,17 +297,15 @@ static bool answer_error(const struct aws_request *request, const struct http_re
     bare = bare.len > 0 ? bare : SLICE("status");
     char code_text[ERROR_CODE_SIZE];
     (void)snprintf(code_text, sizeof(code_text), "%" SLICE_FORMAT, SLICE_ARGUMENTS(bare));
-    return error_set(err, code_text,
-                     "%s %" SLICE_FORMAT ": %" SLICE_FORMAT ": %s (status %d)", request->service,
-                     SLICE_ARGUMENTS(operation_of(request)), SLICE_ARGUMENTS(bare),
-                     message.len > 0 ? buffer_text(&message) : "no message",
+    return error_set(err, code_text, "%s %" SLICE_FORMAT ": %" SLICE_FORMAT ": %s (status %d)",
+                     request->service, SLICE_ARGUMENTS(operation_of(request)),
+                     SLICE_ARGUMENTS(bare), message.len > 0 ? buffer_text(&message) : "no message",
                      response->status);
 }
 
 // --- Again ------------------------------------------------------------------------------------
 
-static bool is_one_of(const struct error *err, const char *const *codes)
-{
+static bool is_one_of(const struct error *err, const char *const *codes) {
     for (; codes != NULL && *codes != NULL; codes++) {
         if (error_is(err, *codes)) {
             return true;
@@ -340,17 +317,27 @@ static bool is_one_of(const struct error *err, const char *const *codes)
 /// What the SDKs' standard mode repeats.
 /// Source: https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
 static bool is_worth_repeating(const struct aws_request *request, int status,
-                               const struct error *err)
-{
-    static const char *const transient[] = {
-        "dns", "connect", "tls", "timeout", "cut", "protocol", NULL};
-    static const char *const codes[] = {
-        "RequestTimeout", "RequestTimeoutException", "PriorRequestNotComplete", "Throttling",
-        "ThrottlingException", "ThrottledException", "RequestThrottledException",
-        "RequestThrottled", "TooManyRequestsException", "ProvisionedThroughputExceededException",
-        "TransactionInProgressException", "RequestLimitExceeded", "BandwidthLimitExceeded",
-        "LimitExceededException", "SlowDown", "EC2ThrottledException", "InternalServiceError",
-        NULL};
+                               const struct error *err) {
+    static const char *const transient[] = {"dns", "connect",  "tls", "timeout",
+                                            "cut", "protocol", NULL};
+    static const char *const codes[] = {"RequestTimeout",
+                                        "RequestTimeoutException",
+                                        "PriorRequestNotComplete",
+                                        "Throttling",
+                                        "ThrottlingException",
+                                        "ThrottledException",
+                                        "RequestThrottledException",
+                                        "RequestThrottled",
+                                        "TooManyRequestsException",
+                                        "ProvisionedThroughputExceededException",
+                                        "TransactionInProgressException",
+                                        "RequestLimitExceeded",
+                                        "BandwidthLimitExceeded",
+                                        "LimitExceededException",
+                                        "SlowDown",
+                                        "EC2ThrottledException",
+                                        "InternalServiceError",
+                                        NULL};
     if (status == 0) {
         return is_one_of(err, transient);
     }
@@ -361,11 +348,14 @@ static bool is_worth_repeating(const struct aws_request *request, int status,
 /// Sees whether the service refused the signature for its time, and takes the service's time from
 /// then on.
 static bool correct_skew(struct aws_client *client, const struct http_response *response,
-                         const struct error *err)
-{
-    static const char *const codes[] = {"RequestTimeTooSkewed", "RequestExpired",
-                                        "RequestInTheFuture", "SignatureDoesNotMatch",
-                                        "InvalidSignatureException", "AuthFailure", NULL};
+                         const struct error *err) {
+    static const char *const codes[] = {"RequestTimeTooSkewed",
+                                        "RequestExpired",
+                                        "RequestInTheFuture",
+                                        "SignatureDoesNotMatch",
+                                        "InvalidSignatureException",
+                                        "AuthFailure",
+                                        NULL};
     struct slice date;
     int64_t server_ms = 0;
     if (!is_one_of(err, codes) || !http_response_header(response, "Date", &date) ||
@@ -383,8 +373,7 @@ static bool correct_skew(struct aws_client *client, const struct http_response *
 
 /// Waits before attempt `number` + 1; false if there is no time for it.
 static bool pause_before_next(const struct aws_client *client, unsigned number,
-                              int64_t deadline_ms)
-{
+                              int64_t deadline_ms) {
     int64_t longest_ms = 1000;
     for (unsigned i = 1; i < number && longest_ms < LONGEST_BACKOFF_MS; i++) {
         longest_ms *= 2;
@@ -396,8 +385,7 @@ static bool pause_before_next(const struct aws_client *client, unsigned number,
 }
 
 bool aws_call(struct aws_client *client, const struct aws_request *request,
-              struct http_response *response, int64_t deadline_ms, struct error *err)
-{
+              struct http_response *response, int64_t deadline_ms, struct error *err) {
     cleanup_target struct target target = {0};
     if (!make_target(client, request, &target, err)) {
         return false;

@@ -83,20 +83,21 @@ struct aws_request {
 /// `response` is initialised by the caller (http_response_init) and owned by it.
 /// Retries throttling, 5xx and lost connections as the SDKs' standard mode does, within
 /// `deadline_ms` (Unix epoch; 0: none), and corrects a clock skew that the service reports once.
-/// Returns false and sets `err` when no 2xx answer was had; `err->code` is the service's error code,
-/// or that of http.h.
+/// Returns false and sets `err` when no 2xx answer was had; `err->code` is the service's error
+/// code, or that of http.h.
 bool aws_call(struct aws_client *client, const struct aws_request *request,
               struct http_response *response, int64_t deadline_ms, struct error *err);
 
 /// Appends the endpoint's URL for a service and region: options, AWS_ENDPOINT_URL_<id>,
-/// AWS_ENDPOINT_URL, or that of the region's partition, FIPS and dual-stack as the environment asks.
+/// AWS_ENDPOINT_URL, or that of the region's partition, FIPS and dual-stack as the environment
+/// asks.
 bool aws_endpoint_url(const struct aws_client *client, const struct aws_request *request,
                       struct buffer *out, struct error *err);
 
 /// Reads a secret's current value (SecretString, or SecretBinary decoded), at most 64 KiB. `id` is
 /// an ARN, whose region wins over the client's, or a name. NULL on failure.
-struct secret *aws_secrets_get_value(struct aws_client *client, const char *id,
-                                     int64_t deadline_ms, struct error *err);
+struct secret *aws_secrets_get_value(struct aws_client *client, const char *id, int64_t deadline_ms,
+                                     struct error *err);
 /// Reads a parameter's value, decrypted. `name` may be an ARN, whose region wins. NULL on failure.
 struct secret *aws_ssm_get_parameter(struct aws_client *client, const char *name,
                                      int64_t deadline_ms, struct error *err);

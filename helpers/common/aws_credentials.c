@@ -4,16 +4,14 @@
 #include "common/alloc.h"
 #include "common/aws.h"
 
-void aws_credentials_clean_up(struct aws_credentials *credentials)
-{
+void aws_credentials_clean_up(struct aws_credentials *credentials) {
     free(credentials->access_key);
     secret_destroy(credentials->secret_key);
     secret_destroy(credentials->session_token);
     *credentials = (struct aws_credentials){0};
 }
 
-bool aws_credentials_from_environment(struct aws_credentials *credentials, struct error *err)
-{
+bool aws_credentials_from_environment(struct aws_credentials *credentials, struct error *err) {
     *credentials = (struct aws_credentials){0};
     const char *access_key = getenv("AWS_ACCESS_KEY_ID");
     const char *secret_key = getenv("AWS_SECRET_ACCESS_KEY");

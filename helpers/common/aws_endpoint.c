@@ -25,8 +25,7 @@ static const struct partition partitions[] = {
     {"", "amazonaws.com", "api.aws"},
 };
 
-static const struct partition *partition_of(const char *region)
-{
+static const struct partition *partition_of(const char *region) {
     const struct partition *partition = partitions;
     while (!slice_starts_with(slice_text(region), slice_text(partition->prefix))) {
         partition++; // The last one takes all.
@@ -34,21 +33,18 @@ static const struct partition *partition_of(const char *region)
     return partition;
 }
 
-static const char *set_value(const char *name)
-{
+static const char *set_value(const char *name) {
     const char *value = getenv(name);
     return value != NULL && value[0] != '\0' ? value : NULL;
 }
 
-static bool is_true(const char *name)
-{
+static bool is_true(const char *name) {
     const char *value = set_value(name);
     return value != NULL && strcasecmp(value, "true") == 0;
 }
 
 /// What the environment says for the service; NULL if nothing.
-static const char *configured_url(const char *endpoint_id)
-{
+static const char *configured_url(const char *endpoint_id) {
     if (is_true("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")) {
         return NULL;
     }
@@ -58,8 +54,7 @@ static const char *configured_url(const char *endpoint_id)
     return url != NULL ? url : set_value("AWS_ENDPOINT_URL");
 }
 
-bool aws_is_region(const char *region)
-{
+bool aws_is_region(const char *region) {
     // It becomes a part of a host's name.
     const size_t length = strlen(region);
     return length > 0 && length < 64 &&
@@ -68,8 +63,7 @@ bool aws_is_region(const char *region)
 }
 
 bool aws_endpoint_url(const struct aws_client *client, const struct aws_request *request,
-                      struct buffer *out, struct error *err)
-{
+                      struct buffer *out, struct error *err) {
     const char *region = request->region != NULL ? request->region : aws_client_region(client);
     if (!aws_is_region(region)) {
         return error_set(err, "region", "\"%s\" is not a region's name", region);
@@ -83,17 +77,16 @@ bool aws_endpoint_url(const struct aws_client *client, const struct aws_request 
     const struct partition *partition = partition_of(region);
     const bool dual_stack = is_true("AWS_USE_DUALSTACK_ENDPOINT");
     // These two have their FIPS endpoints under the plain name there.
-    const bool plain_fips = !dual_stack && strcmp(partition->prefix, "us-gov-") == 0 &&
-                            (strcmp(request->service, "ssm") == 0 ||
-                             strcmp(request->service, "sts") == 0);
+    const bool plain_fips =
+        !dual_stack && strcmp(partition->prefix, "us-gov-") == 0 &&
+        (strcmp(request->service, "ssm") == 0 || strcmp(request->service, "sts") == 0);
     const bool fips = is_true("AWS_USE_FIPS_ENDPOINT") && !plain_fips;
     buffer_appendf(out, "https://%s%s.%s.%s", request->service, fips ? "-fips" : "", region,
                    dual_stack ? partition->dual_stack_suffix : partition->suffix);
     return buffer_check(out, "endpoint URL", err);
 }
 
-void aws_http_settings(const char *endpoint_url, bool *allow_http, const char **ca_bundle)
-{
+void aws_http_settings(const char *endpoint_url, bool *allow_http, const char **ca_bundle) {
     static const struct slice plain = {.data = "http://", .len = 7};
     *ca_bundle = set_value("AWS_CA_BUNDLE");
     *allow_http = endpoint_url != NULL && slice_starts_with(slice_text(endpoint_url), plain);

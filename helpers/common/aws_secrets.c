@@ -18,8 +18,7 @@ enum {
 
 /// The region of "arn:aws:secretsmanager:eu-central-1:...", to be released with free(); NULL where
 /// it is no ARN.
-static char *region_of(const char *id)
-{
+static char *region_of(const char *id) {
     struct slice rest = slice_text(id);
     struct slice part;
     if (!slice_starts_with(rest, SLICE("arn:"))) {
@@ -35,8 +34,7 @@ static char *region_of(const char *id)
 
 /// Moves a string out of the document, where it is wiped.
 static struct secret *take_string(const struct json *object, const char *key, size_t max,
-                                  struct error *err)
-{
+                                  struct error *err) {
     struct json value;
     struct slice text;
     if (!json_get(object, key, &value, err) || !json_as_string(&value, &text, err)) {
@@ -52,17 +50,15 @@ static struct secret *take_string(const struct json *object, const char *key, si
     return secret;
 }
 
-static struct secret *decode_base64(struct secret *encoded, struct error *err)
-{
+static struct secret *decode_base64(struct secret *encoded, struct error *err) {
     cleanup_buffer struct buffer bytes = BUFFER_INIT_SENSITIVE(LARGEST_VALUE);
     const bool decoded = encoding_decode_base64(&bytes, secret_expose(encoded), err);
     secret_destroy(encoded);
     return decoded ? secret_take(&bytes) : NULL;
 }
 
-struct secret *aws_secrets_get_value(struct aws_client *client, const char *id,
-                                     int64_t deadline_ms, struct error *err)
-{
+struct secret *aws_secrets_get_value(struct aws_client *client, const char *id, int64_t deadline_ms,
+                                     struct error *err) {
     cleanup_free char *region = region_of(id);
     cleanup_buffer struct buffer body = BUFFER_INIT(16 * 1024);
     buffer_append_text(&body, "{\"SecretId\":");
@@ -92,8 +88,7 @@ struct secret *aws_secrets_get_value(struct aws_client *client, const char *id,
 }
 
 struct secret *aws_ssm_get_parameter(struct aws_client *client, const char *name,
-                                     int64_t deadline_ms, struct error *err)
-{
+                                     int64_t deadline_ms, struct error *err) {
     cleanup_free char *region = region_of(name);
     cleanup_buffer struct buffer body = BUFFER_INIT(16 * 1024);
     buffer_append_text(&body, "{\"Name\":");

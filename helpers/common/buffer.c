@@ -10,34 +10,29 @@
 
 enum { SMALLEST_CAPACITY = 64 };
 
-void buffer_init(struct buffer *buffer, size_t max)
-{
+void buffer_init(struct buffer *buffer, size_t max) {
     *buffer = (struct buffer){.max = max};
 }
 
-static void release(const struct buffer *buffer, char *data)
-{
+static void release(const struct buffer *buffer, char *data) {
     if (buffer->sensitive && data != NULL) {
         OPENSSL_cleanse(data, buffer->capacity);
     }
     free(data);
 }
 
-void buffer_clean_up(struct buffer *buffer)
-{
+void buffer_clean_up(struct buffer *buffer) {
     release(buffer, buffer->data);
     *buffer = (struct buffer){.max = buffer->max, .sensitive = buffer->sensitive};
 }
 
-void buffer_reset(struct buffer *buffer)
-{
+void buffer_reset(struct buffer *buffer) {
     buffer_truncate(buffer, 0);
     buffer->overflowed = false;
 }
 
 /// Sees to a capacity of `needed` bytes and the final NUL; `needed` is at most `max`.
-static void grow(struct buffer *buffer, size_t needed)
-{
+static void grow(struct buffer *buffer, size_t needed) {
     if (buffer->data != NULL && needed < buffer->capacity) {
         return;
     }
@@ -60,8 +55,7 @@ static void grow(struct buffer *buffer, size_t needed)
     buffer->data[buffer->len] = '\0';
 }
 
-char *buffer_reserve(struct buffer *buffer, size_t count)
-{
+char *buffer_reserve(struct buffer *buffer, size_t count) {
     if (buffer->overflowed || count > buffer->max || buffer->len > buffer->max - count) {
         buffer->overflowed = true;
         return NULL;
@@ -70,16 +64,14 @@ char *buffer_reserve(struct buffer *buffer, size_t count)
     return buffer->data + buffer->len;
 }
 
-void buffer_commit(struct buffer *buffer, size_t count)
-{
+void buffer_commit(struct buffer *buffer, size_t count) {
     if (count > 0) {
         buffer->len += count;
         buffer->data[buffer->len] = '\0';
     }
 }
 
-bool buffer_append(struct buffer *buffer, struct slice bytes)
-{
+bool buffer_append(struct buffer *buffer, struct slice bytes) {
     if (bytes.len == 0) {
         return !buffer->overflowed;
     }
@@ -97,18 +89,15 @@ bool buffer_append(struct buffer *buffer, struct slice bytes)
     return true;
 }
 
-bool buffer_append_text(struct buffer *buffer, const char *text)
-{
+bool buffer_append_text(struct buffer *buffer, const char *text) {
     return buffer_append(buffer, slice_text(text));
 }
 
-bool buffer_append_byte(struct buffer *buffer, char byte)
-{
+bool buffer_append_byte(struct buffer *buffer, char byte) {
     return buffer_append(buffer, slice_make(&byte, 1));
 }
 
-bool buffer_appendf(struct buffer *buffer, const char *format, ...)
-{
+bool buffer_appendf(struct buffer *buffer, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
     va_list again;
@@ -126,8 +115,7 @@ bool buffer_appendf(struct buffer *buffer, const char *format, ...)
     return end != NULL;
 }
 
-void buffer_consume(struct buffer *buffer, size_t count)
-{
+void buffer_consume(struct buffer *buffer, size_t count) {
     if (count >= buffer->len) {
         buffer_truncate(buffer, 0);
     } else if (count > 0) {
@@ -136,8 +124,7 @@ void buffer_consume(struct buffer *buffer, size_t count)
     }
 }
 
-void buffer_truncate(struct buffer *buffer, size_t len)
-{
+void buffer_truncate(struct buffer *buffer, size_t len) {
     if (len >= buffer->len) {
         return;
     }
@@ -148,18 +135,15 @@ void buffer_truncate(struct buffer *buffer, size_t len)
     buffer->data[len] = '\0';
 }
 
-struct slice buffer_slice(const struct buffer *buffer)
-{
+struct slice buffer_slice(const struct buffer *buffer) {
     return slice_make(buffer_text(buffer), buffer->len);
 }
 
-const char *buffer_text(const struct buffer *buffer)
-{
+const char *buffer_text(const struct buffer *buffer) {
     return buffer->data != NULL ? buffer->data : "";
 }
 
-bool buffer_check(const struct buffer *buffer, const char *what, struct error *err)
-{
+bool buffer_check(const struct buffer *buffer, const char *what, struct error *err) {
     if (buffer->overflowed) {
         return error_set(err, "too_large", "%s: larger than %zu bytes", what, buffer->max);
     }

@@ -24,9 +24,11 @@ struct buffer {
 };
 
 /// An empty buffer of at most `limit` bytes; buffer_clean_up() releases it.
-#define BUFFER_INIT(limit) {.max = (limit)}
+#define BUFFER_INIT(limit)                                                                         \
+    { .max = (limit) }
 /// The same for secrets: wiped when it grows and when it is released.
-#define BUFFER_INIT_SENSITIVE(limit) {.max = (limit), .sensitive = true}
+#define BUFFER_INIT_SENSITIVE(limit)                                                               \
+    { .max = (limit), .sensitive = true }
 #define cleanup_buffer __attribute__((cleanup(buffer_clean_up)))
 
 void buffer_init(struct buffer *buffer, size_t max);

@@ -6,16 +6,14 @@
 #include <string.h>
 #include <unistd.h>
 
-void cleanup_freep(void *pointer)
-{
+void cleanup_freep(void *pointer) {
     // The variable may be of any pointer type: copied as bytes, it is aliased legally.
     void *memory = NULL;
     memcpy(&memory, pointer, sizeof(memory));
     free(memory);
 }
 
-void cleanup_closep(const int *fd)
-{
+void cleanup_closep(const int *fd) {
     if (*fd >= 0) {
         const int saved = errno;
         (void)close(*fd);
@@ -23,8 +21,7 @@ void cleanup_closep(const int *fd)
     }
 }
 
-void cleanup_fclosep(FILE **file)
-{
+void cleanup_fclosep(FILE **file) {
     if (*file != NULL) {
         const int saved = errno;
         (void)fclose(*file);
@@ -32,8 +29,7 @@ void cleanup_fclosep(FILE **file)
     }
 }
 
-void cleanup_closedirp(DIR **directory)
-{
+void cleanup_closedirp(DIR **directory) {
     if (*directory != NULL) {
         const int saved = errno;
         (void)closedir(*directory);
@@ -41,15 +37,13 @@ void cleanup_closedirp(DIR **directory)
     }
 }
 
-int steal_fd(int *fd)
-{
+int steal_fd(int *fd) {
     const int taken = *fd;
     *fd = -1;
     return taken;
 }
 
-void *steal_pointer(void *pointer)
-{
+void *steal_pointer(void *pointer) {
     void *taken = NULL;
     memcpy(&taken, pointer, sizeof(taken));
     memset(pointer, 0, sizeof(taken));

@@ -6,8 +6,7 @@
 #include <openssl/evp.h>
 #include <openssl/sha.h>
 
-bool encoding_append_hex(struct buffer *out, struct slice bytes)
-{
+bool encoding_append_hex(struct buffer *out, struct slice bytes) {
     static const char digits[] = "0123456789abcdef";
     for (size_t i = 0; i < bytes.len; i++) {
         const unsigned char byte = (unsigned char)bytes.data[i];
@@ -17,8 +16,7 @@ bool encoding_append_hex(struct buffer *out, struct slice bytes)
     return !out->overflowed;
 }
 
-bool encoding_append_base64(struct buffer *out, struct slice bytes)
-{
+bool encoding_append_base64(struct buffer *out, struct slice bytes) {
     // OpenSSL takes an int's worth at a time; a multiple of 3 needs no padding before the end.
     enum { STEP = 48 * 1024 };
     while (bytes.len > 0) {
@@ -35,14 +33,12 @@ bool encoding_append_base64(struct buffer *out, struct slice bytes)
     return !out->overflowed;
 }
 
-static bool is_base64(char byte)
-{
+static bool is_base64(char byte) {
     return (byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z') ||
            (byte >= '0' && byte <= '9') || byte == '+' || byte == '/';
 }
 
-bool encoding_decode_base64(struct buffer *out, struct slice text, struct error *err)
-{
+bool encoding_decode_base64(struct buffer *out, struct slice text, struct error *err) {
     size_t padding = 0;
     while (padding < 2 && padding < text.len && text.data[text.len - 1 - padding] == '=') {
         padding++;
@@ -73,15 +69,12 @@ bool encoding_decode_base64(struct buffer *out, struct slice text, struct error 
     return true;
 }
 
-static bool is_unreserved(char byte)
-{
+static bool is_unreserved(char byte) {
     return (byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z') ||
-           (byte >= '0' && byte <= '9') || byte == '-' || byte == '.' || byte == '_' ||
-           byte == '~';
+           (byte >= '0' && byte <= '9') || byte == '-' || byte == '.' || byte == '_' || byte == '~';
 }
 
-bool encoding_append_percent(struct buffer *out, struct slice bytes, const char *safe)
-{
+bool encoding_append_percent(struct buffer *out, struct slice bytes, const char *safe) {
     for (size_t i = 0; i < bytes.len; i++) {
         const char byte = bytes.data[i];
         if (is_unreserved(byte) || (byte != '\0' && strchr(safe, byte) != NULL)) {
@@ -93,13 +86,11 @@ bool encoding_append_percent(struct buffer *out, struct slice bytes, const char 
     return !out->overflowed;
 }
 
-static bool is_continuation(struct slice text, size_t index)
-{
+static bool is_continuation(struct slice text, size_t index) {
     return index < text.len && ((unsigned char)text.data[index] & 0xc0) == 0x80;
 }
 
-size_t encoding_utf8_length(struct slice text)
-{
+size_t encoding_utf8_length(struct slice text) {
     if (text.len == 0) {
         return 0;
     }
@@ -127,8 +118,7 @@ size_t encoding_utf8_length(struct slice text)
     return 0;
 }
 
-bool encoding_append_valid_utf8(struct buffer *out, struct slice text)
-{
+bool encoding_append_valid_utf8(struct buffer *out, struct slice text) {
     while (text.len > 0) {
         const size_t length = encoding_utf8_length(text);
         if (length == 0) {
@@ -142,8 +132,7 @@ bool encoding_append_valid_utf8(struct buffer *out, struct slice text)
     return !out->overflowed;
 }
 
-void encoding_sha256_hex(struct slice bytes, char hex[SHA256_HEX_SIZE])
-{
+void encoding_sha256_hex(struct slice bytes, char hex[SHA256_HEX_SIZE]) {
     unsigned char digest[SHA256_DIGEST_LENGTH];
     SHA256((const unsigned char *)(bytes.data ? bytes.data : ""), bytes.len, digest);
     static const char digits[] = "0123456789abcdef";

@@ -7,14 +7,12 @@
 
 #include "common/alloc.h"
 
-static void wipe(char *entry)
-{
+static void wipe(char *entry) {
     OPENSSL_cleanse(entry, strlen(entry));
     free(entry);
 }
 
-void environment_clean_up(struct environment *environment)
-{
+void environment_clean_up(struct environment *environment) {
     for (size_t i = 0; i < environment->count; i++) {
         wipe(environment->entries[i]);
     }
@@ -22,8 +20,7 @@ void environment_clean_up(struct environment *environment)
     *environment = (struct environment){0};
 }
 
-static size_t find(const struct environment *environment, struct slice name)
-{
+static size_t find(const struct environment *environment, struct slice name) {
     size_t i = 0;
     for (; i < environment->count; i++) {
         const struct slice entry = slice_text(environment->entries[i]);
@@ -34,8 +31,7 @@ static size_t find(const struct environment *environment, struct slice name)
     return i;
 }
 
-void environment_set(struct environment *environment, const char *name, struct slice value)
-{
+void environment_set(struct environment *environment, const char *name, struct slice value) {
     const struct slice key = slice_text(name);
     if (key.len == 0 || slice_find(key, '=') < key.len) {
         abort();
@@ -61,13 +57,11 @@ void environment_set(struct environment *environment, const char *name, struct s
     environment->entries[index] = entry;
 }
 
-void environment_set_text(struct environment *environment, const char *name, const char *value)
-{
+void environment_set_text(struct environment *environment, const char *name, const char *value) {
     environment_set(environment, name, slice_text(value));
 }
 
-void environment_unset(struct environment *environment, const char *name)
-{
+void environment_unset(struct environment *environment, const char *name) {
     const size_t index = find(environment, slice_text(name));
     if (index == environment->count) {
         return;
@@ -79,14 +73,12 @@ void environment_unset(struct environment *environment, const char *name)
     environment->entries[environment->count] = NULL;
 }
 
-const char *environment_get(const struct environment *environment, const char *name)
-{
+const char *environment_get(const struct environment *environment, const char *name) {
     const size_t index = find(environment, slice_text(name));
     return index < environment->count ? environment->entries[index] + strlen(name) + 1 : NULL;
 }
 
-static bool is_listed(struct slice name, const char *const *names)
-{
+static bool is_listed(struct slice name, const char *const *names) {
     for (; *names != NULL; names++) {
         const struct slice pattern = slice_text(*names);
         const bool open = slice_ends_with(pattern, SLICE("*"));
@@ -98,8 +90,7 @@ static bool is_listed(struct slice name, const char *const *names)
     return false;
 }
 
-void environment_inherit(struct environment *environment, const char *const *names)
-{
+void environment_inherit(struct environment *environment, const char *const *names) {
     for (char **entry = environ; entry != NULL && *entry != NULL; entry++) {
         const struct slice text = slice_text(*entry);
         const struct slice name = slice_make(text.data, slice_find(text, '='));
@@ -112,8 +103,7 @@ void environment_inherit(struct environment *environment, const char *const *nam
     }
 }
 
-char *const *environment_array(const struct environment *environment)
-{
+char *const *environment_array(const struct environment *environment) {
     static char *const none[] = {NULL};
     return environment->entries != NULL ? environment->entries : none;
 }

@@ -8,8 +8,7 @@
 static const char cut_mark[] = "...";
 
 /// Ends a text that did not fit with "...", not in the middle of a UTF-8 sequence.
-static void mark_cut(char *text, size_t size)
-{
+static void mark_cut(char *text, size_t size) {
     size_t end = size - sizeof(cut_mark);
     while (end > 0 && ((unsigned char)text[end] & 0xc0) == 0x80) {
         end--;
@@ -18,8 +17,7 @@ static void mark_cut(char *text, size_t size)
 }
 
 static void __attribute__((format(printf, 3, 0)))
-format_message(char *text, size_t size, const char *format, va_list arguments)
-{
+format_message(char *text, size_t size, const char *format, va_list arguments) {
     const int length = vsnprintf(text, size, format, arguments);
     if (length < 0) {
         text[0] = '\0';
@@ -28,8 +26,7 @@ format_message(char *text, size_t size, const char *format, va_list arguments)
     }
 }
 
-bool error_set(struct error *err, const char *code, const char *format, ...)
-{
+bool error_set(struct error *err, const char *code, const char *format, ...) {
     // By way of a copy, as the arguments may be parts of the error itself.
     struct error next = {.errnum = 0};
     va_list arguments;
@@ -41,8 +38,7 @@ bool error_set(struct error *err, const char *code, const char *format, ...)
     return false;
 }
 
-bool error_errno(struct error *err, int errnum, const char *format, ...)
-{
+bool error_errno(struct error *err, int errnum, const char *format, ...) {
     struct error next = {.code = "system", .errnum = errnum};
     va_list arguments;
     va_start(arguments, format);
@@ -66,8 +62,7 @@ bool error_errno(struct error *err, int errnum, const char *format, ...)
     return false;
 }
 
-bool error_prefix(struct error *err, const char *format, ...)
-{
+bool error_prefix(struct error *err, const char *format, ...) {
     struct error next = *err;
     va_list arguments;
     va_start(arguments, format);
@@ -82,7 +77,6 @@ bool error_prefix(struct error *err, const char *format, ...)
     return false;
 }
 
-bool error_is(const struct error *err, const char *code)
-{
+bool error_is(const struct error *err, const char *code) {
     return strcmp(err->code, code) == 0;
 }

@@ -13,8 +13,7 @@
 #include "common/cleanup.h"
 #include "common/encoding.h"
 
-void files_random_name(char name[FILES_RANDOM_NAME_SIZE])
-{
+void files_random_name(char name[FILES_RANDOM_NAME_SIZE]) {
     unsigned char bytes[(FILES_RANDOM_NAME_SIZE - 1) / 2];
     // Up to 256 bytes come whole and without failure, once the kernel's pool is ready.
     while (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes)) {
@@ -24,8 +23,7 @@ void files_random_name(char name[FILES_RANDOM_NAME_SIZE])
     }
 }
 
-bool files_make_directories(const char *path, mode_t mode, struct error *err)
-{
+bool files_make_directories(const char *path, mode_t mode, struct error *err) {
     cleanup_free char *prefix = xstrdup(path);
     // Every prefix that ends before a slash, and the whole.
     for (char *end = prefix + (*prefix == '/' ? 1 : 0); *prefix != '\0'; end++) {
@@ -52,8 +50,7 @@ bool files_make_directories(const char *path, mode_t mode, struct error *err)
     return true;
 }
 
-bool files_read_fd(int fd, const char *name, struct buffer *out, struct error *err)
-{
+bool files_read_fd(int fd, const char *name, struct buffer *out, struct error *err) {
     enum { STEP = 64 * 1024 };
     for (;;) {
         // Where little room is left, one byte more tells whether the file ends there.
@@ -79,8 +76,7 @@ bool files_read_fd(int fd, const char *name, struct buffer *out, struct error *e
     }
 }
 
-bool files_read(const char *path, struct buffer *out, struct error *err)
-{
+bool files_read(const char *path, struct buffer *out, struct error *err) {
     cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         const int reason = errno;
@@ -90,8 +86,7 @@ bool files_read(const char *path, struct buffer *out, struct error *err)
     return files_read_fd(fd, path, out, err);
 }
 
-bool files_write_fd(int fd, const char *name, struct slice content, struct error *err)
-{
+bool files_write_fd(int fd, const char *name, struct slice content, struct error *err) {
     while (content.len > 0) {
         const ssize_t count = write(fd, content.data, content.len);
         if (count < 0 && errno != EINTR) {
@@ -103,8 +98,7 @@ bool files_write_fd(int fd, const char *name, struct slice content, struct error
 }
 
 /// The folder that holds `path`, to be released with free().
-static char *folder_of(const char *path)
-{
+static char *folder_of(const char *path) {
     const char *slash = strrchr(path, '/');
     if (slash == NULL) {
         return xstrdup(".");
@@ -112,8 +106,7 @@ static char *folder_of(const char *path)
     return slash == path ? xstrdup("/") : slice_copy(slice_make(path, (size_t)(slash - path)));
 }
 
-static bool sync_folder_of(const char *path, struct error *err)
-{
+static bool sync_folder_of(const char *path, struct error *err) {
     cleanup_free char *folder = folder_of(path);
     cleanup_close int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     // Some file systems cannot sync a folder; they say EINVAL.
@@ -124,8 +117,7 @@ static bool sync_folder_of(const char *path, struct error *err)
 }
 
 bool files_write_atomically(const char *path, struct slice content, mode_t mode,
-                            struct error *err)
-{
+                            struct error *err) {
     char random[FILES_RANDOM_NAME_SIZE];
     files_random_name(random);
     cleanup_free char *folder = folder_of(path);
@@ -150,8 +142,7 @@ bool files_write_atomically(const char *path, struct slice content, mode_t mode,
     return sync_folder_of(path, err);
 }
 
-bool files_rename_durably(const char *from, const char *to, struct error *err)
-{
+bool files_rename_durably(const char *from, const char *to, struct error *err) {
     cleanup_close int fd = open(from, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0 || fsync(fd) != 0) {
         return error_errno(err, errno, "cannot sync %s", from);

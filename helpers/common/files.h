@@ -15,8 +15,7 @@
 /// recursion: what lies deeper is moved up and removed there.
 /// Gives up after `limit_ms` milliseconds (0: never), as somebody may go on writing. On false some
 /// of it may be left; the message names an entry.
-bool files_empty_directory(const char *path, const char *keep, int64_t limit_ms,
-                           struct error *err);
+bool files_empty_directory(const char *path, const char *keep, int64_t limit_ms, struct error *err);
 /// Removes the file, link or folder `path` with all that is in it, in the same way; one that is not
 /// there is no failure.
 bool files_remove_tree(const char *path, int64_t limit_ms, struct error *err);
@@ -33,10 +32,9 @@ bool files_read_fd(int fd, const char *name, struct buffer *out, struct error *e
 /// Writes all of `content` to the descriptor, called `name` in messages.
 bool files_write_fd(int fd, const char *name, struct slice content, struct error *err);
 
-/// Replaces `path` by a file with `content` and `mode`: a temporary file in the same folder, synced,
-/// renamed, the folder synced. On false the old file is as it was.
-bool files_write_atomically(const char *path, struct slice content, mode_t mode,
-                            struct error *err);
+/// Replaces `path` by a file with `content` and `mode`: a temporary file in the same folder,
+/// synced, renamed, the folder synced. On false the old file is as it was.
+bool files_write_atomically(const char *path, struct slice content, mode_t mode, struct error *err);
 /// Gives the finished file `from` the name `to` in the same folder: syncs it, renames it, syncs the
 /// folder. An existing `to` is replaced.
 bool files_rename_durably(const char *from, const char *to, struct error *err);

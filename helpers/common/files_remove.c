@@ -27,8 +27,7 @@ struct removal {
 };
 
 /// A name as it may stand in a message: others chose it.
-static void describe(struct buffer *text, const char *name)
-{
+static void describe(struct buffer *text, const char *name) {
     for (const char *at = name; *at != '\0' && text->len < 200; at++) {
         const unsigned char byte = (unsigned char)*at;
         if (byte < 0x20 || byte >= 0x7f) {
@@ -39,16 +38,14 @@ static void describe(struct buffer *text, const char *name)
     }
 }
 
-static bool fail(const struct removal *removal, int errnum, const char *name)
-{
+static bool fail(const struct removal *removal, int errnum, const char *name) {
     cleanup_buffer struct buffer text = BUFFER_INIT(1024);
     describe(&text, name);
     return error_errno(removal->err, errnum, "cannot remove %s/%s", removal->path,
                        buffer_text(&text));
 }
 
-static bool in_time(const struct removal *removal)
-{
+static bool in_time(const struct removal *removal) {
     if (removal->end_ms == 0 || clock_monotonic_ms(clock_system()) < removal->end_ms) {
         return true;
     }
@@ -59,19 +56,16 @@ static bool in_time(const struct removal *removal)
 
 /// Gives us all rights to the folder behind an O_PATH descriptor. fchmod refuses such descriptors,
 /// and a chmod by name could be led astray by a link, so it goes by /proc.
-static bool make_accessible(int path_fd)
-{
+static bool make_accessible(int path_fd) {
     char link[64];
     (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", path_fd);
     return chmod(link, 0700) == 0;
 }
 
-/// Opens a folder for reading, and makes it accessible first if it is not. -1 with errno on failure;
-/// ENOTDIR or ELOOP where it is none (any more).
-static int open_folder(int parent, const char *name)
-{
-    cleanup_close int path_fd =
-        openat(parent, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+/// Opens a folder for reading, and makes it accessible first if it is not. -1 with errno on
+/// failure; ENOTDIR or ELOOP where it is none (any more).
+static int open_folder(int parent, const char *name) {
+    cleanup_close int path_fd = openat(parent, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     struct stat status;
     if (path_fd < 0 || fstat(path_fd, &status) != 0) {
         return -1;
@@ -84,8 +78,7 @@ static int open_folder(int parent, const char *name)
 }
 
 /// A stream over a descriptor of its own, at the beginning.
-static DIR *list(int fd)
-{
+static DIR *list(int fd) {
     const int own = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *stream = own < 0 ? NULL : fdopendir(own);
     if (stream == NULL && own >= 0) {
@@ -95,8 +88,7 @@ static DIR *list(int fd)
 }
 
 /// The next entry but "." and ".."; NULL at the end or, with errno set, on failure.
-static const struct dirent *next_entry(DIR *stream)
-{
+static const struct dirent *next_entry(DIR *stream) {
     const struct dirent *entry = NULL;
     do {
         errno = 0;
@@ -107,8 +99,7 @@ static const struct dirent *next_entry(DIR *stream)
 }
 
 /// Moves a folder within `parent` up to the top.
-static bool move_up(const struct removal *removal, int parent, const char *name)
-{
+static bool move_up(const struct removal *removal, int parent, const char *name) {
     char fresh[FILES_RANDOM_NAME_SIZE];
     files_random_name(fresh);
     if (renameat(parent, name, removal->top, fresh) == 0 || errno == ENOENT) {
@@ -125,8 +116,7 @@ static bool move_up(const struct removal *removal, int parent, const char *name)
 
 /// Removes what is no folder. True also if it is gone meanwhile; `*is_folder` says that it is one.
 static bool unlink_entry(const struct removal *removal, int parent, const char *name,
-                         bool *is_folder)
-{
+                         bool *is_folder) {
     *is_folder = false;
     if (unlinkat(parent, name, 0) == 0 || errno == ENOENT) {
         return true;
@@ -142,8 +132,7 @@ static bool unlink_entry(const struct removal *removal, int parent, const char *
 }
 
 /// Empties a folder that lies in the top: unlinks, and moves its folders up.
-static bool flatten(const struct removal *removal, int folder)
-{
+static bool flatten(const struct removal *removal, int folder) {
     cleanup_closedir DIR *stream = list(folder);
     if (stream == NULL) {
         return fail(removal, errno, "");
@@ -161,8 +150,7 @@ static bool flatten(const struct removal *removal, int folder)
 
 /// Removes a folder that lies in the top. Where somebody writes to it at the same time it may stay,
 /// for the next pass.
-static bool remove_folder(const struct removal *removal, const char *name)
-{
+static bool remove_folder(const struct removal *removal, const char *name) {
     cleanup_close int folder = open_folder(removal->top, name);
     if (folder < 0) {
         const bool changed = errno == ENOENT || errno == ENOTDIR || errno == ELOOP;
@@ -178,16 +166,15 @@ static bool remove_folder(const struct removal *removal, const char *name)
     if (!flatten(removal, folder)) {
         return false;
     }
-    if (unlinkat(removal->top, name, AT_REMOVEDIR) == 0 || errno == ENOENT ||
-        errno == ENOTEMPTY || errno == EEXIST || errno == ENOTDIR) {
+    if (unlinkat(removal->top, name, AT_REMOVEDIR) == 0 || errno == ENOENT || errno == ENOTEMPTY ||
+        errno == EEXIST || errno == ENOTDIR) {
         return true;
     }
     return fail(removal, errno, name);
 }
 
 /// Goes once through the top; `*seen` is the number of entries that were there.
-static bool pass(const struct removal *removal, const char *keep, size_t *seen)
-{
+static bool pass(const struct removal *removal, const char *keep, size_t *seen) {
     cleanup_closedir DIR *stream = list(removal->top);
     if (stream == NULL) {
         return fail(removal, errno, "");
@@ -200,8 +187,7 @@ static bool pass(const struct removal *removal, const char *keep, size_t *seen)
         }
         (*seen)++;
         bool is_folder = false;
-        if (!in_time(removal) ||
-            !unlink_entry(removal, removal->top, entry->d_name, &is_folder) ||
+        if (!in_time(removal) || !unlink_entry(removal, removal->top, entry->d_name, &is_folder) ||
             (is_folder && !remove_folder(removal, entry->d_name))) {
             return false;
         }
@@ -209,10 +195,10 @@ static bool pass(const struct removal *removal, const char *keep, size_t *seen)
     return errno == 0 || fail(removal, errno, "");
 }
 
-/// Empties the folder behind `top`. Adding to a folder while it is read may or may not show what was
-/// added, so it ends when a pass saw nothing.
-static bool empty(int top, const char *path, const char *keep, int64_t limit_ms, struct error *err)
-{
+/// Empties the folder behind `top`. Adding to a folder while it is read may or may not show what
+/// was added, so it ends when a pass saw nothing.
+static bool empty(int top, const char *path, const char *keep, int64_t limit_ms,
+                  struct error *err) {
     struct stat status;
     if (fstat(top, &status) != 0) {
         return error_errno(err, errno, "cannot empty %s", path);
@@ -234,8 +220,7 @@ static bool empty(int top, const char *path, const char *keep, int64_t limit_ms,
 }
 
 bool files_empty_directory(const char *path, const char *keep, int64_t limit_ms,
-                           struct error *err)
-{
+                           struct error *err) {
     cleanup_close int top = open_folder(AT_FDCWD, path);
     if (top < 0) {
         return error_errno(err, errno, "cannot empty %s", path);
@@ -243,8 +228,7 @@ bool files_empty_directory(const char *path, const char *keep, int64_t limit_ms,
     return empty(top, path, keep, limit_ms, err);
 }
 
-bool files_remove_tree(const char *path, int64_t limit_ms, struct error *err)
-{
+bool files_remove_tree(const char *path, int64_t limit_ms, struct error *err) {
     if (unlink(path) == 0 || errno == ENOENT) {
         return true;
     }

@@ -9,28 +9,24 @@
 #include "common/http_transfer.h"
 #include "common/timestamp.h"
 
-void http_response_init(struct http_response *response, size_t max_body)
-{
+void http_response_init(struct http_response *response, size_t max_body) {
     *response = (struct http_response){
         .head = BUFFER_INIT(SIZE_MAX / 4),
         .body = BUFFER_INIT_SENSITIVE(max_body),
     };
 }
 
-void http_response_clean_up(struct http_response *response)
-{
+void http_response_clean_up(struct http_response *response) {
     buffer_clean_up(&response->head);
     buffer_clean_up(&response->body);
 }
 
 bool http_response_header(const struct http_response *response, const char *name,
-                          struct slice *value)
-{
+                          struct slice *value) {
     return http_head_find(buffer_slice(&response->head), name, value);
 }
 
-static bool retry_after(struct slice head, struct clock *clock, int64_t *wait_ms)
-{
+static bool retry_after(struct slice head, struct clock *clock, int64_t *wait_ms) {
     struct slice value;
     int64_t number = 0;
     if (!http_head_find(head, "Retry-After", &value)) {
@@ -48,16 +44,14 @@ static bool retry_after(struct slice head, struct clock *clock, int64_t *wait_ms
 }
 
 bool http_response_retry_after(const struct http_response *response, struct clock *clock,
-                               int64_t *wait_ms)
-{
+                               int64_t *wait_ms) {
     return retry_after(buffer_slice(&response->head), clock, wait_ms);
 }
 
 // --- Attempts ---------------------------------------------------------------------------------
 
 static bool is_worth_repeating(const struct http_retry *retry, int status,
-                               const struct error *failure)
-{
+                               const struct error *failure) {
     static const int usual[] = {408, 429, 500, 502, 503, 504, 0};
     if (status == 0) {
         return !error_is(failure, "url") && !error_is(failure, "certificate") &&
@@ -72,8 +66,7 @@ static bool is_worth_repeating(const struct http_retry *retry, int status,
 }
 
 /// Between half and all of base * 2^(n-1), at most the cap.
-static int64_t backoff(const struct http_attempts *attempts, struct clock *clock)
-{
+static int64_t backoff(const struct http_attempts *attempts, struct clock *clock) {
     int64_t pause = attempts->retry->base_ms;
     for (unsigned i = 1; i < attempts->number && pause < attempts->retry->cap_ms; i++) {
         pause *= 2;
@@ -85,8 +78,7 @@ static int64_t backoff(const struct http_attempts *attempts, struct clock *clock
 }
 
 bool http_attempts_again(struct http_attempts *attempts, int status, struct slice head,
-                         const struct error *failure, bool *canceled)
-{
+                         const struct error *failure, bool *canceled) {
     const struct http_retry *retry = attempts->retry;
     struct clock *clock = http_client_clock(attempts->client);
     attempts->number++;
@@ -119,20 +111,17 @@ bool http_attempts_again(struct http_attempts *attempts, int status, struct slic
 
 // --- One attempt ------------------------------------------------------------------------------
 
-static size_t append_body(void *context, const char *data, size_t size)
-{
+static size_t append_body(void *context, const char *data, size_t size) {
     struct http_response *response = context;
     return buffer_append(&response->body, slice_make(data, size)) ? size : 0;
 }
 
-static bool never(const void *context)
-{
+static bool never(const void *context) {
     (void)context;
     return false;
 }
 
-static void set_body(const struct http_transfer *transfer, const struct http_request *request)
-{
+static void set_body(const struct http_transfer *transfer, const struct http_request *request) {
     const struct slice method = slice_text(request->method);
     const bool takes_body = slice_equal(method, SLICE("POST")) ||
                             slice_equal(method, SLICE("PUT")) ||
@@ -149,8 +138,7 @@ static void set_body(const struct http_transfer *transfer, const struct http_req
 }
 
 static bool send_once(struct http_client *client, const struct http_request *request,
-                      struct http_response *response, struct error *err)
-{
+                      struct http_response *response, struct error *err) {
     response->status = 0;
     buffer_reset(&response->head);
     buffer_reset(&response->body);
@@ -161,13 +149,12 @@ static bool send_once(struct http_client *client, const struct http_request *req
     transfer.take_body = append_body;
     transfer.context = response;
     set_body(&transfer, request);
-    if (!http_transfer_start(&transfer, err) ||
-        !http_transfer_drive(&transfer, never, NULL, err)) {
+    if (!http_transfer_start(&transfer, err) || !http_transfer_drive(&transfer, never, NULL, err)) {
         return false;
     }
     if (response->body.overflowed) {
-        return error_set(err, "too_large", "%s: the answer is larger than %zu bytes",
-                         transfer.what, response->body.max);
+        return error_set(err, "too_large", "%s: the answer is larger than %zu bytes", transfer.what,
+                         response->body.max);
     }
     if (!http_transfer_result(&transfer, err)) {
         return false;
@@ -178,8 +165,7 @@ static bool send_once(struct http_client *client, const struct http_request *req
 }
 
 bool http_send(struct http_client *client, const struct http_request *request,
-               const struct http_retry *retry, struct http_response *response, struct error *err)
-{
+               const struct http_retry *retry, struct http_response *response, struct error *err) {
     struct http_attempts attempts = {.client = client, .request = request, .retry = retry};
     for (;;) {
         struct error failure = {.code = ""};

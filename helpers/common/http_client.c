@@ -23,16 +23,14 @@ struct http_client {
     bool no_proxy;
 };
 
-static void initialise_curl(void)
-{
+static void initialise_curl(void) {
     // It fails only where memory or the random generator do.
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
         abort();
     }
 }
 
-struct http_client *http_client_new(const struct http_client_options *options)
-{
+struct http_client *http_client_new(const struct http_client_options *options) {
     enum { KEPT_CONNECTIONS = 4 };
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     (void)pthread_once(&once, initialise_curl);
@@ -58,8 +56,7 @@ struct http_client *http_client_new(const struct http_client_options *options)
     return client;
 }
 
-void http_client_destroy(struct http_client *client)
-{
+void http_client_destroy(struct http_client *client) {
     if (client == NULL) {
         return;
     }
@@ -75,24 +72,20 @@ void http_client_destroy(struct http_client *client)
     free(client);
 }
 
-void http_client_destroyp(struct http_client **client)
-{
+void http_client_destroyp(struct http_client **client) {
     http_client_destroy(*client);
 }
 
-struct clock *http_client_clock(const struct http_client *client)
-{
+struct clock *http_client_clock(const struct http_client *client) {
     return client->clock;
 }
 
-CURLM *http_client_multi(const struct http_client *client)
-{
+CURLM *http_client_multi(const struct http_client *client) {
     return client->multi;
 }
 
 /// Called by libcurl for each new TLS connection.
-static CURLcode set_trust(CURL *easy, void *context, void *user)
-{
+static CURLcode set_trust(CURL *easy, void *context, void *user) {
     (void)easy;
     struct http_transfer *transfer = user;
     X509_STORE *store = http_trust_store(transfer->client->trust, &transfer->failure);
@@ -104,12 +97,11 @@ static CURLcode set_trust(CURL *easy, void *context, void *user)
 }
 
 /// The port of the URL as text, to be released with curl_free(); NULL with an error.
-static char *port_of(const char *url, struct error *err)
-{
+static char *port_of(const char *url, struct error *err) {
     CURLU *parts = curl_url();
     char *port = NULL;
-    const CURLUcode result = parts == NULL ? CURLUE_OUT_OF_MEMORY
-                                           : curl_url_set(parts, CURLUPART_URL, url, 0);
+    const CURLUcode result =
+        parts == NULL ? CURLUE_OUT_OF_MEMORY : curl_url_set(parts, CURLUPART_URL, url, 0);
     if (result == CURLUE_OK) {
         (void)curl_url_get(parts, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT);
     }
@@ -124,8 +116,7 @@ static char *port_of(const char *url, struct error *err)
 /// Tells libcurl the addresses of the names that are not to be looked up, for the ports that the
 /// request and its redirects may use.
 static bool set_hosts(const struct http_client *client, struct http_transfer *transfer,
-                      const char *url, struct error *err)
-{
+                      const char *url, struct error *err) {
     char *port = port_of(url, err);
     if (port == NULL) {
         return false;
@@ -133,8 +124,8 @@ static bool set_hosts(const struct http_client *client, struct http_transfer *tr
     const char *const ports[] = {port, "443", "80"};
     for (size_t i = 0; i < client->host_count; i++) {
         for (size_t p = 0; p < sizeof(ports) / sizeof(ports[0]); p++) {
-            cleanup_free char *entry = xasprintf("%s:%s:%s", client->hosts[2 * i], ports[p],
-                                                 client->hosts[2 * i + 1]);
+            cleanup_free char *entry =
+                xasprintf("%s:%s:%s", client->hosts[2 * i], ports[p], client->hosts[2 * i + 1]);
             transfer->resolve = curl_slist_append(transfer->resolve, entry);
         }
     }
@@ -144,8 +135,7 @@ static bool set_hosts(const struct http_client *client, struct http_transfer *tr
 }
 
 bool http_client_prepare(const struct http_client *client, struct http_transfer *transfer,
-                         const char *url, struct error *err)
-{
+                         const char *url, struct error *err) {
     // A reused connection older than this was likely dropped by something in between.
     enum { OLDEST_CONNECTION_S = 50 };
     CURL *easy = transfer->easy;
@@ -172,10 +162,10 @@ bool http_client_prepare(const struct http_client *client, struct http_transfer 
         (void)curl_easy_setopt(easy, CURLOPT_PROXY, "");
     }
     const struct slice scheme = slice_text(url);
-    const bool plain = scheme.len > 7 && slice_equal_ignoring_case(slice_make(url, 7),
-                                                                   SLICE("http://"));
-    const bool secure = scheme.len > 8 && slice_equal_ignoring_case(slice_make(url, 8),
-                                                                    SLICE("https://"));
+    const bool plain =
+        scheme.len > 7 && slice_equal_ignoring_case(slice_make(url, 7), SLICE("http://"));
+    const bool secure =
+        scheme.len > 8 && slice_equal_ignoring_case(slice_make(url, 8), SLICE("https://"));
     if (!secure && !(plain && client->allow_http)) {
         return error_set(err, "url", "not a URL that begins with https://%s",
                          client->allow_http ? " or http://" : "");

@@ -22,8 +22,7 @@ struct state {
 };
 
 /// "bytes 100-199/200" or "bytes 100-199/*"
-static bool parse_content_range(struct slice value, int64_t *start, int64_t *total)
-{
+static bool parse_content_range(struct slice value, int64_t *start, int64_t *total) {
     struct slice rest = slice_skip(value, 6);
     struct slice part;
     if (!slice_starts_with(value, SLICE("bytes ")) || !slice_split(&rest, '-', &part) ||
@@ -37,8 +36,7 @@ static bool parse_content_range(struct slice value, int64_t *start, int64_t *tot
 }
 
 /// Looks at the head of the answer before its first byte is taken.
-static void decide(struct state *state)
-{
+static void decide(struct state *state) {
     const struct slice head = buffer_slice(&state->transfer->head);
     struct slice value;
     int64_t start = 0;
@@ -46,8 +44,7 @@ static void decide(struct state *state)
     state->total = -1;
     if (state->transfer->status == 206) {
         state->wanted = http_head_find(head, "Content-Range", &value) &&
-                        parse_content_range(value, &start, &state->total) &&
-                        start == state->offset;
+                        parse_content_range(value, &start, &state->total) && start == state->offset;
     } else if (state->transfer->status == 200) {
         // All of it again: the server knows no ranges, or the file has changed.
         state->wanted = true;
@@ -64,18 +61,15 @@ static void decide(struct state *state)
     }
 }
 
-static bool write_at(struct state *state, struct slice bytes)
-{
+static bool write_at(struct state *state, struct slice bytes) {
     const struct http_download *download = state->download;
     struct error *failure = &state->transfer->failure;
-    if (download->max_size > 0 &&
-        state->offset + (int64_t)bytes.len > download->max_size) {
+    if (download->max_size > 0 && state->offset + (int64_t)bytes.len > download->max_size) {
         return error_set(failure, "too_large", "the file is larger than %lld bytes",
                          (long long)download->max_size);
     }
     while (bytes.len > 0) {
-        const ssize_t count =
-            pwrite(download->fd, bytes.data, bytes.len, (off_t)state->offset);
+        const ssize_t count = pwrite(download->fd, bytes.data, bytes.len, (off_t)state->offset);
         if (count < 0 && errno != EINTR) {
             return error_errno(failure, errno, "cannot write what is downloaded");
         }
@@ -86,8 +80,7 @@ static bool write_at(struct state *state, struct slice bytes)
     return true;
 }
 
-static size_t take(void *context, const char *data, size_t size)
-{
+static size_t take(void *context, const char *data, size_t size) {
     struct state *state = context;
     if (!state->decided) {
         decide(state);
@@ -104,8 +97,7 @@ static size_t take(void *context, const char *data, size_t size)
     return size;
 }
 
-static bool never(const void *context)
-{
+static bool never(const void *context) {
     (void)context;
     return false;
 }
@@ -113,10 +105,8 @@ static bool never(const void *context)
 /// One attempt, from `offset` on. `*status` is 0 where there was no answer.
 static bool attempt(struct state *state, struct http_client *client,
                     const struct http_request *request, struct buffer *head, int *status,
-                    struct error *err)
-{
-    cleanup_free struct http_header *headers =
-        xcalloc(request->header_count + 2, sizeof(*headers));
+                    struct error *err) {
+    cleanup_free struct http_header *headers = xcalloc(request->header_count + 2, sizeof(*headers));
     size_t count = 0;
     for (; count < request->header_count; count++) {
         headers[count] = request->headers[count];
@@ -142,8 +132,7 @@ static bool attempt(struct state *state, struct http_client *client,
     transfer.take_body = take;
     transfer.context = state;
     (void)curl_easy_setopt(transfer.easy, CURLOPT_CUSTOMREQUEST, request->method);
-    if (!http_transfer_start(&transfer, err) ||
-        !http_transfer_drive(&transfer, never, NULL, err) ||
+    if (!http_transfer_start(&transfer, err) || !http_transfer_drive(&transfer, never, NULL, err) ||
         !http_transfer_result(&transfer, err)) {
         return false;
     }
@@ -160,17 +149,15 @@ static bool attempt(struct state *state, struct http_client *client,
     return true;
 }
 
-/// The server does not have our range, or gave another: what we have is not the beginning of what it
-/// has.
-static bool must_begin_anew(const struct state *state, int status)
-{
+/// The server does not have our range, or gave another: what we have is not the beginning of what
+/// it has.
+static bool must_begin_anew(const struct state *state, int status) {
     return state->offset > 0 && (status == 416 || status == 206);
 }
 
 bool http_download(struct http_client *client, const struct http_request *request,
                    const struct http_retry *retry, const struct http_download *download,
-                   struct error *err)
-{
+                   struct error *err) {
     cleanup_buffer struct buffer head = BUFFER_INIT(SIZE_MAX / 4);
     struct state state = {
         .download = download, .offset = download->resume_from, .etag = BUFFER_INIT(1024)};

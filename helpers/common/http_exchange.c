@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Exchanges that stream both ways: libcurl's callbacks, which push and pull as libcurl likes, turned
-/// round by pausing them.
+/// Exchanges that stream both ways: libcurl's callbacks, which push and pull as libcurl likes,
+/// turned round by pausing them.
 #include <stdlib.h>
 
 #include "common/alloc.h"
@@ -25,8 +25,7 @@ struct http_exchange {
     size_t incoming_read;
 };
 
-static size_t give_body(char *data, size_t size, size_t count, void *user)
-{
+static size_t give_body(char *data, size_t size, size_t count, void *user) {
     struct http_exchange *exchange = user;
     size_t length = size * count;
     if (exchange->outgoing.len == 0) {
@@ -43,13 +42,11 @@ static size_t give_body(char *data, size_t size, size_t count, void *user)
     return length;
 }
 
-static size_t backlog(const struct http_exchange *exchange)
-{
+static size_t backlog(const struct http_exchange *exchange) {
     return exchange->incoming.len - exchange->incoming_read;
 }
 
-static size_t keep_body(void *context, const char *data, size_t size)
-{
+static size_t keep_body(void *context, const char *data, size_t size) {
     struct http_exchange *exchange = context;
     if (backlog(exchange) > 0 && exchange->incoming.len + size > LARGEST_BACKLOG) {
         exchange->receiving_paused = true;
@@ -63,15 +60,13 @@ static size_t keep_body(void *context, const char *data, size_t size)
 }
 
 /// Lets libcurl go on with what is not to be paused any more.
-static void resume(const struct http_exchange *exchange)
-{
+static void resume(const struct http_exchange *exchange) {
     (void)curl_easy_pause(exchange->transfer.easy,
                           (exchange->sending_paused ? CURLPAUSE_SEND : 0) |
                               (exchange->receiving_paused ? CURLPAUSE_RECV : 0));
 }
 
-static void resume_sending(struct http_exchange *exchange)
-{
+static void resume_sending(struct http_exchange *exchange) {
     if (exchange->sending_paused) {
         exchange->sending_paused = false;
         resume(exchange);
@@ -80,13 +75,11 @@ static void resume_sending(struct http_exchange *exchange)
 
 /// The server does not want the (rest of the) body: libcurl has stopped sending, and must not wait
 /// for more of it.
-static bool is_refused(const struct http_exchange *exchange)
-{
+static bool is_refused(const struct http_exchange *exchange) {
     return exchange->transfer.answered && exchange->transfer.status >= 300;
 }
 
-static void set_body(const struct http_exchange *exchange, const char *method)
-{
+static void set_body(const struct http_exchange *exchange, const char *method) {
     CURL *easy = exchange->transfer.easy;
     if (exchange->body_length != HTTP_BODY_NONE) {
         (void)curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
@@ -102,8 +95,7 @@ static void set_body(const struct http_exchange *exchange, const char *method)
 
 struct http_exchange *http_exchange_start(struct http_client *client,
                                           const struct http_request *request, int64_t body_length,
-                                          struct error *err)
-{
+                                          struct error *err) {
     cleanup_http_exchange struct http_exchange *exchange = xcalloc(1, sizeof(*exchange));
     exchange->body_length = body_length;
     exchange->body_finished = body_length == HTTP_BODY_NONE;
@@ -120,8 +112,7 @@ struct http_exchange *http_exchange_start(struct http_client *client,
     return steal_pointer(&exchange);
 }
 
-void http_exchange_destroy(struct http_exchange *exchange)
-{
+void http_exchange_destroy(struct http_exchange *exchange) {
     if (exchange != NULL) {
         http_transfer_clean_up(&exchange->transfer);
         buffer_clean_up(&exchange->incoming);
@@ -129,19 +120,16 @@ void http_exchange_destroy(struct http_exchange *exchange)
     }
 }
 
-void http_exchange_destroyp(struct http_exchange **exchange)
-{
+void http_exchange_destroyp(struct http_exchange **exchange) {
     http_exchange_destroy(*exchange);
 }
 
-static bool chunk_is_gone(const void *context)
-{
+static bool chunk_is_gone(const void *context) {
     const struct http_exchange *exchange = context;
     return exchange->outgoing.len == 0 || is_refused(exchange);
 }
 
-bool http_exchange_send(struct http_exchange *exchange, struct slice chunk, struct error *err)
-{
+bool http_exchange_send(struct http_exchange *exchange, struct slice chunk, struct error *err) {
     struct http_transfer *transfer = &exchange->transfer;
     exchange->sent += (int64_t)chunk.len;
     if (exchange->body_length != HTTP_BODY_CHUNKED && exchange->sent > exchange->body_length) {
@@ -160,8 +148,7 @@ bool http_exchange_send(struct http_exchange *exchange, struct slice chunk, stru
     return !transfer->done || http_transfer_result(transfer, err);
 }
 
-bool http_exchange_finish_body(struct http_exchange *exchange, struct error *err)
-{
+bool http_exchange_finish_body(struct http_exchange *exchange, struct error *err) {
     struct http_transfer *transfer = &exchange->transfer;
     if (!is_refused(exchange) && exchange->body_length >= 0 &&
         exchange->sent < exchange->body_length) {
@@ -174,18 +161,15 @@ bool http_exchange_finish_body(struct http_exchange *exchange, struct error *err
     return true;
 }
 
-bool http_exchange_answered(const struct http_exchange *exchange)
-{
+bool http_exchange_answered(const struct http_exchange *exchange) {
     return exchange->transfer.answered;
 }
 
-static bool is_answered(const void *context)
-{
+static bool is_answered(const void *context) {
     return http_exchange_answered(context);
 }
 
-bool http_exchange_status(struct http_exchange *exchange, int *status, struct error *err)
-{
+bool http_exchange_status(struct http_exchange *exchange, int *status, struct error *err) {
     struct http_transfer *transfer = &exchange->transfer;
     if (!transfer->answered && !transfer->done &&
         !http_transfer_drive(transfer, is_answered, exchange, err)) {
@@ -201,25 +185,21 @@ bool http_exchange_status(struct http_exchange *exchange, int *status, struct er
 }
 
 bool http_exchange_header(const struct http_exchange *exchange, const char *name,
-                          struct slice *value)
-{
+                          struct slice *value) {
     return http_head_find(buffer_slice(&exchange->transfer.head), name, value);
 }
 
 bool http_exchange_next_header(const struct http_exchange *exchange, struct slice *rest,
-                               struct slice *name, struct slice *value)
-{
+                               struct slice *name, struct slice *value) {
     return http_head_next(buffer_slice(&exchange->transfer.head), rest, name, value);
 }
 
-static bool has_backlog(const void *context)
-{
+static bool has_backlog(const void *context) {
     return backlog(context) > 0;
 }
 
 bool http_exchange_read(struct http_exchange *exchange, void *data, size_t size, size_t *got,
-                        struct error *err)
-{
+                        struct error *err) {
     struct http_transfer *transfer = &exchange->transfer;
     *got = 0;
     if (backlog(exchange) == 0 && !transfer->done) {

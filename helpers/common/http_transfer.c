@@ -17,8 +17,8 @@ enum {
 
 // --- Headers ----------------------------------------------------------------------------------
 
-bool http_head_next(struct slice head, struct slice *rest, struct slice *name, struct slice *value)
-{
+bool http_head_next(struct slice head, struct slice *rest, struct slice *name,
+                    struct slice *value) {
     if (rest->data == NULL) {
         *rest = head;
     }
@@ -38,8 +38,7 @@ bool http_head_next(struct slice head, struct slice *rest, struct slice *name, s
     return false;
 }
 
-bool http_head_find(struct slice head, const char *name, struct slice *value)
-{
+bool http_head_find(struct slice head, const char *name, struct slice *value) {
     struct slice rest = {0};
     struct slice found;
     while (http_head_next(head, &rest, &found, value)) {
@@ -51,25 +50,21 @@ bool http_head_find(struct slice head, const char *name, struct slice *value)
     return false;
 }
 
-static bool is_redirect(int status)
-{
+static bool is_redirect(int status) {
     return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
 }
 
 /// "HTTP/1.1 200 OK"
-static int status_of(struct slice line)
-{
+static int status_of(struct slice line) {
     int64_t status = 0;
     const struct slice rest = slice_trim(slice_skip(line, slice_find(line, ' ')));
-    const bool valid =
-        slice_parse_integer(slice_make(rest.data, slice_find(rest, ' ')), &status) &&
-        status >= 100 && status <= 999;
+    const bool valid = slice_parse_integer(slice_make(rest.data, slice_find(rest, ' ')), &status) &&
+                       status >= 100 && status <= 999;
     return valid ? (int)status : 0;
 }
 
 /// Called by libcurl with one header line at a time, of every answer on the way.
-static size_t take_header(char *data, size_t size, size_t count, void *user)
-{
+static size_t take_header(char *data, size_t size, size_t count, void *user) {
     struct http_transfer *transfer = user;
     const size_t length = size * count;
     const struct slice line = slice_trim(slice_make(data, length));
@@ -80,9 +75,8 @@ static size_t take_header(char *data, size_t size, size_t count, void *user)
         return length;
     }
     if (line.len == 0) {
-        transfer->answered =
-            transfer->status >= 200 &&
-            !(transfer->follows_redirects && is_redirect(transfer->status));
+        transfer->answered = transfer->status >= 200 &&
+                             !(transfer->follows_redirects && is_redirect(transfer->status));
         return length;
     }
     if (!buffer_append(&transfer->head, line) || !buffer_append_byte(&transfer->head, '\n')) {
@@ -93,23 +87,21 @@ static size_t take_header(char *data, size_t size, size_t count, void *user)
     return length;
 }
 
-static size_t take_body(char *data, size_t size, size_t count, void *user)
-{
+static size_t take_body(char *data, size_t size, size_t count, void *user) {
     struct http_transfer *transfer = user;
     const size_t taken = transfer->take_body(transfer->context, data, size * count);
     transfer->moved += taken != CURL_WRITEFUNC_PAUSE ? taken : 0;
     return taken;
 }
 
-static bool is_name_character(char byte)
-{
+static bool is_name_character(char byte) {
     return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
-           (byte >= '0' && byte <= '9') || (byte != '\0' && strchr("!#$%&'*+-.^_`|~", byte) != NULL);
+           (byte >= '0' && byte <= '9') ||
+           (byte != '\0' && strchr("!#$%&'*+-.^_`|~", byte) != NULL);
 }
 
 /// Nothing in it may begin a header line of its own.
-static bool is_valid_header(const struct http_header *header)
-{
+static bool is_valid_header(const struct http_header *header) {
     bool valid = header->name.len > 0;
     for (size_t i = 0; i < header->name.len; i++) {
         valid = valid && is_name_character(header->name.data[i]);
@@ -121,8 +113,7 @@ static bool is_valid_header(const struct http_header *header)
     return valid;
 }
 
-static void add_line(struct http_transfer *transfer, const char *line)
-{
+static void add_line(struct http_transfer *transfer, const char *line) {
     transfer->header_lines = curl_slist_append(transfer->header_lines, line);
     if (transfer->header_lines == NULL) {
         abort();
@@ -130,14 +121,13 @@ static void add_line(struct http_transfer *transfer, const char *line)
 }
 
 static bool set_headers(struct http_transfer *transfer, const struct http_request *request,
-                        struct error *err)
-{
+                        struct error *err) {
     bool has_type = false;
     for (size_t i = 0; i < request->header_count; i++) {
         const struct http_header *header = &request->headers[i];
         if (!is_valid_header(header)) {
-            return error_set(err, "protocol", "a header (number %zu) has a character that it must not",
-                             i + 1);
+            return error_set(err, "protocol",
+                             "a header (number %zu) has a character that it must not", i + 1);
         }
         has_type = has_type || slice_equal_ignoring_case(header->name, SLICE("Content-Type"));
         cleanup_buffer struct buffer line =
@@ -156,8 +146,7 @@ static bool set_headers(struct http_transfer *transfer, const struct http_reques
     return true;
 }
 
-static void wipe_list(struct curl_slist *list)
-{
+static void wipe_list(struct curl_slist *list) {
     for (struct curl_slist *item = list; item != NULL; item = item->next) {
         OPENSSL_cleanse(item->data, strlen(item->data));
     }
@@ -166,37 +155,32 @@ static void wipe_list(struct curl_slist *list)
 
 // --- Life -------------------------------------------------------------------------------------
 
-static int64_t smaller(int64_t a, int64_t b)
-{
+static int64_t smaller(int64_t a, int64_t b) {
     return a < b ? a : b;
 }
 
 static bool set_timeouts(struct http_transfer *transfer, const struct http_request *request,
-                         struct error *err)
-{
-    int64_t left =
-        clock_left_ms(http_client_clock(transfer->client), request->deadline_ms);
+                         struct error *err) {
+    int64_t left = clock_left_ms(http_client_clock(transfer->client), request->deadline_ms);
     if (request->timeout_ms > 0) {
         left = smaller(left, request->timeout_ms);
     }
     if (left <= 0) {
         return error_set(err, "timeout", "no time is left");
     }
-    const int64_t connect = request->connect_timeout_ms > 0 ? request->connect_timeout_ms
-                                                            : DEFAULT_CONNECT_TIMEOUT_MS;
+    const int64_t connect =
+        request->connect_timeout_ms > 0 ? request->connect_timeout_ms : DEFAULT_CONNECT_TIMEOUT_MS;
     // libcurl counts in int milliseconds inside.
     const int64_t most = INT32_MAX / 2;
     if (left != INT64_MAX) {
         (void)curl_easy_setopt(transfer->easy, CURLOPT_TIMEOUT_MS, (long)smaller(left, most));
     }
-    (void)curl_easy_setopt(transfer->easy, CURLOPT_CONNECTTIMEOUT_MS,
-                           (long)smaller(connect, most));
+    (void)curl_easy_setopt(transfer->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)smaller(connect, most));
     transfer->stall_timeout_ms = request->stall_timeout_ms;
     return true;
 }
 
-static char *describe(const struct http_request *request)
-{
+static char *describe(const struct http_request *request) {
     cleanup_buffer struct buffer text = BUFFER_INIT(512);
     buffer_appendf(&text, "%s ", request->method);
     http_url_append_plain(&text, request->url);
@@ -204,8 +188,7 @@ static char *describe(const struct http_request *request)
 }
 
 bool http_transfer_init(struct http_transfer *transfer, struct http_client *client,
-                        const struct http_request *request, struct error *err)
-{
+                        const struct http_request *request, struct error *err) {
     *transfer = (struct http_transfer){
         .client = client,
         .easy = curl_easy_init(),
@@ -235,8 +218,7 @@ bool http_transfer_init(struct http_transfer *transfer, struct http_client *clie
     return true;
 }
 
-bool http_transfer_start(struct http_transfer *transfer, struct error *err)
-{
+bool http_transfer_start(struct http_transfer *transfer, struct error *err) {
     (void)curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->header_lines);
     const CURLMcode result =
         curl_multi_add_handle(http_client_multi(transfer->client), transfer->easy);
@@ -246,8 +228,7 @@ bool http_transfer_start(struct http_transfer *transfer, struct error *err)
     return true;
 }
 
-void http_transfer_clean_up(struct http_transfer *transfer)
-{
+void http_transfer_clean_up(struct http_transfer *transfer) {
     if (transfer->easy == NULL) {
         return;
     }
@@ -264,8 +245,7 @@ void http_transfer_clean_up(struct http_transfer *transfer)
 // --- Driving ----------------------------------------------------------------------------------
 
 /// Notes which transfers are over, whichever of the client's they are.
-static void note_ends(CURLM *multi)
-{
+static void note_ends(CURLM *multi) {
     int left = 0;
     const CURLMsg *message = NULL;
     while ((message = curl_multi_info_read(multi, &left)) != NULL) {
@@ -281,23 +261,20 @@ static void note_ends(CURLM *multi)
     }
 }
 
-static bool is_readable(int fd)
-{
+static bool is_readable(int fd) {
     struct pollfd ready = {.fd = fd, .events = POLLIN};
     return fd > 0 && poll(&ready, 1, 0) > 0;
 }
 
 /// Everything that moved: what came to us, and what libcurl got rid of.
-static uint64_t activity(const struct http_transfer *transfer)
-{
+static uint64_t activity(const struct http_transfer *transfer) {
     curl_off_t uploaded = 0;
     (void)curl_easy_getinfo(transfer->easy, CURLINFO_SIZE_UPLOAD_T, &uploaded);
     return transfer->moved + (uint64_t)uploaded;
 }
 
 bool http_transfer_drive(struct http_transfer *transfer, bool (*reached)(const void *context),
-                         const void *context, struct error *err)
-{
+                         const void *context, struct error *err) {
     CURLM *multi = http_client_multi(transfer->client);
     // The time of the real network, whatever clock is injected.
     struct clock *clock = clock_system();
@@ -339,8 +316,7 @@ bool http_transfer_drive(struct http_transfer *transfer, bool (*reached)(const v
     }
 }
 
-static const char *code_of(CURLcode result)
-{
+static const char *code_of(CURLcode result) {
     static const struct {
         CURLcode result;
         const char *code;
@@ -371,14 +347,12 @@ static const char *code_of(CURLcode result)
     return "protocol";
 }
 
-bool http_transfer_result(const struct http_transfer *transfer, struct error *err)
-{
+bool http_transfer_result(const struct http_transfer *transfer, struct error *err) {
     if (transfer->result == CURLE_OK) {
         return true;
     }
     // Also for an answer that is no HTTP/1.x; else it is a redirect to a protocol not allowed.
-    const bool no_http =
-        transfer->result == CURLE_UNSUPPORTED_PROTOCOL && transfer->status == 0;
+    const bool no_http = transfer->result == CURLE_UNSUPPORTED_PROTOCOL && transfer->status == 0;
     if (transfer->failure.code[0] != '\0') {
         *err = transfer->failure;
         return error_prefix(err, "%s", transfer->what);

@@ -15,8 +15,7 @@ struct http_trust {
     X509_STORE *store;
 };
 
-struct http_trust *http_trust_new(const char *extra_ca_file)
-{
+struct http_trust *http_trust_new(const char *extra_ca_file) {
     struct http_trust *trust = xcalloc(1, sizeof(*trust));
     (void)pthread_mutex_init(&trust->lock, NULL);
     trust->extra_ca_file =
@@ -24,8 +23,7 @@ struct http_trust *http_trust_new(const char *extra_ca_file)
     return trust;
 }
 
-void http_trust_destroy(struct http_trust *trust)
-{
+void http_trust_destroy(struct http_trust *trust) {
     if (trust == NULL) {
         return;
     }
@@ -35,8 +33,7 @@ void http_trust_destroy(struct http_trust *trust)
     free(trust);
 }
 
-const char *http_system_ca_file(void)
-{
+const char *http_system_ca_file(void) {
     static const char *const places[] = {
         "/etc/pki/tls/certs/ca-bundle.crt",   // Amazon Linux, Fedora
         "/etc/ssl/certs/ca-certificates.crt", // Debian, Alpine
@@ -54,8 +51,7 @@ const char *http_system_ca_file(void)
     return NULL;
 }
 
-static bool load(X509_STORE *store, const char *path, struct error *err)
-{
+static bool load(X509_STORE *store, const char *path, struct error *err) {
     ERR_clear_error();
     if (X509_STORE_load_file(store, path) == 1) {
         return true;
@@ -68,8 +64,7 @@ static bool load(X509_STORE *store, const char *path, struct error *err)
                                              : "no certificate in it");
 }
 
-static X509_STORE *load_all(const struct http_trust *trust, struct error *err)
-{
+static X509_STORE *load_all(const struct http_trust *trust, struct error *err) {
     X509_STORE *store = X509_STORE_new();
     if (store == NULL) {
         error_set(err, "certificate", "cannot make a certificate store");
@@ -95,8 +90,7 @@ static X509_STORE *load_all(const struct http_trust *trust, struct error *err)
     return store;
 }
 
-struct x509_store_st *http_trust_store(struct http_trust *trust, struct error *err)
-{
+struct x509_store_st *http_trust_store(struct http_trust *trust, struct error *err) {
     (void)pthread_mutex_lock(&trust->lock);
     if (trust->store == NULL) {
         trust->store = load_all(trust, err);

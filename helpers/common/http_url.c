@@ -5,19 +5,16 @@
 #include "common/cleanup.h"
 #include "common/http.h"
 
-static bool is_loopback_host(struct slice host)
-{
+static bool is_loopback_host(struct slice host) {
     struct in_addr v4;
-    if (slice_equal_ignoring_case(host, SLICE("localhost")) ||
-        slice_equal(host, SLICE("[::1]"))) {
+    if (slice_equal_ignoring_case(host, SLICE("localhost")) || slice_equal(host, SLICE("[::1]"))) {
         return true;
     }
     cleanup_free char *text = slice_copy(host);
     return inet_pton(AF_INET, text, &v4) == 1 && (ntohl(v4.s_addr) >> 24) == 127;
 }
 
-bool http_url_is_loopback(const char *url)
-{
+bool http_url_is_loopback(const char *url) {
     CURLU *parts = curl_url();
     char *host = NULL;
     char *scheme = NULL;
@@ -35,8 +32,7 @@ bool http_url_is_loopback(const char *url)
     return loopback;
 }
 
-void http_url_append_plain(struct buffer *out, const char *url)
-{
+void http_url_append_plain(struct buffer *out, const char *url) {
     struct slice rest = slice_text(url);
     rest.len = slice_find(rest, '#');
     rest.len = slice_find(rest, '?');

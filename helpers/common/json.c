@@ -12,14 +12,12 @@
 /// Whole numbers that a double holds exactly.
 static const double largest_integer = 9007199254740992.0;
 
-static void install_hooks(void)
-{
+static void install_hooks(void) {
     cJSON_Hooks hooks = {.malloc_fn = xmalloc, .free_fn = free};
     cJSON_InitHooks(&hooks);
 }
 
-void json_initialise(void)
-{
+void json_initialise(void) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     (void)pthread_once(&once, install_hooks);
 }
@@ -30,10 +28,9 @@ struct scan {
     size_t depth;
 };
 
-/// Looks at one byte, and at what follows it after a backslash. Returns how many bytes it took, or 0
-/// with an error.
-static size_t scan_byte(struct scan *scan, struct slice rest, const char *name, struct error *err)
-{
+/// Looks at one byte, and at what follows it after a backslash. Returns how many bytes it took, or
+/// 0 with an error.
+static size_t scan_byte(struct scan *scan, struct slice rest, const char *name, struct error *err) {
     const char byte = rest.data[0];
     const bool control = (unsigned char)byte < 0x20;
     if (!scan->in_string) {
@@ -66,8 +63,7 @@ static size_t scan_byte(struct scan *scan, struct slice rest, const char *name, 
 }
 
 /// Refuses what cJSON would take and should not, before it sees it.
-static bool check_text(struct slice text, const char *name, struct error *err)
-{
+static bool check_text(struct slice text, const char *name, struct error *err) {
     struct scan scan = {0};
     while (text.len > 0) {
         const size_t taken = scan_byte(&scan, text, name, err);
@@ -79,8 +75,7 @@ static bool check_text(struct slice text, const char *name, struct error *err)
     return true;
 }
 
-static bool only_blanks(const char *start, const char *end)
-{
+static bool only_blanks(const char *start, const char *end) {
     for (; start < end; start++) {
         if (*start != ' ' && *start != '\t' && *start != '\r' && *start != '\n') {
             return false;
@@ -90,8 +85,7 @@ static bool only_blanks(const char *start, const char *end)
 }
 
 bool json_parse(struct slice text, const char *name, struct json_document *document,
-                struct error *err)
-{
+                struct error *err) {
     json_initialise();
     *document = (struct json_document){0};
     if (text.len == 0) {
@@ -116,19 +110,16 @@ bool json_parse(struct slice text, const char *name, struct json_document *docum
     return true;
 }
 
-void json_document_clean_up(struct json_document *document)
-{
+void json_document_clean_up(struct json_document *document) {
     cJSON_Delete(document->root.node);
     document->root.node = NULL;
 }
 
-void json_deletep(cJSON **node)
-{
+void json_deletep(cJSON **node) {
     cJSON_Delete(*node);
 }
 
-static struct json member_view(const struct json *object, const char *key, cJSON *node)
-{
+static struct json member_view(const struct json *object, const char *key, cJSON *node) {
     struct json view = {.node = node};
     // Cut where it is too long: it is for messages only.
     if (snprintf(view.path, sizeof(view.path), "%s.%s", object->path, key) < 0) {
@@ -137,8 +128,7 @@ static struct json member_view(const struct json *object, const char *key, cJSON
     return view;
 }
 
-static struct json element_view(const struct json *array, size_t index, cJSON *node)
-{
+static struct json element_view(const struct json *array, size_t index, cJSON *node) {
     struct json view = {.node = node};
     if (snprintf(view.path, sizeof(view.path), "%s[%zu]", array->path, index) < 0) {
         view.path[0] = '\0';
@@ -146,8 +136,7 @@ static struct json element_view(const struct json *array, size_t index, cJSON *n
     return view;
 }
 
-bool json_get(const struct json *object, const char *key, struct json *value, struct error *err)
-{
+bool json_get(const struct json *object, const char *key, struct json *value, struct error *err) {
     if (!cJSON_IsObject(object->node)) {
         return error_set(err, "json", "%s: expected an object", object->path);
     }
@@ -160,23 +149,19 @@ bool json_get(const struct json *object, const char *key, struct json *value, st
     return true;
 }
 
-static bool expect(const struct json *value, bool matches, const char *what, struct error *err)
-{
+static bool expect(const struct json *value, bool matches, const char *what, struct error *err) {
     return matches || error_set(err, "json", "%s: expected %s", value->path, what);
 }
 
-bool json_as_object(const struct json *value, struct error *err)
-{
+bool json_as_object(const struct json *value, struct error *err) {
     return expect(value, cJSON_IsObject(value->node), "an object", err);
 }
 
-bool json_as_array(const struct json *value, struct error *err)
-{
+bool json_as_array(const struct json *value, struct error *err) {
     return expect(value, cJSON_IsArray(value->node), "an array", err);
 }
 
-bool json_as_string(const struct json *value, struct slice *text, struct error *err)
-{
+bool json_as_string(const struct json *value, struct slice *text, struct error *err) {
     if (!expect(value, cJSON_IsString(value->node), "a string", err)) {
         return false;
     }
@@ -184,8 +169,7 @@ bool json_as_string(const struct json *value, struct slice *text, struct error *
     return true;
 }
 
-bool json_as_integer(const struct json *value, int64_t *number, struct error *err)
-{
+bool json_as_integer(const struct json *value, int64_t *number, struct error *err) {
     const cJSON *node = value->node;
     const double real = node->valuedouble;
     const bool whole = cJSON_IsNumber(node) && real >= -largest_integer &&
@@ -198,8 +182,7 @@ bool json_as_integer(const struct json *value, int64_t *number, struct error *er
 }
 
 bool json_get_object(const struct json *object, const char *key, struct json *value,
-                     struct error *err)
-{
+                     struct error *err) {
     struct json view;
     if (!json_get(object, key, &view, err) || !json_as_object(&view, err)) {
         return false;
@@ -209,8 +192,7 @@ bool json_get_object(const struct json *object, const char *key, struct json *va
 }
 
 bool json_get_array(const struct json *object, const char *key, struct json *value,
-                    struct error *err)
-{
+                    struct error *err) {
     struct json view;
     if (!json_get(object, key, &view, err) || !json_as_array(&view, err)) {
         return false;
@@ -220,21 +202,18 @@ bool json_get_array(const struct json *object, const char *key, struct json *val
 }
 
 bool json_get_string(const struct json *object, const char *key, struct slice *value,
-                     struct error *err)
-{
+                     struct error *err) {
     struct json view;
     return json_get(object, key, &view, err) && json_as_string(&view, value, err);
 }
 
 bool json_get_integer(const struct json *object, const char *key, int64_t *value,
-                      struct error *err)
-{
+                      struct error *err) {
     struct json view;
     return json_get(object, key, &view, err) && json_as_integer(&view, value, err);
 }
 
-bool json_get_boolean(const struct json *object, const char *key, bool *value, struct error *err)
-{
+bool json_get_boolean(const struct json *object, const char *key, bool *value, struct error *err) {
     struct json view;
     if (!json_get(object, key, &view, err) ||
         !expect(&view, cJSON_IsBool(view.node), "true or false", err)) {
@@ -244,14 +223,12 @@ bool json_get_boolean(const struct json *object, const char *key, bool *value, s
     return true;
 }
 
-bool json_has(const struct json *object, const char *key)
-{
+bool json_has(const struct json *object, const char *key) {
     const cJSON *node = cJSON_GetObjectItemCaseSensitive(object->node, key);
     return node != NULL && !cJSON_IsNull(node);
 }
 
-bool json_each(const struct json *container, struct json_iterator *iterator)
-{
+bool json_each(const struct json *container, struct json_iterator *iterator) {
     if (!iterator->started) {
         const bool walkable = cJSON_IsArray(container->node) || cJSON_IsObject(container->node);
         *iterator = (struct json_iterator){.started = true,
@@ -273,8 +250,7 @@ bool json_each(const struct json *container, struct json_iterator *iterator)
     return true;
 }
 
-bool json_print(const cJSON *node, struct buffer *out, struct error *err)
-{
+bool json_print(const cJSON *node, struct buffer *out, struct error *err) {
     json_initialise();
     char *text = cJSON_PrintUnformatted(node);
     if (text == NULL) {
@@ -285,8 +261,7 @@ bool json_print(const cJSON *node, struct buffer *out, struct error *err)
     return buffer_check(out, "JSON", err);
 }
 
-static void append_escaped(struct buffer *out, char byte)
-{
+static void append_escaped(struct buffer *out, char byte) {
     switch (byte) {
     case '"':
         buffer_append_text(out, "\\\"");
@@ -309,14 +284,12 @@ static void append_escaped(struct buffer *out, char byte)
     }
 }
 
-static bool is_plain(char byte)
-{
+static bool is_plain(char byte) {
     const unsigned char number = (unsigned char)byte;
     return number >= 0x20 && number < 0x7f && byte != '"' && byte != '\\';
 }
 
-bool json_append_string(struct buffer *out, struct slice text)
-{
+bool json_append_string(struct buffer *out, struct slice text) {
     buffer_append_byte(out, '"');
     while (text.len > 0) {
         size_t plain = 0;
@@ -341,8 +314,7 @@ bool json_append_string(struct buffer *out, struct slice text)
     return buffer_append_byte(out, '"');
 }
 
-cJSON *json_create_string(struct slice text)
-{
+cJSON *json_create_string(struct slice text) {
     json_initialise();
     cleanup_buffer struct buffer valid = BUFFER_INIT(SIZE_MAX / 4);
     encoding_append_valid_utf8(&valid, text);

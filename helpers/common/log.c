@@ -38,36 +38,30 @@ static struct {
 
 static const char *const level_names[] = {"TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"};
 
-void log_set_format(enum log_format format, const char *program)
-{
+void log_set_format(enum log_format format, const char *program) {
     state.format = format;
     state.program = program;
 }
 
-void log_set_level(enum log_level level)
-{
+void log_set_level(enum log_level level) {
     state.level = level;
 }
 
-void log_set_fd(int fd)
-{
+void log_set_fd(int fd) {
     state.fd = fd;
 }
 
-void log_set_clock(struct clock *clock)
-{
+void log_set_clock(struct clock *clock) {
     state.clock = clock;
 }
 
-void log_set_request_id(const char *request_id)
-{
+void log_set_request_id(const char *request_id) {
     (void)pthread_mutex_lock(&state.lock);
     (void)snprintf(state.request_id, sizeof(state.request_id), "%s", request_id ? request_id : "");
     (void)pthread_mutex_unlock(&state.lock);
 }
 
-bool log_parse_level(struct slice text, enum log_level *level)
-{
+bool log_parse_level(struct slice text, enum log_level *level) {
     for (size_t i = 0; i < sizeof(level_names) / sizeof(level_names[0]); i++) {
         if (slice_equal_ignoring_case(text, slice_text(level_names[i]))) {
             *level = (enum log_level)i;
@@ -77,24 +71,22 @@ bool log_parse_level(struct slice text, enum log_level *level)
     return false;
 }
 
-void log_set_level_from_environment(void)
-{
+void log_set_level_from_environment(void) {
     const char *name = getenv("AWS_LAMBDA_LOG_LEVEL");
     state.level = LOG_LEVEL_INFO;
     if (name != NULL && name[0] != '\0' && !log_parse_level(slice_text(name), &state.level)) {
-        log_warn("AWS_LAMBDA_LOG_LEVEL is none of TRACE, DEBUG, INFO, WARN, ERROR, FATAL: INFO it is",
-                 log_text("value", name));
+        log_warn(
+            "AWS_LAMBDA_LOG_LEVEL is none of TRACE, DEBUG, INFO, WARN, ERROR, FATAL: INFO it is",
+            log_text("value", name));
     }
 }
 
-bool log_enabled(enum log_level level)
-{
+bool log_enabled(enum log_level level) {
     return level >= state.level;
 }
 
 /// Writes the line at once where the system lets us; a part that it did not take is sent after.
-static void write_line(struct slice line)
-{
+static void write_line(struct slice line) {
     int fd = state.fd;
     if (fd < 0) {
         fd = state.format == LOG_FORMAT_JSON ? STDOUT_FILENO : STDERR_FILENO;
@@ -112,8 +104,7 @@ static void write_line(struct slice line)
     errno = saved;
 }
 
-static struct slice shortened(struct slice text)
-{
+static struct slice shortened(struct slice text) {
     if (text.len <= LONGEST_TEXT) {
         return text;
     }
@@ -125,16 +116,14 @@ static struct slice shortened(struct slice text)
     return slice_make(text.data, end);
 }
 
-static void append_member(struct buffer *line, const char *name, struct slice value)
-{
+static void append_member(struct buffer *line, const char *name, struct slice value) {
     buffer_append_text(line, line->len > 1 ? "," : "");
     json_append_string(line, slice_text(name));
     buffer_append_byte(line, ':');
     json_append_string(line, shortened(value));
 }
 
-static void append_json_field(struct buffer *line, const struct log_field *field)
-{
+static void append_json_field(struct buffer *line, const struct log_field *field) {
     if (field->kind == LOG_FIELD_TEXT) {
         append_member(line, field->name, field->text);
         return;
@@ -148,13 +137,11 @@ static void append_json_field(struct buffer *line, const struct log_field *field
     }
 }
 
-static int64_t now_ms(void)
-{
+static int64_t now_ms(void) {
     return clock_now_ms(state.clock != NULL ? state.clock : clock_system());
 }
 
-static void append_request_id(struct buffer *line)
-{
+static void append_request_id(struct buffer *line) {
     (void)pthread_mutex_lock(&state.lock);
     if (state.request_id[0] != '\0') {
         append_member(line, "requestId", slice_text(state.request_id));
@@ -162,8 +149,7 @@ static void append_request_id(struct buffer *line)
     (void)pthread_mutex_unlock(&state.lock);
 }
 
-static void write_json(enum log_level level, const char *message, const struct log_field *fields)
-{
+static void write_json(enum log_level level, const char *message, const struct log_field *fields) {
     cleanup_buffer struct buffer line = BUFFER_INIT(LONGEST_LINE);
     const struct timestamp time = timestamp_rfc3339(now_ms());
     buffer_append_byte(&line, '{');
@@ -185,8 +171,7 @@ static void write_json(enum log_level level, const char *message, const struct l
 }
 
 /// Text for a terminal: what is not printable becomes visible, so that nobody's bytes steer it.
-static void append_printable(struct buffer *line, struct slice text)
-{
+static void append_printable(struct buffer *line, struct slice text) {
     for (size_t i = 0; i < text.len; i++) {
         const unsigned char byte = (unsigned char)text.data[i];
         if (byte >= 0x20 && byte != 0x7f) {
@@ -197,8 +182,7 @@ static void append_printable(struct buffer *line, struct slice text)
     }
 }
 
-static void append_text_field(struct buffer *line, const struct log_field *field)
-{
+static void append_text_field(struct buffer *line, const struct log_field *field) {
     buffer_appendf(line, "%s=", field->name);
     if (field->kind == LOG_FIELD_TEXT) {
         append_printable(line, shortened(field->text));
@@ -209,9 +193,9 @@ static void append_text_field(struct buffer *line, const struct log_field *field
     }
 }
 
-static void write_text(enum log_level level, const char *message, const struct log_field *fields)
-{
-    static const char *const words[] = {"trace: ", "debug: ", "", "warning: ", "error: ", "error: "};
+static void write_text(enum log_level level, const char *message, const struct log_field *fields) {
+    static const char *const words[] = {"trace: ",   "debug: ", "",
+                                        "warning: ", "error: ", "error: "};
     cleanup_buffer struct buffer line = BUFFER_INIT(LONGEST_LINE);
     buffer_appendf(&line, "%s: %s", state.program, words[level]);
     append_printable(&line, shortened(slice_text(message)));
@@ -225,8 +209,7 @@ static void write_text(enum log_level level, const char *message, const struct l
     write_line(buffer_slice(&line));
 }
 
-void log_write(enum log_level level, const char *message, const struct log_field *fields)
-{
+void log_write(enum log_level level, const char *message, const struct log_field *fields) {
     if (!log_enabled(level)) {
         return;
     }
@@ -237,15 +220,13 @@ void log_write(enum log_level level, const char *message, const struct log_field
     }
 }
 
-static void append_number(struct buffer *line, double value)
-{
+static void append_number(struct buffer *line, double value) {
     // JSON has no word for infinity.
     buffer_appendf(line, "%.15g", isfinite(value) ? value : 0.0);
 }
 
 void log_metrics(const char *metric_namespace, const struct log_dimension *dimensions,
-                 size_t dimension_count, const struct log_metric *metrics, size_t metric_count)
-{
+                 size_t dimension_count, const struct log_metric *metrics, size_t metric_count) {
     if (state.format != LOG_FORMAT_JSON) {
         return;
     }

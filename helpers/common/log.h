@@ -40,23 +40,19 @@ struct log_field {
     int64_t integer;
 };
 
-static inline struct log_field log_slice(const char *name, struct slice value)
-{
+static inline struct log_field log_slice(const char *name, struct slice value) {
     return (struct log_field){.name = name, .kind = LOG_FIELD_TEXT, .text = value};
 }
 
-static inline struct log_field log_text(const char *name, const char *value)
-{
+static inline struct log_field log_text(const char *name, const char *value) {
     return log_slice(name, slice_text(value));
 }
 
-static inline struct log_field log_int(const char *name, int64_t value)
-{
+static inline struct log_field log_int(const char *name, int64_t value) {
     return (struct log_field){.name = name, .kind = LOG_FIELD_INTEGER, .integer = value};
 }
 
-static inline struct log_field log_bool(const char *name, bool value)
-{
+static inline struct log_field log_bool(const char *name, bool value) {
     return (struct log_field){.name = name, .kind = LOG_FIELD_BOOLEAN, .integer = value};
 }
 
@@ -106,6 +102,7 @@ struct log_metric {
 
 /// Writes one line in CloudWatch's Embedded Metric Format, whatever the level; nothing in the text
 /// format. At most 30 dimensions and 100 metrics, all their names different.
-/// Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+/// Source:
+/// https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 void log_metrics(const char *metric_namespace, const struct log_dimension *dimensions,
                  size_t dimension_count, const struct log_metric *metrics, size_t metric_count);

@@ -19,8 +19,7 @@ static const struct option_spec built_in[] = {
 // --- Suggestions ------------------------------------------------------------------------------
 
 /// The number of letters to change, insert, drop or swap with their neighbour.
-static size_t distance(struct slice a, struct slice b)
-{
+static size_t distance(struct slice a, struct slice b) {
     enum { LONGEST = 40 };
     if (a.len > LONGEST || b.len > LONGEST) {
         return LONGEST;
@@ -36,8 +35,8 @@ static size_t distance(struct slice a, struct slice b)
             size_t best = rows[i - 1][j - 1] + (same ? 0 : 1);
             best = rows[i - 1][j] + 1 < best ? rows[i - 1][j] + 1 : best;
             best = rows[i][j - 1] + 1 < best ? rows[i][j - 1] + 1 : best;
-            const bool swapped = i > 1 && j > 1 && a.data[i - 1] == b.data[j - 2] &&
-                                 a.data[i - 2] == b.data[j - 1];
+            const bool swapped =
+                i > 1 && j > 1 && a.data[i - 1] == b.data[j - 2] && a.data[i - 2] == b.data[j - 1];
             if (swapped && rows[i - 2][j - 2] + 1 < best) {
                 best = rows[i - 2][j - 2] + 1;
             }
@@ -47,8 +46,7 @@ static size_t distance(struct slice a, struct slice b)
     return rows[a.len][b.len];
 }
 
-const char *options_nearest(const char *word, const char *const *candidates)
-{
+const char *options_nearest(const char *word, const char *const *candidates) {
     const struct slice typed = slice_text(word);
     const char *nearest = NULL;
     // A third of the letters may be wrong.
@@ -63,8 +61,7 @@ const char *options_nearest(const char *word, const char *const *candidates)
     return nearest;
 }
 
-static size_t count_specs(const struct option_spec *specs)
-{
+static size_t count_specs(const struct option_spec *specs) {
     size_t count = 0;
     while (specs[count].name != NULL) {
         count++;
@@ -72,8 +69,7 @@ static size_t count_specs(const struct option_spec *specs)
     return count;
 }
 
-static bool unknown_option(const struct options *options, struct slice name, struct error *err)
-{
+static bool unknown_option(const struct options *options, struct slice name, struct error *err) {
     const size_t count = count_specs(options->specs);
     cleanup_free const char **names = xcalloc(count + 3, sizeof(*names));
     for (size_t i = 0; i < count; i++) {
@@ -91,8 +87,7 @@ static bool unknown_option(const struct options *options, struct slice name, str
 
 // --- Reading ----------------------------------------------------------------------------------
 
-static const struct option_spec *find_spec(const struct option_spec *specs, struct slice name)
-{
+static const struct option_spec *find_spec(const struct option_spec *specs, struct slice name) {
     for (; specs->name != NULL; specs++) {
         if (slice_equal(name, slice_text(specs->name))) {
             return specs;
@@ -101,20 +96,19 @@ static const struct option_spec *find_spec(const struct option_spec *specs, stru
     return NULL;
 }
 
-static bool set_integer(const struct option_spec *spec, const char *value, struct error *err)
-{
+static bool set_integer(const struct option_spec *spec, const char *value, struct error *err) {
     int64_t number = 0;
     if (!slice_parse_integer(slice_text(value), &number) || number < spec->min ||
         number > spec->max) {
-        return error_set(err, "usage", "--%s: expected a whole number from %lld to %lld, not \"%s\"",
-                         spec->name, (long long)spec->min, (long long)spec->max, value);
+        return error_set(err, "usage",
+                         "--%s: expected a whole number from %lld to %lld, not \"%s\"", spec->name,
+                         (long long)spec->min, (long long)spec->max, value);
     }
     *spec->integer = number;
     return true;
 }
 
-static bool apply(const struct option_spec *spec, const char *value, struct error *err)
-{
+static bool apply(const struct option_spec *spec, const char *value, struct error *err) {
     if (spec->flag != NULL) {
         *spec->flag = true;
     } else if (spec->text != NULL) {
@@ -135,8 +129,7 @@ struct cursor {
 };
 
 static enum options_result read_option(const struct options *options, struct cursor *cursor,
-                                       struct error *err)
-{
+                                       struct error *err) {
     const struct slice argument = slice_skip(slice_text(cursor->argv[cursor->next++]), 2);
     const struct slice name = slice_make(argument.data, slice_find(argument, '='));
     const char *value = name.len < argument.len ? argument.data + name.len + 1 : NULL;
@@ -174,8 +167,7 @@ static enum options_result read_option(const struct options *options, struct cur
 }
 
 enum options_result options_parse(const struct options *options, int argc, char *const *argv,
-                                  struct options_operands *operands, struct error *err)
-{
+                                  struct options_operands *operands, struct error *err) {
     struct cursor cursor = {.argv = argv, .argc = argc, .next = 1};
     *operands = (struct options_operands){
         .items = xcalloc((size_t)(argc > 0 ? argc : 1), sizeof(*operands->items))};
@@ -205,8 +197,7 @@ enum options_result options_parse(const struct options *options, int argc, char 
     return OPTIONS_RUN;
 }
 
-void options_operands_clean_up(struct options_operands *operands)
-{
+void options_operands_clean_up(struct options_operands *operands) {
     free((void *)operands->items);
     *operands = (struct options_operands){0};
 }
@@ -216,8 +207,7 @@ void options_operands_clean_up(struct options_operands *operands)
 enum { LINE_WIDTH = 80, HELP_INDENT = 26 };
 
 /// Prints words from `column` on, with the lines after the first indented.
-static void print_wrapped(const char *text, int indent)
-{
+static void print_wrapped(const char *text, int indent) {
     int column = indent;
     struct slice rest = slice_text(text);
     struct slice word;
@@ -235,8 +225,7 @@ static void print_wrapped(const char *text, int indent)
     putchar('\n');
 }
 
-static void print_spec(const struct option_spec *spec)
-{
+static void print_spec(const struct option_spec *spec) {
     const int width = printf("  --%s%s%s", spec->name, spec->value != NULL ? " " : "",
                              spec->value != NULL ? spec->value : "");
     if (width > HELP_INDENT - 2) {
@@ -247,8 +236,7 @@ static void print_spec(const struct option_spec *spec)
     print_wrapped(spec->help != NULL ? spec->help : "", HELP_INDENT);
 }
 
-void options_print_help(const struct options *options)
-{
+void options_print_help(const struct options *options) {
     printf("usage: %s", options->program);
     if (options->synopsis != NULL && options->synopsis[0] != '\0') {
         printf(" %s", options->synopsis);

@@ -35,8 +35,7 @@ static pthread_mutex_t children_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct process *children;
 
 struct process_options process_options(const char *const *argv,
-                                       const struct environment *environment)
-{
+                                       const struct environment *environment) {
     return (struct process_options){
         .argv = argv,
         .environment = environment,
@@ -68,16 +67,14 @@ struct launch_error {
 };
 enum { STEP_DIRECTORY, STEP_DESCRIPTORS, STEP_GROUP, STEP_EXEC };
 
-static void child_fail(int error_fd, int step)
-{
+static void child_fail(int error_fd, int step) {
     const struct launch_error report = {.step = step, .errnum = errno};
     // Where even this cannot be sent, the exit status is all that is left.
     const ssize_t written = write(error_fd, &report, sizeof(report));
     _exit(written == (ssize_t)sizeof(report) ? 127 : 126);
 }
 
-static void child_reset_signals(void)
-{
+static void child_reset_signals(void) {
     struct sigaction action = {0};
     action.sa_handler = SIG_DFL;
     for (int number = 1; number < NSIG; number++) {
@@ -91,8 +88,7 @@ static void child_reset_signals(void)
 }
 
 /// A copy of what descriptor `target` shall be, out of the way of 0, 1, 2 and 3.
-static int child_copy_fd(const struct launch *launch, int choice, int target)
-{
+static int child_copy_fd(const struct launch *launch, int choice, int target) {
     int source = choice;
     if (choice == PROCESS_FD_NULL) {
         source = launch->null_fd;
@@ -103,8 +99,7 @@ static int child_copy_fd(const struct launch *launch, int choice, int target)
 }
 
 /// Puts the descriptors in place and closes all others. The report goes by descriptor 3 then.
-static bool child_set_descriptors(const struct launch *launch)
-{
+static bool child_set_descriptors(const struct launch *launch) {
     const int report = fcntl(launch->error_fd, F_DUPFD_CLOEXEC, 10);
     const int in = child_copy_fd(launch, launch->options->stdin_fd, 0);
     const int out = child_copy_fd(launch, launch->options->stdout_fd, 1);
@@ -124,8 +119,7 @@ static bool child_set_descriptors(const struct launch *launch)
     return true;
 }
 
-static void __attribute__((noreturn)) child_run(const struct launch *launch)
-{
+static void __attribute__((noreturn)) child_run(const struct launch *launch) {
     child_reset_signals();
     if (launch->options->own_group && setpgid(0, 0) != 0) {
         child_fail(launch->error_fd, STEP_GROUP);
@@ -153,8 +147,7 @@ static void __attribute__((noreturn)) child_run(const struct launch *launch)
 // --- Our side ---------------------------------------------------------------------------------
 
 /// The path of the program, to be released with free(); NULL with an error.
-static char *find_program(const struct process_options *options, struct error *err)
-{
+static char *find_program(const struct process_options *options, struct error *err) {
     const char *name = options->argv[0];
     if (strchr(name, '/') != NULL) {
         return xstrdup(name);
@@ -179,8 +172,7 @@ static char *find_program(const struct process_options *options, struct error *e
 }
 
 static bool launch_failure(const struct launch *launch, struct launch_error report,
-                           struct error *err)
-{
+                           struct error *err) {
     static const char *const steps[] = {
         [STEP_DIRECTORY] = "cannot change to its folder",
         [STEP_DESCRIPTORS] = "cannot set up its descriptors",
@@ -195,8 +187,7 @@ static bool launch_failure(const struct launch *launch, struct launch_error repo
 }
 
 /// Forks with all signals blocked, so that no handler of ours runs in the child.
-static pid_t fork_child(const struct launch *launch)
-{
+static pid_t fork_child(const struct launch *launch) {
     sigset_t all;
     sigset_t before;
     (void)sigfillset(&all);
@@ -211,13 +202,11 @@ static pid_t fork_child(const struct launch *launch)
     return pid;
 }
 
-static int open_pidfd(pid_t pid)
-{
+static int open_pidfd(pid_t pid) {
     return (int)syscall(SYS_pidfd_open, pid, 0U);
 }
 
-static struct process *remember(pid_t pid)
-{
+static struct process *remember(pid_t pid) {
     struct process *process = xcalloc(1, sizeof(*process));
     process->pid = pid;
     // Our child stays at least a zombie until it is reaped, and that happens under the lock, which
@@ -229,8 +218,7 @@ static struct process *remember(pid_t pid)
 }
 
 /// Reads the child's report; true if there was none, as the program runs.
-static bool launched(int fd, struct launch_error *report)
-{
+static bool launched(int fd, struct launch_error *report) {
     ssize_t count = 0;
     do {
         count = read(fd, report, sizeof(*report));
@@ -238,8 +226,7 @@ static bool launched(int fd, struct launch_error *report)
     return count != (ssize_t)sizeof(*report);
 }
 
-struct process *process_spawn(const struct process_options *options, struct error *err)
-{
+struct process *process_spawn(const struct process_options *options, struct error *err) {
     cleanup_free char *program = find_program(options, err);
     if (program == NULL) {
         return NULL;
@@ -285,8 +272,7 @@ struct process *process_spawn(const struct process_options *options, struct erro
     return process;
 }
 
-void process_destroy(struct process *process)
-{
+void process_destroy(struct process *process) {
     if (process == NULL) {
         return;
     }
@@ -304,18 +290,15 @@ void process_destroy(struct process *process)
     free(process);
 }
 
-void process_destroyp(struct process **process)
-{
+void process_destroyp(struct process **process) {
     process_destroy(*process);
 }
 
-pid_t process_id(const struct process *process)
-{
+pid_t process_id(const struct process *process) {
     return process->pid;
 }
 
-static struct process_exit exit_of(int status)
-{
+static struct process_exit exit_of(int status) {
     if (WIFSIGNALED(status)) {
         return (struct process_exit){.code = -1, .signal = WTERMSIG(status)};
     }
@@ -324,8 +307,7 @@ static struct process_exit exit_of(int status)
 
 /// Reaps one child (or any, for -1) that has ended and notes its end. False if there is none.
 /// The lock is held.
-static bool reap(pid_t which)
-{
+static bool reap(pid_t which) {
     int status = 0;
     pid_t pid = 0;
     do {
@@ -343,8 +325,7 @@ static bool reap(pid_t which)
     return true;
 }
 
-unsigned process_reap_orphans(void)
-{
+unsigned process_reap_orphans(void) {
     unsigned count = 0;
     (void)pthread_mutex_lock(&children_lock);
     while (reap(-1)) {
@@ -356,8 +337,7 @@ unsigned process_reap_orphans(void)
 
 /// Signals the children that one thread of ours has. The lock is held, so that none of them is
 /// reaped and each id stays its own.
-static void signal_children_of(const char *thread, int signal_number)
-{
+static void signal_children_of(const char *thread, int signal_number) {
     char path[64];
     (void)snprintf(path, sizeof(path), "/proc/self/task/%.20s/children", thread);
     cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -377,8 +357,7 @@ static void signal_children_of(const char *thread, int signal_number)
     }
 }
 
-void process_signal_children(int signal_number)
-{
+void process_signal_children(int signal_number) {
     cleanup_closedir DIR *threads = opendir("/proc/self/task");
     if (threads == NULL) {
         return;
@@ -393,8 +372,7 @@ void process_signal_children(int signal_number)
     (void)pthread_mutex_unlock(&children_lock);
 }
 
-static bool has_ended(struct process *process, struct process_exit *end)
-{
+static bool has_ended(struct process *process, struct process_exit *end) {
     (void)pthread_mutex_lock(&children_lock);
     if (!process->ended) {
         (void)reap(process->pid);
@@ -408,8 +386,7 @@ static bool has_ended(struct process *process, struct process_exit *end)
 }
 
 enum process_wait process_wait(struct process *process, int64_t timeout_ms, int wake_fd,
-                               struct process_exit *end)
-{
+                               struct process_exit *end) {
     // Without pidfds there is nothing to wait on but time.
     enum { LOOK_AGAIN_MS = 20 };
     const int64_t start = clock_monotonic_ms(clock_system());
@@ -438,8 +415,7 @@ enum process_wait process_wait(struct process *process, int64_t timeout_ms, int 
     }
 }
 
-bool process_signal(struct process *process, int signal_number, struct error *err)
-{
+bool process_signal(struct process *process, int signal_number, struct error *err) {
     // Under the lock nobody reaps it, so that its id stays its own.
     (void)pthread_mutex_lock(&children_lock);
     const int result = process->ended ? 0 : kill(process->pid, signal_number);
@@ -455,8 +431,7 @@ bool process_signal(struct process *process, int signal_number, struct error *er
 /// Reads from the pipe until its end, the end of time, or the end of the process. A grandchild that
 /// keeps the pipe open does not hold us up.
 static bool collect(struct process *process, int fd, int64_t end_ms, struct buffer *output,
-                    struct error *err)
-{
+                    struct error *err) {
     enum { STEP = 16 * 1024, LOOK_AGAIN_MS = 100 };
     struct pollfd readable = {.fd = fd, .events = POLLIN};
     for (bool last = false;;) {
@@ -485,8 +460,7 @@ static bool collect(struct process *process, int fd, int64_t end_ms, struct buff
 }
 
 bool process_run(const struct process_options *options, int64_t timeout_ms, struct buffer *output,
-                 struct process_exit *end, struct error *err)
-{
+                 struct process_exit *end, struct error *err) {
     int fds[2] = {-1, -1};
     if (pipe2(fds, O_CLOEXEC) != 0) {
         return error_errno(err, errno, "cannot start %s", options->argv[0]);
@@ -520,16 +494,14 @@ bool process_run(const struct process_options *options, int64_t timeout_ms, stru
     return true;
 }
 
-bool process_become_subreaper(struct error *err)
-{
+bool process_become_subreaper(struct error *err) {
     if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0) {
         return error_errno(err, errno, "cannot become a subreaper");
     }
     return true;
 }
 
-bool process_hide_memory(struct error *err)
-{
+bool process_hide_memory(struct error *err) {
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) {
         return error_errno(err, errno, "cannot make the process not dumpable");
     }

@@ -90,8 +90,8 @@ bool process_hide_memory(struct error *err);
 /// process_spawn() are kept for process_wait().
 unsigned process_reap_orphans(void);
 
-/// Sends a signal to every child we have right now, read from the kernel's own list of them. Nothing
-/// where the kernel has no such list.
+/// Sends a signal to every child we have right now, read from the kernel's own list of them.
+/// Nothing where the kernel has no such list.
 void process_signal_children(int signal_number);
 
 /// Kills all our descendants with SIGKILL, whatever group, session or parent they gave themselves,

@@ -2,8 +2,8 @@
 /// Ending whole trees of processes, and no other.
 ///
 /// /proc is read process by process while it changes, and ids are used again. So nobody is
-/// signalled for what the listing said: a pidfd is opened first, then start time and parent are read
-/// once more, and only if they are what the listing had does the signal go to that pidfd. The
+/// signalled for what the listing said: a pidfd is opened first, then start time and parent are
+/// read once more, and only if they are what the listing had does the signal go to that pidfd. The
 /// listing goes from us downwards, so that each one's parent was found to be ours before it.
 #include <errno.h>
 #include <fcntl.h>
@@ -34,14 +34,12 @@ struct listing {
     size_t capacity;
 };
 
-static void listing_clean_up(struct listing *listing)
-{
+static void listing_clean_up(struct listing *listing) {
     free(listing->entries);
 }
 #define cleanup_listing __attribute__((cleanup(listing_clean_up)))
 
-static void listing_add(struct listing *listing, struct entry entry)
-{
+static void listing_add(struct listing *listing, struct entry entry) {
     if (listing->count == listing->capacity) {
         listing->capacity = listing->capacity > 0 ? listing->capacity * 2 : 64;
         listing->entries =
@@ -52,8 +50,7 @@ static void listing_add(struct listing *listing, struct entry entry)
 
 /// Takes a stat line apart. The name stands in parentheses and may hold any character, parentheses
 /// and blanks too, so what counts is the last closing one.
-static bool parse_stat(char *text, struct entry *entry)
-{
+static bool parse_stat(char *text, struct entry *entry) {
     char *open = strchr(text, '(');
     char *close = strrchr(text, ')');
     if (open == NULL || close == NULL || close < open) {
@@ -79,8 +76,7 @@ static bool parse_stat(char *text, struct entry *entry)
 }
 
 /// Reads what /proc says of a process; false if it is gone, or not shown to us.
-static bool look_up(pid_t pid, struct entry *entry)
-{
+static bool look_up(pid_t pid, struct entry *entry) {
     char path[40];
     (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
     cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -98,8 +94,7 @@ static bool look_up(pid_t pid, struct entry *entry)
     return parse_stat(text, entry);
 }
 
-static bool list_all(struct listing *all, struct error *err)
-{
+static bool list_all(struct listing *all, struct error *err) {
     cleanup_closedir DIR *proc = opendir("/proc");
     if (proc == NULL) {
         return error_errno(err, errno, "cannot list the processes");
@@ -117,8 +112,7 @@ static bool list_all(struct listing *all, struct error *err)
 }
 
 /// All descendants as of now, parents before their children.
-static bool list_descendants(struct listing *ours, struct error *err)
-{
+static bool list_descendants(struct listing *ours, struct error *err) {
     cleanup_listing struct listing all = {0};
     if (!list_all(&all, err)) {
         return false;
@@ -140,13 +134,11 @@ static bool list_descendants(struct listing *ours, struct error *err)
 }
 
 /// Signals the process of that entry, or nobody.
-static void signal_entry(const struct entry *entry, int signal_number)
-{
+static void signal_entry(const struct entry *entry, int signal_number) {
     cleanup_close int pidfd = (int)syscall(SYS_pidfd_open, entry->pid, 0U);
     const bool without_pidfd = pidfd < 0 && errno == ENOSYS;
     struct entry now;
-    if ((pidfd < 0 && !without_pidfd) || !look_up(entry->pid, &now) ||
-        now.start != entry->start ||
+    if ((pidfd < 0 && !without_pidfd) || !look_up(entry->pid, &now) || now.start != entry->start ||
         (now.parent != entry->parent && now.parent != getpid())) {
         return; // It is gone, or somewhere else: the next round will see.
     }
@@ -159,8 +151,7 @@ static void signal_entry(const struct entry *entry, int signal_number)
     }
 }
 
-static void signal_all(const struct listing *listing, int signal_number)
-{
+static void signal_all(const struct listing *listing, int signal_number) {
     for (size_t i = 0; i < listing->count; i++) {
         if (listing->entries[i].state != 'Z' && listing->entries[i].state != 'X') {
             signal_entry(&listing->entries[i], signal_number);
@@ -168,8 +159,7 @@ static void signal_all(const struct listing *listing, int signal_number)
     }
 }
 
-static bool survivors(const struct listing *listing, struct error *err)
-{
+static bool survivors(const struct listing *listing, struct error *err) {
     cleanup_buffer struct buffer names = BUFFER_INIT(512);
     for (size_t i = 0; i < listing->count && !names.overflowed; i++) {
         const struct entry *entry = &listing->entries[i];
@@ -180,17 +170,15 @@ static bool survivors(const struct listing *listing, struct error *err)
                      listing->count, buffer_text(&names));
 }
 
-static bool can_run(const struct entry *entry)
-{
+static bool can_run(const struct entry *entry) {
     // Stopped, traced, zombie, dead; a sleep that nothing interrupts ends before anything else.
     return strchr("TtZXD", entry->state) == NULL;
 }
 
 /// A process that forks and ends at once, again and again, is never where a listing saw it; its
-/// latest incarnation becomes our child the moment its parent ends. Asking for our children alone is
-/// so much quicker than a listing that a few hundred tries meet it.
-static void signal_children_often(int signal_number)
-{
+/// latest incarnation becomes our child the moment its parent ends. Asking for our children alone
+/// is so much quicker than a listing that a few hundred tries meet it.
+static void signal_children_often(int signal_number) {
     enum { TIMES = 20 };
     for (int i = 0; i < TIMES; i++) {
         process_signal_children(signal_number);
@@ -199,8 +187,7 @@ static void signal_children_often(int signal_number)
 
 /// Stops all descendants, so that none can fork while they are killed: the stopped ones also keep
 /// their places in the process table, which ends a fork bomb's growth. `listing` is the last one.
-static bool stop_all(struct listing *listing, int64_t end_ms, struct error *err)
-{
+static bool stop_all(struct listing *listing, int64_t end_ms, struct error *err) {
     enum { ROUNDS = 100 };
     for (int round = 0; round < ROUNDS; round++) {
         listing->count = 0;
@@ -220,8 +207,7 @@ static bool stop_all(struct listing *listing, int64_t end_ms, struct error *err)
     return true;
 }
 
-bool process_kill_descendants(int64_t limit_ms, struct error *err)
-{
+bool process_kill_descendants(int64_t limit_ms, struct error *err) {
     enum { LONGEST_PAUSE_MS = 50 };
     struct clock *clock = clock_system();
     const int64_t end_ms = clock_monotonic_ms(clock) + limit_ms;
@@ -244,8 +230,7 @@ bool process_kill_descendants(int64_t limit_ms, struct error *err)
     }
 }
 
-unsigned process_count_descendants(void)
-{
+unsigned process_count_descendants(void) {
     cleanup_listing struct listing listing = {0};
     struct error ignored;
     unsigned count = 0;

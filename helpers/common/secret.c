@@ -16,20 +16,18 @@ struct secret {
     size_t mapped;
 };
 
-static size_t whole_pages(size_t size)
-{
+static size_t whole_pages(size_t size) {
     const long page = sysconf(_SC_PAGESIZE);
     const size_t unit = page > 0 ? (size_t)page : 4096;
     return (size + unit - 1) / unit * unit;
 }
 
-struct secret *secret_new(struct slice value)
-{
+struct secret *secret_new(struct slice value) {
     struct secret *secret = xcalloc(1, sizeof(*secret));
     secret->len = value.len;
     secret->mapped = whole_pages(value.len + 1);
-    void *memory = mmap(NULL, secret->mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-                        -1, 0);
+    void *memory =
+        mmap(NULL, secret->mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) {
         // As alloc.h says: without memory there is no going on.
         abort();
@@ -46,8 +44,7 @@ struct secret *secret_new(struct slice value)
     return secret;
 }
 
-struct secret *secret_take(struct buffer *buffer)
-{
+struct secret *secret_take(struct buffer *buffer) {
     struct secret *secret = secret_new(buffer_slice(buffer));
     if (buffer->data != NULL) {
         OPENSSL_cleanse(buffer->data, buffer->capacity);
@@ -56,8 +53,7 @@ struct secret *secret_take(struct buffer *buffer)
     return secret;
 }
 
-void secret_destroy(struct secret *secret)
-{
+void secret_destroy(struct secret *secret) {
     if (secret == NULL) {
         return;
     }
@@ -67,18 +63,15 @@ void secret_destroy(struct secret *secret)
     free(secret);
 }
 
-void secret_destroyp(struct secret **secret)
-{
+void secret_destroyp(struct secret **secret) {
     secret_destroy(*secret);
 }
 
-struct slice secret_expose(const struct secret *secret)
-{
+struct slice secret_expose(const struct secret *secret) {
     return slice_make(secret->bytes, secret->len);
 }
 
-bool secret_equals(const struct secret *secret, struct slice value)
-{
+bool secret_equals(const struct secret *secret, struct slice value) {
     return secret != NULL && secret->len == value.len &&
            (value.len == 0 || CRYPTO_memcmp(secret->bytes, value.data, value.len) == 0);
 }

@@ -20,8 +20,7 @@ enum {
 // --- Path and query ---------------------------------------------------------------------------
 
 /// "/a//b/./c/../d/" becomes "/a/b/d/", as AWS has it: an empty segment counts for nothing.
-static void append_normalized(struct buffer *out, struct slice path)
-{
+static void append_normalized(struct buffer *out, struct slice path) {
     const size_t start = out->len;
     struct slice rest = path;
     struct slice segment;
@@ -47,10 +46,9 @@ static void append_normalized(struct buffer *out, struct slice path)
     }
 }
 
-/// Appends the text with only those bytes encoded that cannot stand on a request line: a caller that
-/// has them there in the raw will have them encoded when they are sent.
-static void append_sendable(struct buffer *out, struct slice text, bool ascii_only)
-{
+/// Appends the text with only those bytes encoded that cannot stand on a request line: a caller
+/// that has them there in the raw will have them encoded when they are sent.
+static void append_sendable(struct buffer *out, struct slice text, bool ascii_only) {
     for (size_t i = 0; i < text.len; i++) {
         const unsigned char byte = (unsigned char)text.data[i];
         if (byte <= 0x20 || byte == 0x7f || (ascii_only && byte > 0x7f)) {
@@ -61,8 +59,7 @@ static void append_sendable(struct buffer *out, struct slice text, bool ascii_on
     }
 }
 
-static void append_path(struct buffer *out, struct slice path, bool normalize)
-{
+static void append_path(struct buffer *out, struct slice path, bool normalize) {
     if (path.len == 0) {
         buffer_append_byte(out, '/');
     } else if (!normalize) {
@@ -86,8 +83,7 @@ struct pairs {
     size_t count;
 };
 
-static void pairs_clean_up(struct pairs *pairs)
-{
+static void pairs_clean_up(struct pairs *pairs) {
     for (size_t i = 0; i < pairs->count; i++) {
         free(pairs->items[i].name);
         OPENSSL_cleanse(pairs->items[i].value, strlen(pairs->items[i].value));
@@ -97,39 +93,33 @@ static void pairs_clean_up(struct pairs *pairs)
 }
 #define cleanup_pairs __attribute__((cleanup(pairs_clean_up)))
 
-static void pairs_add(struct pairs *pairs, char *name, char *value)
-{
+static void pairs_add(struct pairs *pairs, char *name, char *value) {
     pairs->items = xreallocarray(pairs->items, pairs->count + 1, sizeof(*pairs->items));
-    pairs->items[pairs->count] =
-        (struct pair){.name = name, .value = value, .index = pairs->count};
+    pairs->items[pairs->count] = (struct pair){.name = name, .value = value, .index = pairs->count};
     pairs->count++;
 }
 
-static int by_name_and_value(const void *a, const void *b)
-{
+static int by_name_and_value(const void *a, const void *b) {
     const struct pair *left = a;
     const struct pair *right = b;
     const int order = strcmp(left->name, right->name);
     return order != 0 ? order : strcmp(left->value, right->value);
 }
 
-static int by_name_and_place(const void *a, const void *b)
-{
+static int by_name_and_place(const void *a, const void *b) {
     const struct pair *left = a;
     const struct pair *right = b;
     const int order = strcmp(left->name, right->name);
     return order != 0 ? order : (left->index > right->index) - (left->index < right->index);
 }
 
-static char *sendable(struct slice text)
-{
+static char *sendable(struct slice text) {
     cleanup_buffer struct buffer out = BUFFER_INIT(LARGEST_TEXT);
     append_sendable(&out, text, true);
     return xstrdup(buffer_text(&out));
 }
 
-static void append_query(struct buffer *out, struct slice query)
-{
+static void append_query(struct buffer *out, struct slice query) {
     if (query.len == 0) {
         return;
     }
@@ -141,17 +131,17 @@ static void append_query(struct buffer *out, struct slice query)
         pairs_add(&pairs, sendable(slice_make(part.data, equals)),
                   sendable(slice_skip(part, equals + 1)));
     }
-    qsort(pairs.items, pairs.count, sizeof(*pairs.items), by_name_and_value);
+    if (pairs.items != NULL) {
+        qsort(pairs.items, pairs.count, sizeof(*pairs.items), by_name_and_value);
+    }
     for (size_t i = 0; i < pairs.count; i++) {
-        buffer_appendf(out, "%s%s=%s", i > 0 ? "&" : "", pairs.items[i].name,
-                       pairs.items[i].value);
+        buffer_appendf(out, "%s%s=%s", i > 0 ? "&" : "", pairs.items[i].name, pairs.items[i].value);
     }
 }
 
 // --- Headers ----------------------------------------------------------------------------------
 
-static char *lower_case(struct slice text)
-{
+static char *lower_case(struct slice text) {
     char *copy = slice_copy(text);
     for (char *at = copy; *at != '\0'; at++) {
         *at = *at >= 'A' && *at <= 'Z' ? (char)(*at - 'A' + 'a') : *at;
@@ -159,14 +149,12 @@ static char *lower_case(struct slice text)
     return copy;
 }
 
-static bool is_blank(char byte)
-{
+static bool is_blank(char byte) {
     return byte == ' ' || (byte >= '\t' && byte <= '\r');
 }
 
 /// Without blanks at the ends, and with one space for each run of them inside, folds included.
-static char *squeezed(struct slice value)
-{
+static char *squeezed(struct slice value) {
     char *copy = xmalloc(value.len + 1);
     size_t length = 0;
     for (size_t i = 0; i < value.len; i++) {
@@ -182,12 +170,23 @@ static char *squeezed(struct slice value)
 }
 
 /// Headers that something between us and the service may add or change.
-static bool is_unsigned(const char *name)
-{
+static bool is_unsigned(const char *name) {
     static const char *const names[] = {
-        "authorization",     "baggage",       "connection",      "expect",     "keep-alive",
-        "proxy-authenticate", "proxy-authorization", "te",       "traceparent", "tracestate",
-        "trailer",           "transfer-encoding",   "upgrade",   "user-agent", "x-amzn-trace-id",
+        "authorization",
+        "baggage",
+        "connection",
+        "expect",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "te",
+        "traceparent",
+        "tracestate",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "user-agent",
+        "x-amzn-trace-id",
     };
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (strcmp(name, names[i]) == 0) {
@@ -199,8 +198,7 @@ static bool is_unsigned(const char *name)
 
 static void collect_headers(struct pairs *pairs, const struct sigv4_request *request,
                             const struct sigv4_options *options,
-                            const struct sigv4_signature *signature)
-{
+                            const struct sigv4_signature *signature) {
     for (size_t i = 0; i < request->header_count; i++) {
         char *name = lower_case(slice_trim(request->headers[i].name));
         const bool ours =
@@ -223,8 +221,7 @@ static void collect_headers(struct pairs *pairs, const struct sigv4_request *req
     qsort(pairs->items, pairs->count, sizeof(*pairs->items), by_name_and_place);
 }
 
-static void append_headers(struct buffer *out, struct buffer *names, const struct pairs *pairs)
-{
+static void append_headers(struct buffer *out, struct buffer *names, const struct pairs *pairs) {
     for (size_t i = 0; i < pairs->count; i++) {
         const struct pair *pair = &pairs->items[i];
         if (i > 0 && strcmp(pair->name, pair[-1].name) == 0) {
@@ -237,8 +234,7 @@ static void append_headers(struct buffer *out, struct buffer *names, const struc
     buffer_append_byte(out, '\n');
 }
 
-static const char *find_pair(const struct pairs *pairs, const char *name)
-{
+static const char *find_pair(const struct pairs *pairs, const char *name) {
     for (size_t i = 0; i < pairs->count; i++) {
         if (strcmp(pairs->items[i].name, name) == 0) {
             return pairs->items[i].value;
@@ -249,8 +245,7 @@ static const char *find_pair(const struct pairs *pairs, const char *name)
 
 // --- Signature --------------------------------------------------------------------------------
 
-static bool hmac(struct slice key, struct slice text, unsigned char out[HASH_SIZE])
-{
+static bool hmac(struct slice key, struct slice text, unsigned char out[HASH_SIZE]) {
     unsigned int size = HASH_SIZE;
     return HMAC(EVP_sha256(), key.data, (int)key.len, (const unsigned char *)text.data, text.len,
                 out, &size) != NULL;
@@ -258,8 +253,7 @@ static bool hmac(struct slice key, struct slice text, unsigned char out[HASH_SIZ
 
 /// The key for a day, region and service, and with it the signature.
 static bool compute(const struct sigv4_options *options, struct slice day, struct slice text,
-                    unsigned char out[HASH_SIZE])
-{
+                    unsigned char out[HASH_SIZE]) {
     cleanup_buffer struct buffer first = BUFFER_INIT_SENSITIVE(SIZE_MAX / 4);
     buffer_append_text(&first, "AWS4");
     buffer_append(&first, options->secret_key);
@@ -281,13 +275,12 @@ static bool compute(const struct sigv4_options *options, struct slice day, struc
 }
 
 static bool check_input(const struct sigv4_request *request, const struct sigv4_options *options,
-                        struct error *err)
-{
+                        struct error *err) {
     const struct {
         struct slice value;
         const char *what;
     } needed[] = {
-        {request->method, "method"},   {options->access_key, "access key"},
+        {request->method, "method"},         {options->access_key, "access key"},
         {options->secret_key, "secret key"}, {options->region, "region"},
         {options->service, "service"},
     };
@@ -309,8 +302,7 @@ static bool check_input(const struct sigv4_request *request, const struct sigv4_
 
 static void append_canonical_request(struct sigv4_signature *signature, struct buffer *names,
                                      const struct sigv4_request *request,
-                                     const struct sigv4_options *options)
-{
+                                     const struct sigv4_options *options) {
     struct buffer *out = &signature->canonical_request;
     cleanup_pairs struct pairs headers = {0};
     collect_headers(&headers, request, options, signature);
@@ -331,8 +323,7 @@ static void append_canonical_request(struct sigv4_signature *signature, struct b
 }
 
 bool sigv4_sign(const struct sigv4_request *request, const struct sigv4_options *options,
-                struct sigv4_signature *signature, struct error *err)
-{
+                struct sigv4_signature *signature, struct error *err) {
     *signature = (struct sigv4_signature){
         // It holds the session token.
         .canonical_request = BUFFER_INIT_SENSITIVE(LARGEST_TEXT),
@@ -351,9 +342,8 @@ bool sigv4_sign(const struct sigv4_request *request, const struct sigv4_options 
     char digest[SHA256_HEX_SIZE];
     encoding_sha256_hex(buffer_slice(&signature->canonical_request), digest);
     cleanup_buffer struct buffer scope = BUFFER_INIT(LARGEST_TEXT);
-    buffer_appendf(&scope, "%.8s/%" SLICE_FORMAT "/%" SLICE_FORMAT "/aws4_request",
-                   signature->date, SLICE_ARGUMENTS(options->region),
-                   SLICE_ARGUMENTS(options->service));
+    buffer_appendf(&scope, "%.8s/%" SLICE_FORMAT "/%" SLICE_FORMAT "/aws4_request", signature->date,
+                   SLICE_ARGUMENTS(options->region), SLICE_ARGUMENTS(options->service));
     buffer_appendf(&signature->string_to_sign, "AWS4-HMAC-SHA256\n%s\n%s\n%s", signature->date,
                    buffer_text(&scope), digest);
 
@@ -370,8 +360,7 @@ bool sigv4_sign(const struct sigv4_request *request, const struct sigv4_options 
            buffer_check(&signature->authorization, "Authorization", err);
 }
 
-void sigv4_signature_clean_up(struct sigv4_signature *signature)
-{
+void sigv4_signature_clean_up(struct sigv4_signature *signature) {
     buffer_clean_up(&signature->canonical_request);
     buffer_clean_up(&signature->string_to_sign);
     buffer_clean_up(&signature->authorization);

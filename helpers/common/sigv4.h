@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// AWS Signature Version 4 in the Authorization header.
-/// Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+/// Source:
+/// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 #pragma once
 
 #include <stdbool.h>
@@ -42,8 +43,9 @@ struct sigv4_options {
     bool omit_session_token;
 };
 
-/// What came out. The request must be sent with x-amz-date = `date`, with x-amz-security-token where
-/// there is a token, x-amz-content-sha256 = `content_sha256` where asked for, and Authorization.
+/// What came out. The request must be sent with x-amz-date = `date`, with x-amz-security-token
+/// where there is a token, x-amz-content-sha256 = `content_sha256` where asked for, and
+/// Authorization.
 struct sigv4_signature {
     struct buffer canonical_request;
     struct buffer string_to_sign;

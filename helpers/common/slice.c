@@ -5,33 +5,27 @@
 
 #include "common/alloc.h"
 
-struct slice slice_text(const char *text)
-{
+struct slice slice_text(const char *text) {
     return slice_make(text, text != NULL ? strlen(text) : 0);
 }
 
-int slice_print_length(struct slice slice)
-{
+int slice_print_length(struct slice slice) {
     return slice.len > INT_MAX ? INT_MAX : (int)slice.len;
 }
 
-bool slice_equal(struct slice a, struct slice b)
-{
+bool slice_equal(struct slice a, struct slice b) {
     return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
 }
 
-bool slice_equal_text(struct slice a, const char *text)
-{
+bool slice_equal_text(struct slice a, const char *text) {
     return slice_equal(a, slice_text(text));
 }
 
-static char lower(char byte)
-{
+static char lower(char byte) {
     return byte >= 'A' && byte <= 'Z' ? (char)(byte - 'A' + 'a') : byte;
 }
 
-bool slice_equal_ignoring_case(struct slice a, struct slice b)
-{
+bool slice_equal_ignoring_case(struct slice a, struct slice b) {
     if (a.len != b.len) {
         return false;
     }
@@ -43,8 +37,7 @@ bool slice_equal_ignoring_case(struct slice a, struct slice b)
     return true;
 }
 
-int slice_compare(struct slice a, struct slice b)
-{
+int slice_compare(struct slice a, struct slice b) {
     const size_t shorter = a.len < b.len ? a.len : b.len;
     const int order = shorter > 0 ? memcmp(a.data, b.data, shorter) : 0;
     if (order != 0) {
@@ -53,23 +46,20 @@ int slice_compare(struct slice a, struct slice b)
     return (a.len > b.len) - (a.len < b.len);
 }
 
-bool slice_starts_with(struct slice slice, struct slice prefix)
-{
+bool slice_starts_with(struct slice slice, struct slice prefix) {
     return slice.len >= prefix.len && slice_equal(slice_make(slice.data, prefix.len), prefix);
 }
 
-bool slice_ends_with(struct slice slice, struct slice suffix)
-{
-    return slice.len >= suffix.len && slice_equal(slice_skip(slice, slice.len - suffix.len), suffix);
+bool slice_ends_with(struct slice slice, struct slice suffix) {
+    return slice.len >= suffix.len &&
+           slice_equal(slice_skip(slice, slice.len - suffix.len), suffix);
 }
 
-static bool is_blank(char byte)
-{
+static bool is_blank(char byte) {
     return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n';
 }
 
-struct slice slice_trim(struct slice slice)
-{
+struct slice slice_trim(struct slice slice) {
     while (slice.len > 0 && is_blank(slice.data[0])) {
         slice = slice_skip(slice, 1);
     }
@@ -79,8 +69,7 @@ struct slice slice_trim(struct slice slice)
     return slice;
 }
 
-struct slice slice_skip(struct slice slice, size_t count)
-{
+struct slice slice_skip(struct slice slice, size_t count) {
     if (slice.data == NULL) {
         return slice;
     }
@@ -88,14 +77,12 @@ struct slice slice_skip(struct slice slice, size_t count)
     return slice_make(slice.data + skipped, slice.len - skipped);
 }
 
-size_t slice_find(struct slice slice, char byte)
-{
+size_t slice_find(struct slice slice, char byte) {
     const char *found = slice.len > 0 ? memchr(slice.data, byte, slice.len) : NULL;
     return found ? (size_t)(found - slice.data) : slice.len;
 }
 
-bool slice_split(struct slice *rest, char separator, struct slice *part)
-{
+bool slice_split(struct slice *rest, char separator, struct slice *part) {
     // What is left after the last separator is a part too, even if it is empty. So "nothing is
     // left" is not the empty slice but the one that points nowhere.
     if (rest->data == NULL) {
@@ -107,8 +94,7 @@ bool slice_split(struct slice *rest, char separator, struct slice *part)
     return true;
 }
 
-bool slice_parse_integer(struct slice slice, int64_t *value)
-{
+bool slice_parse_integer(struct slice slice, int64_t *value) {
     const bool negative = slice.len > 0 && slice.data[0] == '-';
     if (negative) {
         slice = slice_skip(slice, 1);
@@ -128,8 +114,7 @@ bool slice_parse_integer(struct slice slice, int64_t *value)
     return true;
 }
 
-char *slice_copy(struct slice slice)
-{
+char *slice_copy(struct slice slice) {
     char *copy = xmalloc(slice.len + 1);
     if (slice.len > 0) {
         memcpy(copy, slice.data, slice.len);

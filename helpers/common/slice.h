@@ -20,8 +20,7 @@ struct slice {
 #define SLICE_FORMAT ".*s"
 #define SLICE_ARGUMENTS(slice) slice_print_length(slice), (slice).data ? (slice).data : ""
 
-static inline struct slice slice_make(const void *data, size_t len)
-{
+static inline struct slice slice_make(const void *data, size_t len) {
     return (struct slice){.data = data, .len = len};
 }
 

@@ -8,8 +8,7 @@
 #include "common/cleanup.h"
 
 /// Breaks the time down; what is out of the years 0 to 9999 is clamped.
-static struct tm broken_down(int64_t epoch_ms, int *milliseconds)
-{
+static struct tm broken_down(int64_t epoch_ms, int *milliseconds) {
     const int64_t first = -62167219200000; // 0000-01-01T00:00:00Z
     const int64_t last = 253402300799999;  // 9999-12-31T23:59:59.999Z
     int64_t clamped = epoch_ms < first ? first : epoch_ms;
@@ -29,13 +28,11 @@ static struct tm broken_down(int64_t epoch_ms, int *milliseconds)
 }
 
 /// The year as at most four digits, which the compiler cannot know.
-static unsigned year_of(const struct tm *parts)
-{
+static unsigned year_of(const struct tm *parts) {
     return (unsigned)(parts->tm_year + 1900) % 10000;
 }
 
-static struct timestamp format_time(int64_t epoch_ms, const char *style)
-{
+static struct timestamp format_time(int64_t epoch_ms, const char *style) {
     int milliseconds = 0;
     const struct tm parts = broken_down(epoch_ms, &milliseconds);
     struct timestamp result = {.text = ""};
@@ -45,8 +42,7 @@ static struct timestamp format_time(int64_t epoch_ms, const char *style)
     return result;
 }
 
-struct timestamp timestamp_rfc3339(int64_t epoch_ms)
-{
+struct timestamp timestamp_rfc3339(int64_t epoch_ms) {
     int milliseconds = 0;
     (void)broken_down(epoch_ms, &milliseconds);
     struct timestamp seconds = format_time(epoch_ms, "-%m-%dT%H:%M:%S");
@@ -56,19 +52,16 @@ struct timestamp timestamp_rfc3339(int64_t epoch_ms)
     return result;
 }
 
-struct timestamp timestamp_rfc3339_seconds(int64_t epoch_ms)
-{
+struct timestamp timestamp_rfc3339_seconds(int64_t epoch_ms) {
     return format_time(epoch_ms, "-%m-%dT%H:%M:%SZ");
 }
 
-struct timestamp timestamp_basic(int64_t epoch_ms)
-{
+struct timestamp timestamp_basic(int64_t epoch_ms) {
     return format_time(epoch_ms, "%m%dT%H%M%SZ");
 }
 
 /// Takes `count` digits off the front; false if there are fewer.
-static bool take_digits(struct slice *text, size_t count, int *value)
-{
+static bool take_digits(struct slice *text, size_t count, int *value) {
     int number = 0;
     for (size_t i = 0; i < count; i++) {
         if (i >= text->len || text->data[i] < '0' || text->data[i] > '9') {
@@ -81,8 +74,7 @@ static bool take_digits(struct slice *text, size_t count, int *value)
     return true;
 }
 
-static bool take(struct slice *text, char byte)
-{
+static bool take(struct slice *text, char byte) {
     if (text->len == 0 || text->data[0] != byte) {
         return false;
     }
@@ -91,15 +83,13 @@ static bool take(struct slice *text, char byte)
 }
 
 /// Takes two numbers of two digits, with `separator` between them if `extended`.
-static bool take_pair(struct slice *text, bool extended, char separator, int *first, int *second)
-{
+static bool take_pair(struct slice *text, bool extended, char separator, int *first, int *second) {
     return take_digits(text, 2, first) && (!extended || take(text, separator)) &&
            take_digits(text, 2, second);
 }
 
 /// Takes ".123456" or ",123456"; what is finer than milliseconds is dropped.
-static bool take_fraction(struct slice *text, int *milliseconds)
-{
+static bool take_fraction(struct slice *text, int *milliseconds) {
     *milliseconds = 0;
     if (!take(text, '.') && !take(text, ',')) {
         return true;
@@ -117,8 +107,7 @@ static bool take_fraction(struct slice *text, int *milliseconds)
 }
 
 /// Takes "Z", "+hh", "+hh:mm", "+hhmm", or nothing.
-static bool take_offset(struct slice *text, int *minutes)
-{
+static bool take_offset(struct slice *text, int *minutes) {
     *minutes = 0;
     if (take(text, 'Z') || take(text, 'z') || text->len == 0) {
         return true;
@@ -139,8 +128,7 @@ static bool take_offset(struct slice *text, int *minutes)
     return hours < 24 && rest < 60;
 }
 
-bool timestamp_parse(struct slice text, int64_t *epoch_ms)
-{
+bool timestamp_parse(struct slice text, int64_t *epoch_ms) {
     struct tm parts = {0};
     int milliseconds = 0;
     int offset = 0;
@@ -165,15 +153,15 @@ bool timestamp_parse(struct slice text, int64_t *epoch_ms)
     // timegm puts 31 April right instead of refusing it; a leap second is taken as the next one.
     const int64_t seconds = (int64_t)timegm(&parts);
     if (wanted.tm_sec > 60 || wanted.tm_hour > 23 || wanted.tm_min > 59 ||
-        (wanted.tm_sec < 60 && (parts.tm_mon != wanted.tm_mon || parts.tm_mday != wanted.tm_mday))) {
+        (wanted.tm_sec < 60 &&
+         (parts.tm_mon != wanted.tm_mon || parts.tm_mday != wanted.tm_mday))) {
         return false;
     }
     *epoch_ms = (seconds - (int64_t)offset * 60) * 1000 + milliseconds;
     return true;
 }
 
-bool timestamp_parse_http(struct slice text, int64_t *epoch_ms)
-{
+bool timestamp_parse_http(struct slice text, int64_t *epoch_ms) {
     cleanup_free char *copy = slice_copy(text);
     const time_t seconds = curl_getdate(copy, NULL);
     if (text.len == 0 || seconds == -1) {

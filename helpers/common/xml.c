@@ -4,14 +4,12 @@
 /// What the scanner stands on.
 enum token { TOKEN_START, TOKEN_EMPTY_ELEMENT, TOKEN_OTHER, TOKEN_NONE, TOKEN_BROKEN };
 
-static bool is_blank(char byte)
-{
+static bool is_blank(char byte) {
     return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n';
 }
 
 /// The index behind the first `end` in the text, or 0 if there is none.
-static size_t behind(struct slice text, struct slice end)
-{
+static size_t behind(struct slice text, struct slice end) {
     for (size_t i = 0; i + end.len <= text.len; i++) {
         if (slice_starts_with(slice_skip(text, i), end)) {
             return i + end.len;
@@ -21,8 +19,7 @@ static size_t behind(struct slice text, struct slice end)
 }
 
 /// The index behind the ">" of a tag, quotes in it observed, or 0 if there is none.
-static size_t behind_tag(struct slice text)
-{
+static size_t behind_tag(struct slice text) {
     char quote = '\0';
     for (size_t i = 0; i < text.len; i++) {
         const char byte = text.data[i];
@@ -39,8 +36,7 @@ static size_t behind_tag(struct slice text)
 
 /// Takes everything up to and including the next tag off the front of `*rest`; for a start tag its
 /// name is given.
-static enum token next_tag(struct slice *rest, struct slice *name)
-{
+static enum token next_tag(struct slice *rest, struct slice *name) {
     static const struct {
         const char *begin;
         const char *end;
@@ -70,8 +66,7 @@ static enum token next_tag(struct slice *rest, struct slice *name)
     return slice_ends_with(tag, SLICE("/")) ? TOKEN_EMPTY_ELEMENT : TOKEN_START;
 }
 
-static void append_code_point(struct buffer *out, uint32_t point)
-{
+static void append_code_point(struct buffer *out, uint32_t point) {
     if (point < 0x80) {
         buffer_append_byte(out, (char)point);
         return;
@@ -91,8 +86,7 @@ static void append_code_point(struct buffer *out, uint32_t point)
 }
 
 /// "#65" or "#x41"; false if it is no character that a text may have.
-static bool append_reference(struct buffer *out, struct slice digits)
-{
+static bool append_reference(struct buffer *out, struct slice digits) {
     const bool hexadecimal = digits.len > 0 && digits.data[0] == 'x';
     digits = slice_skip(digits, hexadecimal ? 1 : 0);
     const uint32_t base = hexadecimal ? 16 : 10;
@@ -122,8 +116,7 @@ static bool append_reference(struct buffer *out, struct slice digits)
     return true;
 }
 
-static bool append_entity(struct buffer *out, struct slice name)
-{
+static bool append_entity(struct buffer *out, struct slice name) {
     static const struct {
         const char *name;
         char byte;
@@ -140,8 +133,7 @@ static bool append_entity(struct buffer *out, struct slice name)
 }
 
 static bool append_decoded(struct buffer *out, struct slice text, const char *name,
-                           struct error *err)
-{
+                           struct error *err) {
     while (text.len > 0) {
         const size_t plain = slice_find(text, '&');
         buffer_append(out, slice_make(text.data, plain));
@@ -159,8 +151,7 @@ static bool append_decoded(struct buffer *out, struct slice text, const char *na
 }
 
 /// Goes to the first element of that name; `*rest` is what follows its start tag.
-static enum token find_element(struct slice *rest, const char *wanted)
-{
+static enum token find_element(struct slice *rest, const char *wanted) {
     for (;;) {
         struct slice name = {0};
         const enum token token = next_tag(rest, &name);
@@ -174,8 +165,7 @@ static enum token find_element(struct slice *rest, const char *wanted)
 }
 
 bool xml_element_text(struct slice document, const char *name, struct buffer *text,
-                      struct error *err)
-{
+                      struct error *err) {
     struct slice rest = document;
     const enum token token = find_element(&rest, name);
     if (token == TOKEN_EMPTY_ELEMENT) {
@@ -196,8 +186,7 @@ bool xml_element_text(struct slice document, const char *name, struct buffer *te
     return append_decoded(text, content, name, err);
 }
 
-bool xml_has_element(struct slice document, const char *name)
-{
+bool xml_has_element(struct slice document, const char *name) {
     struct slice rest = document;
     const enum token token = find_element(&rest, name);
     return token == TOKEN_START || token == TOKEN_EMPTY_ELEMENT;

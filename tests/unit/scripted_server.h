@@ -45,13 +45,11 @@ struct peer {
     SSL *tls;
 };
 
-static ssize_t peer_read(const struct peer *peer, char *data, size_t size)
-{
+static ssize_t peer_read(const struct peer *peer, char *data, size_t size) {
     return peer->tls ? SSL_read(peer->tls, data, (int)size) : read(peer->fd, data, size);
 }
 
-static bool peer_write(const struct peer *peer, const char *data, size_t size)
-{
+static bool peer_write(const struct peer *peer, const char *data, size_t size) {
     while (size > 0) {
         const ssize_t count = peer->tls ? SSL_write(peer->tls, data, (int)size)
                                         : send(peer->fd, data, size, MSG_NOSIGNAL);
@@ -65,8 +63,7 @@ static bool peer_write(const struct peer *peer, const char *data, size_t size)
 }
 
 /// How long the body is: Content-Length, or -1 for chunks.
-static long announced(const char *head)
-{
+static long announced(const char *head) {
     const char *length = strcasestr(head, "content-length: ");
     if (strcasestr(head, "transfer-encoding: chunked") != NULL) {
         return -1;
@@ -76,8 +73,7 @@ static long announced(const char *head)
 
 /// Reads one request; keeps its first 64 KiB and the size of its body. False at the end.
 static bool read_request(const struct peer *peer, struct buffer *kept, size_t *body_size,
-                         long body_first)
-{
+                         long body_first) {
     char chunk[65536];
     size_t head = 0;
     size_t total = 0;
@@ -86,8 +82,8 @@ static bool read_request(const struct peer *peer, struct buffer *kept, size_t *b
     for (;;) {
         if (head > 0) {
             *body_size = total - head;
-            const bool complete = length < 0 ? strcmp(tail, "0\r\n\r\n") == 0
-                                             : *body_size >= (size_t)length;
+            const bool complete =
+                length < 0 ? strcmp(tail, "0\r\n\r\n") == 0 : *body_size >= (size_t)length;
             if (complete || (body_first > 0 && *body_size >= (size_t)body_first)) {
                 return true;
             }
@@ -112,8 +108,7 @@ static bool read_request(const struct peer *peer, struct buffer *kept, size_t *b
     }
 }
 
-static bool play(const struct peer *peer, const struct scripted *step)
-{
+static bool play(const struct peer *peer, const struct scripted *step) {
     static char filler[65536];
     memset(filler, 'x', sizeof(filler));
     if (step->delay_ms > 0) {
@@ -132,8 +127,7 @@ static bool play(const struct peer *peer, const struct scripted *step)
     return !step->close;
 }
 
-static void *serve(void *unused)
-{
+static void *serve(void *unused) {
     (void)unused;
     size_t step = 0;
     while (step < server.length) {
@@ -163,8 +157,7 @@ static void *serve(void *unused)
     return NULL;
 }
 
-static void start_server(const struct scripted *script, size_t length, SSL_CTX *tls)
-{
+static void start_server(const struct scripted *script, size_t length, SSL_CTX *tls) {
     memset(&server, 0, sizeof(server));
     server.script = script;
     server.length = length;
@@ -173,8 +166,7 @@ static void start_server(const struct scripted *script, size_t length, SSL_CTX *
         buffer_init(&server.requests[i], 1 << 20);
     }
     server.listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof(address);
     ck_assert_int_eq(bind(server.listener, (struct sockaddr *)&address, size), 0);
     ck_assert_int_eq(listen(server.listener, 8), 0);
@@ -187,8 +179,7 @@ static void start_server(const struct scripted *script, size_t length, SSL_CTX *
 /// Starts it with an array of steps.
 #define START(script) start_server(script, sizeof(script) / sizeof((script)[0]), NULL)
 
-static void stop_server(void)
-{
+static void stop_server(void) {
     // Wakes accept.
     (void)shutdown(server.listener, SHUT_RDWR);
     ck_assert_int_eq(pthread_join(server.thread, NULL), 0);

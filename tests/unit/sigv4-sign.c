@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Signs one request, for tests of the signer against others: a JSON object on stdin, one on stdout.
+/// Signs one request, for tests of the signer against others: a JSON object on stdin, one on
+/// stdout.
 ///
 /// In: method, path, query, headers [[name, value], ...], body or body_base64, access_key,
 /// secret_key, token, region, service, timestamp (ISO 8601), normalize, sign_body,
@@ -20,21 +21,18 @@
 enum { LARGEST_INPUT = 64 * 1024 * 1024 };
 
 static bool get_text(const struct json *input, const char *key, struct slice *value,
-                     struct error *err)
-{
+                     struct error *err) {
     *value = SLICE("");
     return !json_has(input, key) || json_get_string(input, key, value, err);
 }
 
 static bool get_flag(const struct json *input, const char *key, bool fallback, bool *value,
-                     struct error *err)
-{
+                     struct error *err) {
     *value = fallback;
     return !json_has(input, key) || json_get_boolean(input, key, value, err);
 }
 
-static bool get_header(const struct json *pair, struct http_header *header, struct error *err)
-{
+static bool get_header(const struct json *pair, struct http_header *header, struct error *err) {
     struct slice *const parts[] = {&header->name, &header->value};
     size_t count = 0;
     struct json_iterator it = {0};
@@ -52,8 +50,7 @@ static bool get_header(const struct json *pair, struct http_header *header, stru
     return count == 2 || error_set(err, "json", "%s: expected [name, value]", pair->path);
 }
 
-static struct http_header *get_headers(const struct json *input, size_t *count, struct error *err)
-{
+static struct http_header *get_headers(const struct json *input, size_t *count, struct error *err) {
     struct json array;
     *count = 0;
     if (!json_get_array(input, "headers", &array, err)) {
@@ -72,8 +69,7 @@ static struct http_header *get_headers(const struct json *input, size_t *count, 
 }
 
 static bool get_body(const struct json *input, struct buffer *decoded, struct slice *body,
-                     struct error *err)
-{
+                     struct error *err) {
     struct slice text;
     if (!json_has(input, "body_base64")) {
         return get_text(input, "body", body, err);
@@ -89,8 +85,8 @@ static bool get_body(const struct json *input, struct buffer *decoded, struct sl
     return true;
 }
 
-static bool get_options(const struct json *input, struct sigv4_options *options, struct error *err)
-{
+static bool get_options(const struct json *input, struct sigv4_options *options,
+                        struct error *err) {
     struct slice timestamp;
     if (!json_get_string(input, "access_key", &options->access_key, err) ||
         !json_get_string(input, "secret_key", &options->secret_key, err) ||
@@ -107,8 +103,7 @@ static bool get_options(const struct json *input, struct sigv4_options *options,
            error_set(err, "json", "input.timestamp: expected an ISO 8601 time");
 }
 
-static bool print(const struct sigv4_signature *signature, struct error *err)
-{
+static bool print(const struct sigv4_signature *signature, struct error *err) {
     cleanup_buffer struct buffer out = BUFFER_INIT(LARGEST_INPUT);
     buffer_append_text(&out, "{\"canonical_request\":");
     json_append_string(&out, buffer_slice(&signature->canonical_request));
@@ -121,8 +116,7 @@ static bool print(const struct sigv4_signature *signature, struct error *err)
            files_write_fd(STDOUT_FILENO, "stdout", buffer_slice(&out), err);
 }
 
-static bool run(struct error *err)
-{
+static bool run(struct error *err) {
     cleanup_buffer struct buffer text = BUFFER_INIT_SENSITIVE(LARGEST_INPUT);
     cleanup_json_document struct json_document input = {0};
     if (!files_read_fd(STDIN_FILENO, "stdin", &text, err) ||
@@ -132,8 +126,7 @@ static bool run(struct error *err)
     struct sigv4_request request = {0};
     struct sigv4_options options = {0};
     cleanup_buffer struct buffer decoded = BUFFER_INIT(LARGEST_INPUT);
-    cleanup_free struct http_header *headers =
-        get_headers(&input.root, &request.header_count, err);
+    cleanup_free struct http_header *headers = get_headers(&input.root, &request.header_count, err);
     if (headers == NULL || !json_get_string(&input.root, "method", &request.method, err) ||
         !json_get_string(&input.root, "path", &request.path, err) ||
         !get_text(&input.root, "query", &request.query, err) ||
@@ -146,8 +139,7 @@ static bool run(struct error *err)
     return sigv4_sign(&request, &options, &signature, err) && print(&signature, err);
 }
 
-int main(void)
-{
+int main(void) {
     struct error err;
     if (!run(&err)) {
         (void)fprintf(stderr, "sigv4-sign: %s\n", err.message);

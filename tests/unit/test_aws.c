@@ -15,8 +15,7 @@ static struct aws_credentials credentials;
 static struct aws_client *aws;
 
 /// A client of the scripted server, which is started already.
-static void make_client(void)
-{
+static void make_client(void) {
     const struct http_client_options options = {
         .allow_http = true, .no_proxy = true, .clock = &fake.clock};
     http = http_client_new(&options);
@@ -28,8 +27,7 @@ static void make_client(void)
     ck_assert_msg(aws != NULL, "%s", err.message);
 }
 
-static void set_up(void)
-{
+static void set_up(void) {
     signal(SIGPIPE, SIG_IGN);
     fake_clock_init(&fake, 1440938160000); // 2015-08-30T12:36:00Z
     clearenv();
@@ -38,8 +36,7 @@ static void set_up(void)
     setenv("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", 1);
 }
 
-static void tear_down(void)
-{
+static void tear_down(void) {
     aws_client_destroy(aws);
     http_client_destroy(http);
     aws_credentials_clean_up(&credentials);
@@ -47,23 +44,21 @@ static void tear_down(void)
     http = NULL;
 }
 
-static bool request_has(size_t index, const char *text)
-{
+static bool request_has(size_t index, const char *text) {
     return strstr(buffer_text(&server.requests[index]), text) != NULL;
 }
 
-static struct secret *get_secret(const char *id)
-{
+static struct secret *get_secret(const char *id) {
     return aws_secrets_get_value(aws, id, fake.now_ms + 60000, &err);
 }
 
 #define ARN "arn:aws:secretsmanager:eu-central-1:123456789012:secret:token-AbCdEf"
 // The length is the reader's to find: the connection closes.
-#define ANSWER(status, body) \
-    "HTTP/1.1 " status "\r\nConnection: close\r\nContent-Type: application/x-amz-json-1.1\r\n\r\n" body
+#define ANSWER(status, body)                                                                       \
+    "HTTP/1.1 " status                                                                             \
+    "\r\nConnection: close\r\nContent-Type: application/x-amz-json-1.1\r\n\r\n" body
 
-START_TEST(reads_a_secret_in_the_region_of_its_arn)
-{
+START_TEST(reads_a_secret_in_the_region_of_its_arn) {
     const struct scripted script[] = {
         {.answer = ANSWER("200 OK", "{\"Name\":\"token\",\"SecretString\":\"glrt-\\u00e9\\n\"}"),
          .close = true}};
@@ -86,8 +81,7 @@ START_TEST(reads_a_secret_in_the_region_of_its_arn)
 }
 END_TEST
 
-START_TEST(reads_binary_secrets_and_parameters)
-{
+START_TEST(reads_binary_secrets_and_parameters) {
     const struct scripted script[] = {
         {.answer = ANSWER("200 OK", "{\"SecretBinary\":\"AAH+/w==\"}"), .close = true},
         {.answer = ANSWER("200 OK", "{\"Parameter\":{\"Value\":\"v\"}}"), .close = true},
@@ -111,8 +105,7 @@ START_TEST(reads_binary_secrets_and_parameters)
 }
 END_TEST
 
-START_TEST(gives_the_services_error)
-{
+START_TEST(gives_the_services_error) {
     const struct scripted script[] = {
         {.answer = ANSWER("400 Bad", "{\"__type\":\"com.amazonaws.x#ResourceNotFoundException\","
                                      "\"Message\":\"Secrets Manager can't find it.\"}"),
@@ -134,7 +127,9 @@ START_TEST(gives_the_services_error)
                                   "Secrets Manager can't find it. (status 400)");
     ck_assert_ptr_null(get_secret(ARN));
     ck_assert_str_eq(err.code, "AccessDeniedException");
-    struct aws_request request = {.service = "sts", .endpoint_id = "STS", .protocol = AWS_QUERY,
+    struct aws_request request = {.service = "sts",
+                                  .endpoint_id = "STS",
+                                  .protocol = AWS_QUERY,
                                   .body = SLICE("Version=2011-06-15&Action=AssumeRole&X=1")};
     cleanup_http_response struct http_response response;
     http_response_init(&response, 10000);
@@ -153,8 +148,7 @@ START_TEST(gives_the_services_error)
 }
 END_TEST
 
-START_TEST(repeats_throttled_and_failed_calls_three_times_in_all)
-{
+START_TEST(repeats_throttled_and_failed_calls_three_times_in_all) {
     const struct scripted script[] = {
         {.answer = ANSWER("400 Bad", "{\"__type\":\"ThrottlingException\"}"), .close = true},
         {.answer = NULL, .close = true},
@@ -175,8 +169,8 @@ START_TEST(repeats_throttled_and_failed_calls_three_times_in_all)
     ck_assert_str_eq(err.code, "Last");
     ck_assert_uint_eq(fake.sleeps, 4);
     const char *const more[] = {"IDPCommunicationError", NULL};
-    const struct aws_request request = {.service = "sts", .endpoint_id = "STS",
-                                        .protocol = AWS_QUERY, .retryable_codes = more};
+    const struct aws_request request = {
+        .service = "sts", .endpoint_id = "STS", .protocol = AWS_QUERY, .retryable_codes = more};
     cleanup_http_response struct http_response response;
     http_response_init(&response, 10000);
     ck_assert(aws_call(aws, &request, &response, 0, &err));
@@ -186,8 +180,7 @@ START_TEST(repeats_throttled_and_failed_calls_three_times_in_all)
 }
 END_TEST
 
-START_TEST(corrects_a_skewed_clock_once_and_for_good)
-{
+START_TEST(corrects_a_skewed_clock_once_and_for_good) {
     const struct scripted script[] = {
         {.answer = "HTTP/1.1 403 No\r\nConnection: close\r\nDate: Sun, 30 Aug 2015 13:36:00 GMT\r\n"
                    "\r\n{\"__type\":\"InvalidSignatureException\"}",
@@ -214,8 +207,7 @@ END_TEST
 
 // --- Endpoints ---------------------------------------------------------------------------------
 
-static const char *endpoint(const char *service, const char *id, const char *region)
-{
+static const char *endpoint(const char *service, const char *id, const char *region) {
     static struct buffer url = BUFFER_INIT(1000);
     buffer_reset(&url);
     const struct aws_request request = {.service = service, .endpoint_id = id, .region = region};
@@ -224,8 +216,7 @@ static const char *endpoint(const char *service, const char *id, const char *reg
     return aws_endpoint_url(client, &request, &url, &err) ? buffer_text(&url) : err.message;
 }
 
-START_TEST(knows_the_partitions)
-{
+START_TEST(knows_the_partitions) {
     // From the rule sets of botocore.
     static const struct {
         const char *service;
@@ -261,8 +252,7 @@ START_TEST(knows_the_partitions)
 }
 END_TEST
 
-START_TEST(takes_endpoints_from_the_environment)
-{
+START_TEST(takes_endpoints_from_the_environment) {
     ck_assert_str_eq(endpoint("ssm", "SSM", NULL), "https://ssm.eu-west-1.amazonaws.com");
     setenv("AWS_ENDPOINT_URL", "http://localhost:4566", 1);
     setenv("AWS_ENDPOINT_URL_SSM", "", 1);
@@ -284,8 +274,7 @@ START_TEST(takes_endpoints_from_the_environment)
 }
 END_TEST
 
-START_TEST(needs_a_region_and_keys)
-{
+START_TEST(needs_a_region_and_keys) {
     clearenv();
     const struct aws_client_options options = {0};
     ck_assert_ptr_null(aws_client_new(&options, &err));
@@ -307,8 +296,7 @@ START_TEST(needs_a_region_and_keys)
 }
 END_TEST
 
-int main(void)
-{
+int main(void) {
     Suite *suite = suite_create("aws");
     TCase *tcase = tcase_create("aws");
     tcase_set_timeout(tcase, 300);

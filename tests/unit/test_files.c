@@ -19,28 +19,24 @@
 static struct error err;
 static char root[] = "/tmp/test_files.XXXXXX";
 
-static void make_root(void)
-{
+static void make_root(void) {
     memcpy(strrchr(root, '.'), ".XXXXXX", 7);
     ck_assert_ptr_nonnull(mkdtemp(root));
     ck_assert_int_eq(chmod(root, 0755), 0);
     ck_assert_int_eq(chdir(root), 0);
 }
 
-static void remove_root(void)
-{
+static void remove_root(void) {
     ck_assert_int_eq(chdir("/"), 0);
     ck_assert_msg(files_remove_tree(root, 0, &err), "%s", err.message);
 }
 
-static void put(const char *path)
-{
+static void put(const char *path) {
     ck_assert_msg(files_write_atomically(path, SLICE("x"), 0644, &err), "%s", err.message);
 }
 
 /// Drops root's rights, which open everything, for the tests of modes. Only in forked tests.
-static void become_nobody(void)
-{
+static void become_nobody(void) {
     if (geteuid() == 0) {
         ck_assert_int_eq(chown(root, 65534, 65534), 0);
         ck_assert_int_eq(setgid(65534), 0);
@@ -48,8 +44,7 @@ static void become_nobody(void)
     }
 }
 
-static size_t count_entries(const char *path)
-{
+static size_t count_entries(const char *path) {
     cleanup_closedir DIR *stream = opendir(path);
     ck_assert_ptr_nonnull(stream);
     size_t count = 0;
@@ -59,8 +54,7 @@ static size_t count_entries(const char *path)
     return count - 2;
 }
 
-START_TEST(writes_atomically_with_the_mode_asked_for)
-{
+START_TEST(writes_atomically_with_the_mode_asked_for) {
     const mode_t old = umask(077);
     ck_assert(files_write_atomically("a", SLICE("one"), 0644, &err));
     ck_assert(files_write_atomically("a", SLICE("two\0three"), 0640, &err));
@@ -80,8 +74,7 @@ START_TEST(writes_atomically_with_the_mode_asked_for)
 }
 END_TEST
 
-START_TEST(reads_no_more_than_the_maximum)
-{
+START_TEST(reads_no_more_than_the_maximum) {
     put("a");
     cleanup_buffer struct buffer none = BUFFER_INIT(0);
     ck_assert(!files_read("a", &none, &err));
@@ -94,8 +87,7 @@ START_TEST(reads_no_more_than_the_maximum)
 }
 END_TEST
 
-START_TEST(makes_folders_with_their_parents)
-{
+START_TEST(makes_folders_with_their_parents) {
     ck_assert(files_make_directories("a/b//c/", 0755, &err));
     ck_assert(files_make_directories("a/b/c", 0755, &err));
     ck_assert(files_make_directories("/", 0755, &err));
@@ -105,8 +97,7 @@ START_TEST(makes_folders_with_their_parents)
 }
 END_TEST
 
-START_TEST(renames_durably)
-{
+START_TEST(renames_durably) {
     put("from");
     put("to");
     ck_assert(files_rename_durably("from", "to", &err));
@@ -115,8 +106,7 @@ START_TEST(renames_durably)
 }
 END_TEST
 
-START_TEST(empties_a_folder_of_everything)
-{
+START_TEST(empties_a_folder_of_everything) {
     ck_assert_int_eq(mkdir("top", 0755), 0);
     ck_assert(files_make_directories("top/a/b/c", 0755, &err));
     put("top/a/b/c/file");
@@ -135,8 +125,7 @@ START_TEST(empties_a_folder_of_everything)
 }
 END_TEST
 
-START_TEST(follows_no_link_out)
-{
+START_TEST(follows_no_link_out) {
     ck_assert(files_make_directories("outside/deep", 0755, &err));
     put("outside/deep/precious");
     ck_assert_int_eq(chmod("outside/deep", 0500), 0);
@@ -159,8 +148,7 @@ START_TEST(follows_no_link_out)
 }
 END_TEST
 
-START_TEST(keeps_what_it_is_told_to)
-{
+START_TEST(keeps_what_it_is_told_to) {
     ck_assert(files_make_directories("top/keep/sub", 0755, &err));
     ck_assert(files_make_directories("top/other/keep", 0755, &err));
     put("top/keep/file");
@@ -170,8 +158,7 @@ START_TEST(keeps_what_it_is_told_to)
 }
 END_TEST
 
-START_TEST(opens_up_read_only_trees)
-{
+START_TEST(opens_up_read_only_trees) {
     become_nobody();
     // As the bootstrap is: what /proc shows of it then belongs to root.
     ck_assert_int_eq(prctl(PR_SET_DUMPABLE, 0), 0);
@@ -188,8 +175,7 @@ START_TEST(opens_up_read_only_trees)
 }
 END_TEST
 
-START_TEST(says_what_cannot_be_removed)
-{
+START_TEST(says_what_cannot_be_removed) {
     if (geteuid() != 0) {
         return;
     }
@@ -203,8 +189,7 @@ START_TEST(says_what_cannot_be_removed)
 }
 END_TEST
 
-START_TEST(removes_trees_deeper_than_any_path_with_few_descriptors)
-{
+START_TEST(removes_trees_deeper_than_any_path_with_few_descriptors) {
     struct rlimit limit = {.rlim_cur = 16, .rlim_max = 16};
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
     ck_assert_int_eq(mkdir("deep", 0755), 0);
@@ -224,8 +209,7 @@ START_TEST(removes_trees_deeper_than_any_path_with_few_descriptors)
 }
 END_TEST
 
-START_TEST(removes_20000_files)
-{
+START_TEST(removes_20000_files) {
     ck_assert_int_eq(mkdir("top", 0755), 0);
     ck_assert_int_eq(mkdir("top/sub", 0755), 0);
     for (int i = 0; i < 20000; i++) {
@@ -239,8 +223,7 @@ START_TEST(removes_20000_files)
 }
 END_TEST
 
-START_TEST(gives_up_in_time_where_somebody_goes_on_writing)
-{
+START_TEST(gives_up_in_time_where_somebody_goes_on_writing) {
     ck_assert_int_eq(mkdir("top", 0777), 0);
     const pid_t writer = fork();
     if (writer == 0) {
@@ -260,8 +243,7 @@ START_TEST(gives_up_in_time_where_somebody_goes_on_writing)
 }
 END_TEST
 
-START_TEST(makes_random_names)
-{
+START_TEST(makes_random_names) {
     char a[FILES_RANDOM_NAME_SIZE];
     char b[FILES_RANDOM_NAME_SIZE];
     files_random_name(a);
@@ -272,8 +254,7 @@ START_TEST(makes_random_names)
 }
 END_TEST
 
-int main(void)
-{
+int main(void) {
     Suite *suite = suite_create("files");
     TCase *tcase = tcase_create("files");
     tcase_set_timeout(tcase, 300);

@@ -22,38 +22,34 @@ static struct http_client *client;
 static struct http_response response;
 static struct fake_clock fake;
 
-static void set_up(void)
-{
+static void set_up(void) {
     signal(SIGPIPE, SIG_IGN);
     fake_clock_init(&fake, 1700000000000);
-    const struct http_client_options options = {.allow_http = true, .no_proxy = true,
-                                                .clock = &fake.clock};
+    const struct http_client_options options = {
+        .allow_http = true, .no_proxy = true, .clock = &fake.clock};
     client = http_client_new(&options);
     http_response_init(&response, 1 << 20);
 }
 
-static void tear_down(void)
-{
+static void tear_down(void) {
     http_response_clean_up(&response);
     http_client_destroy(client);
 }
 
-static struct http_request get(void)
-{
+static struct http_request get(void) {
     return (struct http_request){.method = "GET", .url = server.url, .timeout_ms = 60000};
 }
 
-static bool request_has(size_t index, const char *text)
-{
+static bool request_has(size_t index, const char *text) {
     return strstr(buffer_text(&server.requests[index]), text) != NULL;
 }
 
-#define OK_ANSWER "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Name:  va lue \r\nx-name: 2\r\n\r\nhello"
+#define OK_ANSWER                                                                                  \
+    "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Name:  va lue \r\nx-name: 2\r\n\r\nhello"
 
 // --- Whole requests ----------------------------------------------------------------------------
 
-START_TEST(sends_a_request_and_reads_the_answer)
-{
+START_TEST(sends_a_request_and_reads_the_answer) {
     const struct scripted script[] = {{.answer = OK_ANSWER}, {.answer = OK_ANSWER}};
     START(script);
     const struct http_header headers[] = {{SLICE("X-A"), SLICE("b c")}, {SLICE("X-E"), SLICE("")}};
@@ -83,8 +79,7 @@ START_TEST(sends_a_request_and_reads_the_answer)
 }
 END_TEST
 
-START_TEST(sends_an_empty_body_where_the_method_has_one)
-{
+START_TEST(sends_an_empty_body_where_the_method_has_one) {
     const struct scripted script[] = {{.answer = OK_ANSWER}, {.answer = OK_ANSWER}};
     START(script);
     struct http_request request = get();
@@ -99,10 +94,10 @@ START_TEST(sends_an_empty_body_where_the_method_has_one)
 }
 END_TEST
 
-START_TEST(takes_no_answer_over_the_limit)
-{
+START_TEST(takes_no_answer_over_the_limit) {
     const struct scripted script[] = {
-        {.answer = "HTTP/1.1 200 OK\r\nContent-Length: 2000000\r\n\r\n", .filler = 2000000,
+        {.answer = "HTTP/1.1 200 OK\r\nContent-Length: 2000000\r\n\r\n",
+         .filler = 2000000,
          .close = true}};
     START(script);
     const struct http_request request = get();
@@ -113,8 +108,7 @@ START_TEST(takes_no_answer_over_the_limit)
 }
 END_TEST
 
-START_TEST(names_what_went_wrong_without_the_query)
-{
+START_TEST(names_what_went_wrong_without_the_query) {
     const struct scripted script[] = {
         {.answer = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello", .close = true},
         {.answer = NULL, .close = true},
@@ -151,10 +145,9 @@ START_TEST(names_what_went_wrong_without_the_query)
 }
 END_TEST
 
-START_TEST(refuses_urls_and_headers_that_it_should_not_use)
-{
-    const char *const urls[] = {"ftp://127.0.0.1/", "file:///etc/passwd", "127.0.0.1", "", "http://",
-                                "http://a b/", "http://[::1/"};
+START_TEST(refuses_urls_and_headers_that_it_should_not_use) {
+    const char *const urls[] = {"ftp://127.0.0.1/", "file:///etc/passwd", "127.0.0.1",   "",
+                                "http://",          "http://a b/",        "http://[::1/"};
     for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
         struct http_request request = {.method = "GET", .url = urls[i]};
         ck_assert(!http_send(client, &request, NULL, &response, &err));
@@ -165,8 +158,10 @@ START_TEST(refuses_urls_and_headers_that_it_should_not_use)
     struct http_request request = {.method = "GET", .url = "http://127.0.0.1:1/"};
     ck_assert(!http_send(https_only, &request, NULL, &response, &err));
     ck_assert_str_eq(err.code, "url");
-    const struct http_header bad[] = {{SLICE("A"), SLICE("b\r\nC: d")}, {SLICE("A B"), SLICE("c")},
-                                      {SLICE(""), SLICE("c")}, {SLICE("A"), SLICE("\0")}};
+    const struct http_header bad[] = {{SLICE("A"), SLICE("b\r\nC: d")},
+                                      {SLICE("A B"), SLICE("c")},
+                                      {SLICE(""), SLICE("c")},
+                                      {SLICE("A"), SLICE("\0")}};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         request.headers = &bad[i];
         request.header_count = 1;
@@ -176,15 +171,13 @@ START_TEST(refuses_urls_and_headers_that_it_should_not_use)
 }
 END_TEST
 
-static void count_attempt(void *context, const struct http_attempt *attempt)
-{
+static void count_attempt(void *context, const struct http_attempt *attempt) {
     unsigned *count = context;
     (*count)++;
     ck_assert_uint_eq(attempt->number, *count);
 }
 
-START_TEST(sends_again_with_growing_pauses)
-{
+START_TEST(sends_again_with_growing_pauses) {
     const struct scripted script[] = {
         // Closed, as libcurl itself tries again on a kept connection that was closed under it.
         {.answer = "HTTP/1.1 503 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
@@ -195,8 +188,11 @@ START_TEST(sends_again_with_growing_pauses)
         {.answer = OK_ANSWER}};
     START(script);
     unsigned count = 0;
-    const struct http_retry retry = {.attempts = 9, .base_ms = 1000, .cap_ms = 3000,
-                                     .retry_after_cap_ms = 20000, .notify = count_attempt,
+    const struct http_retry retry = {.attempts = 9,
+                                     .base_ms = 1000,
+                                     .cap_ms = 3000,
+                                     .retry_after_cap_ms = 20000,
+                                     .notify = count_attempt,
                                      .context = &count};
     const struct http_request request = get();
     ck_assert_msg(http_send(client, &request, &retry, &response, &err), "%s", err.message);
@@ -208,18 +204,17 @@ START_TEST(sends_again_with_growing_pauses)
 }
 END_TEST
 
-START_TEST(gives_the_last_answer_when_attempts_or_time_are_over)
-{
-    const struct scripted script[] = {
-        {.answer = "HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n"},
-        {.answer = "HTTP/1.1 502 No\r\nContent-Length: 0\r\n\r\n"},
-        {.answer = "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n"},
-        {.answer = "HTTP/1.1 500 No\r\nContent-Length: 0\r\n"
-                   "Retry-After: Tue, 14 Nov 2023 22:15:00 GMT\r\n\r\n"}};
+START_TEST(gives_the_last_answer_when_attempts_or_time_are_over) {
+    const struct scripted script[] = {{.answer = "HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n"},
+                                      {.answer = "HTTP/1.1 502 No\r\nContent-Length: 0\r\n\r\n"},
+                                      {.answer = "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n"},
+                                      {.answer =
+                                           "HTTP/1.1 500 No\r\nContent-Length: 0\r\n"
+                                           "Retry-After: Tue, 14 Nov 2023 22:15:00 GMT\r\n\r\n"}};
     START(script);
     fake.random = UINT32_MAX;
-    const struct http_retry retry = {.attempts = 2, .base_ms = 1000, .cap_ms = 3000,
-                                     .retry_after_cap_ms = 1000000};
+    const struct http_retry retry = {
+        .attempts = 2, .base_ms = 1000, .cap_ms = 3000, .retry_after_cap_ms = 1000000};
     struct http_request request = get();
     ck_assert(http_send(client, &request, &retry, &response, &err));
     ck_assert_int_eq(response.status, 502);
@@ -238,8 +233,7 @@ START_TEST(gives_the_last_answer_when_attempts_or_time_are_over)
 }
 END_TEST
 
-START_TEST(is_canceled_by_a_descriptor)
-{
+START_TEST(is_canceled_by_a_descriptor) {
     const struct scripted script[] = {{.answer = NULL, .delay_ms = 3000, .close = true}};
     START(script);
     int fds[2];
@@ -255,8 +249,7 @@ START_TEST(is_canceled_by_a_descriptor)
 }
 END_TEST
 
-START_TEST(follows_redirects_only_where_told)
-{
+START_TEST(follows_redirects_only_where_told) {
     const struct scripted script[] = {
         {.answer = "HTTP/1.1 302 Go\r\nLocation: /other\r\nContent-Length: 0\r\n\r\n"},
         {.answer = "HTTP/1.1 302 Go\r\nLocation: /other\r\nContent-Length: 0\r\n\r\n"},
@@ -276,13 +269,12 @@ START_TEST(follows_redirects_only_where_told)
 }
 END_TEST
 
-START_TEST(takes_given_addresses_instead_of_a_look_up)
-{
+START_TEST(takes_given_addresses_instead_of_a_look_up) {
     const struct scripted script[] = {{.answer = OK_ANSWER}};
     START(script);
     const struct http_host hosts[] = {{"gitlab.test", "127.0.0.1"}};
-    const struct http_client_options options = {.allow_http = true, .no_proxy = true,
-                                                .hosts = hosts, .host_count = 1};
+    const struct http_client_options options = {
+        .allow_http = true, .no_proxy = true, .hosts = hosts, .host_count = 1};
     cleanup_http_client struct http_client *with_hosts = http_client_new(&options);
     cleanup_free char *url = xasprintf("http://gitlab.test:%d/x", server.port);
     const struct http_request request = {.method = "GET", .url = url};
@@ -294,8 +286,7 @@ END_TEST
 
 // --- Exchanges ---------------------------------------------------------------------------------
 
-static void send_all(struct http_exchange *exchange, size_t size)
-{
+static void send_all(struct http_exchange *exchange, size_t size) {
     static char block[100000];
     memset(block, 'y', sizeof(block));
     while (size > 0) {
@@ -306,8 +297,7 @@ static void send_all(struct http_exchange *exchange, size_t size)
     }
 }
 
-static size_t read_all(struct http_exchange *exchange, size_t step)
-{
+static size_t read_all(struct http_exchange *exchange, size_t step) {
     cleanup_free char *data = xmalloc(step);
     size_t total = 0;
     size_t got = 0;
@@ -326,8 +316,7 @@ static size_t read_all(struct http_exchange *exchange, size_t step)
 
 enum { MANY = 30 * 1000 * 1000 };
 
-START_TEST(streams_both_ways)
-{
+START_TEST(streams_both_ways) {
     const struct scripted script[] = {
         {.answer = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 201 Made\r\nContent-Length: 30000000\r\n"
                    "X-A: b\r\nX-C: d\r\n\r\n",
@@ -336,8 +325,7 @@ START_TEST(streams_both_ways)
                    "3\r\nxxx\r\n2\r\nxx\r\n0\r\n\r\n"},
         {.answer = "HTTP/1.1 204 No\r\n\r\n"}};
     START(script);
-    struct http_request request = {.method = "POST", .url = server.url,
-                                   .stall_timeout_ms = 60000};
+    struct http_request request = {.method = "POST", .url = server.url, .stall_timeout_ms = 60000};
     struct http_exchange *exchange = http_exchange_start(client, &request, MANY, &err);
     ck_assert_msg(exchange != NULL, "%s", err.message);
     send_all(exchange, MANY);
@@ -381,13 +369,12 @@ START_TEST(streams_both_ways)
 }
 END_TEST
 
-START_TEST(sees_an_answer_that_comes_before_the_whole_body)
-{
+START_TEST(sees_an_answer_that_comes_before_the_whole_body) {
     const struct scripted script[] = {
         {.answer = "HTTP/1.1 403 No\r\nContent-Length: 5\r\n\r\n", .filler = 5, .body_first = 10}};
     START(script);
-    const struct http_request request = {.method = "POST", .url = server.url,
-                                         .stall_timeout_ms = 60000};
+    const struct http_request request = {
+        .method = "POST", .url = server.url, .stall_timeout_ms = 60000};
     cleanup_http_exchange struct http_exchange *exchange =
         http_exchange_start(client, &request, HTTP_BODY_CHUNKED, &err);
     for (int i = 0; i < 10000 && !http_exchange_answered(exchange); i++) {
@@ -404,8 +391,7 @@ START_TEST(sees_an_answer_that_comes_before_the_whole_body)
 }
 END_TEST
 
-START_TEST(tells_a_cut_answer_from_a_whole_one)
-{
+START_TEST(tells_a_cut_answer_from_a_whole_one) {
     const struct scripted script[] = {
         {.answer = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n", .filler = 50, .close = true},
         {.answer = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nxxxxx\r\n",
@@ -445,10 +431,10 @@ START_TEST(tells_a_cut_answer_from_a_whole_one)
 }
 END_TEST
 
-START_TEST(can_be_left_in_the_middle)
-{
+START_TEST(can_be_left_in_the_middle) {
     const struct scripted script[] = {
-        {.answer = "HTTP/1.1 200 OK\r\nContent-Length: 30000000\r\n\r\n", .filler = MANY,
+        {.answer = "HTTP/1.1 200 OK\r\nContent-Length: 30000000\r\n\r\n",
+         .filler = MANY,
          .close = true},
         {.answer = OK_ANSWER}};
     START(script);
@@ -467,19 +453,18 @@ END_TEST
 // --- Downloads ---------------------------------------------------------------------------------
 
 static int64_t last_total;
-static void note_progress(void *context, int64_t received, int64_t total)
-{
+static void note_progress(void *context, int64_t received, int64_t total) {
     int64_t *last = context;
     ck_assert_int_ge(received, 0);
     *last = received;
     last_total = total;
 }
 
-START_TEST(goes_on_where_a_download_was_cut)
-{
+START_TEST(goes_on_where_a_download_was_cut) {
     const struct scripted script[] = {
         {.answer = "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\nETag: \"v1\"\r\n\r\n",
-         .filler = 60000, .close = true},
+         .filler = 60000,
+         .close = true},
         {.answer = "HTTP/1.1 503 No\r\nContent-Length: 3\r\n\r\nno!"},
         {.answer = "HTTP/1.1 206 Part\r\nContent-Range: bytes 60000-99999/100000\r\n"
                    "Content-Length: 40000\r\n\r\n",
@@ -506,8 +491,7 @@ START_TEST(goes_on_where_a_download_was_cut)
 }
 END_TEST
 
-START_TEST(begins_anew_where_the_file_has_changed)
-{
+START_TEST(begins_anew_where_the_file_has_changed) {
     const struct scripted script[] = {
         {.answer = "HTTP/1.1 416 No\r\nContent-Length: 0\r\n\r\n"},
         {.answer = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n", .filler = 10},
@@ -541,8 +525,7 @@ END_TEST
 // --- TLS ---------------------------------------------------------------------------------------
 
 /// A context with a fresh certificate for 127.0.0.1, which is also written to `path`.
-static SSL_CTX *make_tls(const char *path)
-{
+static SSL_CTX *make_tls(const char *path) {
     EVP_PKEY *key = EVP_EC_gen("P-256");
     X509 *certificate = X509_new();
     ck_assert_ptr_nonnull(key);
@@ -554,8 +537,7 @@ static SSL_CTX *make_tls(const char *path)
     X509_NAME *name = X509_get_subject_name(certificate);
     X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)"test", -1, -1, 0);
     X509_set_issuer_name(certificate, name);
-    X509_EXTENSION *names =
-        X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, "IP:127.0.0.1");
+    X509_EXTENSION *names = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, "IP:127.0.0.1");
     X509_add_ext(certificate, names, -1);
     X509_EXTENSION_free(names);
     ck_assert_int_gt(X509_sign(certificate, key, EVP_sha256()), 0);
@@ -571,8 +553,7 @@ static SSL_CTX *make_tls(const char *path)
 }
 
 /// Sends one request with that extra CA file (may be NULL).
-static bool try_tls(const char *extra_ca_file)
-{
+static bool try_tls(const char *extra_ca_file) {
     struct http_trust *trust = http_trust_new(extra_ca_file);
     const struct http_client_options options = {.trust = trust, .no_proxy = true};
     struct http_client *with_trust = http_client_new(&options);
@@ -583,8 +564,7 @@ static bool try_tls(const char *extra_ca_file)
     return sent;
 }
 
-START_TEST(trusts_the_systems_certificates_and_the_extra_ones)
-{
+START_TEST(trusts_the_systems_certificates_and_the_extra_ones) {
     char folder[] = "/tmp/test_http.XXXXXX";
     ck_assert_ptr_nonnull(mkdtemp(folder));
     cleanup_free char *theirs = xasprintf("%s/theirs.pem", folder);
@@ -620,8 +600,7 @@ END_TEST
 
 // --- URLs --------------------------------------------------------------------------------------
 
-START_TEST(knows_loopback)
-{
+START_TEST(knows_loopback) {
     ck_assert(http_url_is_loopback("http://127.0.0.1:80/x"));
     ck_assert(http_url_is_loopback("http://127.1.2.3"));
     ck_assert(http_url_is_loopback("https://LOCALHOST/"));
@@ -637,8 +616,7 @@ START_TEST(knows_loopback)
 }
 END_TEST
 
-START_TEST(shows_urls_without_what_is_secret)
-{
+START_TEST(shows_urls_without_what_is_secret) {
     static const char *const cases[][2] = {
         {"https://user:pass@host:1/a/b?token=x#y", "https://host:1/a/b"},
         {"https://host", "https://host"},
@@ -656,8 +634,7 @@ START_TEST(shows_urls_without_what_is_secret)
 }
 END_TEST
 
-int main(void)
-{
+int main(void) {
     Suite *suite = suite_create("http");
     TCase *tcase = tcase_create("http");
     tcase_set_timeout(tcase, 300);

@@ -15,8 +15,7 @@ static const char *output;
 static int64_t level;
 static char seen[100];
 
-static bool note(void *context, const char *value, struct error *failure)
-{
+static bool note(void *context, const char *value, struct error *failure) {
     char *text = context;
     if (strcmp(value, "bad") == 0) {
         return error_set(failure, "usage", "is bad");
@@ -28,11 +27,18 @@ static bool note(void *context, const char *value, struct error *failure)
 
 static const struct option_spec specs[] = {
     {.name = "output", .value = "FILE", .help = "Where it goes.", .text = &output},
-    {.name = "level", .value = "1-12", .help = "How hard to try, in more words than fit in what "
-                                               "is left of one line of the terminal.",
-     .integer = &level, .min = 1, .max = 12},
+    {.name = "level",
+     .value = "1-12",
+     .help = "How hard to try, in more words than fit in what "
+             "is left of one line of the terminal.",
+     .integer = &level,
+     .min = 1,
+     .max = 12},
     {.name = "json", .help = "As JSON.", .flag = &json},
-    {.name = "a-tag-with-a-long-name", .value = "KEY=VALUE", .help = "A tag.", .call = note,
+    {.name = "a-tag-with-a-long-name",
+     .value = "KEY=VALUE",
+     .help = "A tag.",
+     .call = note,
      .context = seen},
     {0},
 };
@@ -45,8 +51,7 @@ static const struct options options = {
     .footer = "See the README.",
 };
 
-static enum options_result parse(struct options_operands *operands, const char *const *arguments)
-{
+static enum options_result parse(struct options_operands *operands, const char *const *arguments) {
     static char *argv[20];
     int argc = 0;
     argv[argc++] = "pack";
@@ -61,8 +66,7 @@ static enum options_result parse(struct options_operands *operands, const char *
 }
 #define PARSE(operands, ...) parse(operands, (const char *const[]){__VA_ARGS__, NULL})
 
-START_TEST(reads_options_and_operands_in_any_order)
-{
+START_TEST(reads_options_and_operands_in_any_order) {
     cleanup_options_operands struct options_operands operands;
     ck_assert_int_eq(PARSE(&operands, "a", "--output", "x", "--json", "-", "--level=7", "b",
                            "--a-tag-with-a-long-name", "k=v", "--output=y=z",
@@ -83,8 +87,7 @@ START_TEST(reads_options_and_operands_in_any_order)
 }
 END_TEST
 
-START_TEST(says_what_is_wrong)
-{
+START_TEST(says_what_is_wrong) {
     static const char *const cases[][4] = {
         {"unknown option --outptu; did you mean --output?", "--outptu", "x", NULL},
         {"unknown option --hepl; did you mean --help?", "--hepl", NULL, NULL},
@@ -106,8 +109,7 @@ START_TEST(says_what_is_wrong)
 END_TEST
 
 /// What the call writes to stdout.
-static char *answer_to(const char *argument)
-{
+static char *answer_to(const char *argument) {
     fflush(stdout);
     char path[] = "/tmp/test_options.XXXXXX";
     cleanup_close int fd = mkstemp(path);
@@ -124,8 +126,7 @@ static char *answer_to(const char *argument)
     return slice_copy(buffer_slice(&text));
 }
 
-START_TEST(answers_help_and_version)
-{
+START_TEST(answers_help_and_version) {
     cleanup_free char *version = answer_to("--version");
     ck_assert_str_eq(version, "packer " RUNLET_VERSION "\n");
     cleanup_free char *help = answer_to("--help");
@@ -147,19 +148,18 @@ START_TEST(answers_help_and_version)
 }
 END_TEST
 
-START_TEST(finds_the_nearest_word)
-{
+START_TEST(finds_the_nearest_word) {
     const char *const commands[] = {"pack", "verify", "list", "sign", "fetch", NULL};
     ck_assert_str_eq(options_nearest("pakc", commands), "pack");
     ck_assert_str_eq(options_nearest("verfiy", commands), "verify");
     ck_assert_ptr_null(options_nearest("x", commands));
     ck_assert_ptr_null(options_nearest("", commands));
-    ck_assert_ptr_null(options_nearest("something-else-entirely-and-much-longer-than-that", commands));
+    ck_assert_ptr_null(
+        options_nearest("something-else-entirely-and-much-longer-than-that", commands));
 }
 END_TEST
 
-int main(void)
-{
+int main(void) {
     Suite *suite = suite_create("options");
     TCase *tcase = tcase_create("options");
     tcase_add_test(tcase, reads_options_and_operands_in_any_order);

@@ -17,8 +17,8 @@
 static struct error err;
 
 /// Runs a shell script with PATH and `environment`, and gives back what it wrote.
-static char *output_of(const char *script, struct environment *environment, struct process_exit *end)
-{
+static char *output_of(const char *script, struct environment *environment,
+                       struct process_exit *end) {
     environment_set_text(environment, "PATH", "/usr/bin:/bin");
     const char *const argv[] = {"sh", "-c", script, NULL};
     const struct process_options options = process_options(argv, environment);
@@ -29,8 +29,7 @@ static char *output_of(const char *script, struct environment *environment, stru
     return slice_copy(buffer_slice(&output));
 }
 
-static struct process *start(const char *script)
-{
+static struct process *start(const char *script) {
     struct environment environment = {0};
     environment_set_text(&environment, "PATH", "/usr/bin:/bin");
     const char *const argv[] = {"sh", "-c", script, NULL};
@@ -41,8 +40,7 @@ static struct process *start(const char *script)
     return process;
 }
 
-START_TEST(gives_the_environment_that_was_built_and_nothing_else)
-{
+START_TEST(gives_the_environment_that_was_built_and_nothing_else) {
     ck_assert_int_eq(setenv("SECRET_OF_OURS", "x", 1), 0);
     ck_assert_int_eq(setenv("RUNLET_TEST_A", "1", 1), 0);
     cleanup_environment struct environment environment = {0};
@@ -69,8 +67,7 @@ START_TEST(gives_the_environment_that_was_built_and_nothing_else)
 }
 END_TEST
 
-START_TEST(closes_all_other_descriptors)
-{
+START_TEST(closes_all_other_descriptors) {
     cleanup_close int leak = open("/etc/passwd", O_RDONLY);
     cleanup_close int high = fcntl(leak, F_DUPFD, 900);
     ck_assert_int_ge(high, 900);
@@ -81,8 +78,7 @@ START_TEST(closes_all_other_descriptors)
 }
 END_TEST
 
-START_TEST(resets_signals_and_the_mask)
-{
+START_TEST(resets_signals_and_the_mask) {
     ck_assert(signal(SIGPIPE, SIG_IGN) != SIG_ERR);
     ck_assert(signal(SIGTERM, SIG_IGN) != SIG_ERR);
     sigset_t mask;
@@ -95,8 +91,7 @@ START_TEST(resets_signals_and_the_mask)
 }
 END_TEST
 
-START_TEST(reports_a_program_that_cannot_be_started)
-{
+START_TEST(reports_a_program_that_cannot_be_started) {
     cleanup_environment struct environment environment = {0};
     const char *const missing[] = {"/nowhere/program", NULL};
     struct process_options options = process_options(missing, &environment);
@@ -123,8 +118,7 @@ START_TEST(reports_a_program_that_cannot_be_started)
 }
 END_TEST
 
-START_TEST(tells_status_and_signal)
-{
+START_TEST(tells_status_and_signal) {
     cleanup_environment struct environment environment = {0};
     struct process_exit end;
     free(output_of("exit 7", &environment, &end));
@@ -136,8 +130,7 @@ START_TEST(tells_status_and_signal)
 }
 END_TEST
 
-START_TEST(takes_the_descriptors_it_is_given)
-{
+START_TEST(takes_the_descriptors_it_is_given) {
     int in[2];
     int out[2];
     ck_assert_int_eq(pipe2(in, O_CLOEXEC), 0);
@@ -162,8 +155,7 @@ START_TEST(takes_the_descriptors_it_is_given)
 }
 END_TEST
 
-START_TEST(waits_with_a_limit_and_can_be_woken)
-{
+START_TEST(waits_with_a_limit_and_can_be_woken) {
     cleanup_process struct process *process = start("exec sleep 1000");
     struct process_exit end;
     ck_assert_int_eq(process_wait(process, 0, 0, &end), PROCESS_RUNNING);
@@ -181,8 +173,7 @@ START_TEST(waits_with_a_limit_and_can_be_woken)
 }
 END_TEST
 
-START_TEST(limits_time_and_output_of_a_run)
-{
+START_TEST(limits_time_and_output_of_a_run) {
     cleanup_environment struct environment environment = {0};
     environment_set_text(&environment, "PATH", "/usr/bin:/bin");
     const char *const slow[] = {"sh", "-c", "sleep 1000 & wait", NULL};
@@ -198,8 +189,7 @@ START_TEST(limits_time_and_output_of_a_run)
 }
 END_TEST
 
-START_TEST(keeps_the_end_of_a_process_that_was_reaped_with_the_orphans)
-{
+START_TEST(keeps_the_end_of_a_process_that_was_reaped_with_the_orphans) {
     cleanup_process struct process *process = start("exit 5");
     unsigned reaped = 0;
     while (reaped == 0) {
@@ -212,8 +202,7 @@ START_TEST(keeps_the_end_of_a_process_that_was_reaped_with_the_orphans)
 END_TEST
 
 /// Waits until a file has a content, as the sign that a script is where it should be.
-static void wait_for_file(const char *path)
-{
+static void wait_for_file(const char *path) {
     for (int i = 0; i < 6000; i++) {
         if (access(path, F_OK) == 0) {
             return;
@@ -223,8 +212,7 @@ static void wait_for_file(const char *path)
     ck_abort_msg("%s did not come", path);
 }
 
-static void kill_all_within(int64_t limit_ms)
-{
+static void kill_all_within(int64_t limit_ms) {
     const int64_t begin = clock_monotonic_ms(clock_system());
     ck_assert_msg(process_kill_descendants(limit_ms, &err), "%s", err.message);
     ck_assert_int_lt(clock_monotonic_ms(clock_system()) - begin, limit_ms + 5000);
@@ -233,8 +221,7 @@ static void kill_all_within(int64_t limit_ms)
     ck_assert_int_eq(errno, ECHILD);
 }
 
-START_TEST(kills_every_descendant_and_nobody_else)
-{
+START_TEST(kills_every_descendant_and_nobody_else) {
     // A bystander that is no descendant of the one that kills.
     const pid_t bystander = fork();
     if (bystander == 0) {
@@ -249,15 +236,14 @@ START_TEST(kills_every_descendant_and_nobody_else)
         cleanup_free char *flag = xasprintf("%s/flag", ready);
         // A tree, a daemon with a session of its own, one that ignores signals, a stopped one, one
         // with an odd name.
-        cleanup_free char *script = xasprintf(
-            "trap '' TERM HUP INT\n"
-            "cp /bin/sleep '%s/a) R 1 (b'\n"
-            "(setsid sh -c 'sleep 1000 & exec sleep 1000' &) \n"
-            "sleep 1000 & kill -STOP $!\n"
-            "'%s/a) R 1 (b' 1000 &\n"
-            "sh -c \"trap '' TERM; sh -c 'sleep 1000; :'; :\" &\n"
-            ": > %s\nwait",
-            ready, ready, flag);
+        cleanup_free char *script = xasprintf("trap '' TERM HUP INT\n"
+                                              "cp /bin/sleep '%s/a) R 1 (b'\n"
+                                              "(setsid sh -c 'sleep 1000 & exec sleep 1000' &) \n"
+                                              "sleep 1000 & kill -STOP $!\n"
+                                              "'%s/a) R 1 (b' 1000 &\n"
+                                              "sh -c \"trap '' TERM; sh -c 'sleep 1000; :'; :\" &\n"
+                                              ": > %s\nwait",
+                                              ready, ready, flag);
         cleanup_process struct process *process = start(script);
         wait_for_file(flag);
         ck_assert_uint_ge(process_count_descendants(), 5);
@@ -277,8 +263,7 @@ START_TEST(kills_every_descendant_and_nobody_else)
 }
 END_TEST
 
-static int count_lines(const char *path)
-{
+static int count_lines(const char *path) {
     cleanup_buffer struct buffer text = BUFFER_INIT(1 << 24);
     ck_assert(files_read(path, &text, &err));
     int lines = 0;
@@ -288,8 +273,7 @@ static int count_lines(const char *path)
     return lines;
 }
 
-START_TEST(catches_a_process_that_forks_and_ends_again_and_again)
-{
+START_TEST(catches_a_process_that_forks_and_ends_again_and_again) {
     ck_assert(process_become_subreaper(&err));
     char path[] = "/tmp/test_process.XXXXXX";
     cleanup_close int fd = mkstemp(path);
@@ -317,8 +301,7 @@ START_TEST(catches_a_process_that_forks_and_ends_again_and_again)
 }
 END_TEST
 
-START_TEST(ends_a_fork_bomb)
-{
+START_TEST(ends_a_fork_bomb) {
     ck_assert(process_become_subreaper(&err));
     int alive[2];
     ck_assert_int_eq(pipe(alive), 0);
@@ -343,8 +326,7 @@ START_TEST(ends_a_fork_bomb)
 }
 END_TEST
 
-static void *spawn_often(void *unused)
-{
+static void *spawn_often(void *unused) {
     (void)unused;
     for (int i = 0; i < 50; i++) {
         struct error failure;
@@ -363,8 +345,7 @@ static void *spawn_often(void *unused)
     return NULL;
 }
 
-START_TEST(works_from_several_threads)
-{
+START_TEST(works_from_several_threads) {
     pthread_t threads[4];
     for (size_t i = 0; i < 4; i++) {
         ck_assert_int_eq(pthread_create(&threads[i], NULL, spawn_often, NULL), 0);
@@ -377,8 +358,7 @@ START_TEST(works_from_several_threads)
 }
 END_TEST
 
-START_TEST(dies_with_its_parent_where_asked)
-{
+START_TEST(dies_with_its_parent_where_asked) {
     ck_assert(process_become_subreaper(&err));
     int fds[2];
     ck_assert_int_eq(pipe2(fds, 0), 0);
@@ -400,8 +380,7 @@ START_TEST(dies_with_its_parent_where_asked)
 }
 END_TEST
 
-int main(void)
-{
+int main(void) {
     Suite *suite = suite_create("process");
     TCase *tcase = tcase_create("process");
     tcase_set_timeout(tcase, 300);

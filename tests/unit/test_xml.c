@@ -7,16 +7,14 @@
 static struct error err;
 
 /// The text of element `a`, or the error's message.
-static const char *text_of_a(const char *document)
-{
+static const char *text_of_a(const char *document) {
     static struct buffer text = BUFFER_INIT(1000);
     buffer_reset(&text);
     return xml_element_text(slice_text(document), "a", &text, &err) ? buffer_text(&text)
                                                                     : err.message;
 }
 
-START_TEST(finds_the_first_element_of_that_name)
-{
+START_TEST(finds_the_first_element_of_that_name) {
     static const char *const cases[][2] = {
         {"<a>x</a>", "x"},
         {"<?xml version=\"1.0\"?>\n<r><b>1</b><a>x</a><a>y</a></r>", "x"},
@@ -37,8 +35,7 @@ START_TEST(finds_the_first_element_of_that_name)
 }
 END_TEST
 
-START_TEST(refuses_what_it_does_not_understand)
-{
+START_TEST(refuses_what_it_does_not_understand) {
     static const char *const cases[][2] = {
         {"", "a: no such element"},
         {"<b>a</b>", "a: no such element"},
@@ -67,16 +64,14 @@ START_TEST(refuses_what_it_does_not_understand)
 }
 END_TEST
 
-START_TEST(tells_whether_there_is_one)
-{
+START_TEST(tells_whether_there_is_one) {
     ck_assert(xml_has_element(SLICE("<r><a><b/></a></r>"), "a"));
     ck_assert(xml_has_element(SLICE("<r><a><b/></a></r>"), "b"));
     ck_assert(!xml_has_element(SLICE("<r><a><b/></a></r>"), "c"));
 }
 END_TEST
 
-int main(void)
-{
+int main(void) {
     Suite *suite = suite_create("xml");
     TCase *tcase = tcase_create("xml");
     tcase_add_test(tcase, finds_the_first_element_of_that_name);
