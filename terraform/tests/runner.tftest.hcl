@@ -5,6 +5,10 @@ mock_provider "aws" {
     defaults = { json = "{}" }
   }
 
+  mock_resource "aws_iam_role" {
+    defaults = { arn = "arn:aws:iam::123456789012:role/ci" }
+  }
+
   mock_resource "aws_cloudwatch_log_group" {
     defaults = { arn = "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/lambda/ci" }
   }
@@ -224,7 +228,12 @@ run "refuses_six_layers_in_all" {
   command = plan
 
   variables {
-    extra_layer_arns = [for i in range(4) : "arn:aws:lambda:eu-central-1:123456789012:layer:l${i}:1"]
+    extra_layer_arns = [
+      "arn:aws:lambda:eu-central-1:123456789012:layer:l0:1",
+      "arn:aws:lambda:eu-central-1:123456789012:layer:l1:1",
+      "arn:aws:lambda:eu-central-1:123456789012:layer:l2:1",
+      "arn:aws:lambda:eu-central-1:123456789012:layer:l3:1",
+    ]
   }
 
   expect_failures = [output.function_arn]

@@ -12,7 +12,7 @@ provider "aws" {
 }
 
 override_data {
-  target = data.aws_caller_identity.current[0]
+  target = data.aws_caller_identity.current
   values = { account_id = "123456789012" }
 }
 

@@ -127,11 +127,17 @@ run "counts_bytes_and_not_characters_of_the_environment" {
   }
 }
 
+run "texts" {
+  module {
+    source = "./tests/texts"
+  }
+}
+
 run "takes_an_environment_of_4096_bytes" {
   command = plan
 
   variables {
-    environment_variables = { LONG = format("%4085s", "x") }
+    environment_variables = { LONG = run.texts.fits }
   }
 
   assert {
@@ -144,7 +150,7 @@ run "refuses_an_environment_of_4097_bytes" {
   command = plan
 
   variables {
-    environment_variables = { LONG = format("%4086s", "x") }
+    environment_variables = { LONG = run.texts.too_long }
   }
 
   expect_failures = [aws_lambda_function.this[0]]
@@ -172,7 +178,14 @@ run "refuses_six_layers" {
   command = plan
 
   variables {
-    layer_arns = [for i in range(6) : "arn:aws:lambda:eu-central-1:123456789012:layer:l${i}:1"]
+    layer_arns = [
+      "arn:aws:lambda:eu-central-1:123456789012:layer:l0:1",
+      "arn:aws:lambda:eu-central-1:123456789012:layer:l1:1",
+      "arn:aws:lambda:eu-central-1:123456789012:layer:l2:1",
+      "arn:aws:lambda:eu-central-1:123456789012:layer:l3:1",
+      "arn:aws:lambda:eu-central-1:123456789012:layer:l4:1",
+      "arn:aws:lambda:eu-central-1:123456789012:layer:l5:1",
+    ]
   }
 
   expect_failures = [var.layer_arns]
