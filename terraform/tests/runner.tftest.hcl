@@ -9,6 +9,13 @@ mock_provider "aws" {
     defaults = { arn = "arn:aws:iam::123456789012:role/ci" }
   }
 
+  mock_resource "aws_lambda_layer_version" {
+    defaults = {
+      arn     = "arn:aws:lambda:eu-central-1:123456789012:layer:mock:1"
+      version = "1"
+    }
+  }
+
   mock_resource "aws_cloudwatch_log_group" {
     defaults = { arn = "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/lambda/ci" }
   }
