@@ -153,20 +153,31 @@ static bool is_blank(char byte) {
     return byte == ' ' || (byte >= '\t' && byte <= '\r');
 }
 
-/// Without blanks at the ends, and with one space for each run of them inside, folds included.
-static char *squeezed(struct slice value) {
-    char *copy = xmalloc(value.len + 1);
-    size_t length = 0;
-    for (size_t i = 0; i < value.len; i++) {
-        if (!is_blank(value.data[i])) {
-            copy[length++] = value.data[i];
-        } else if (length > 0 && copy[length - 1] != ' ') {
-            copy[length++] = ' ';
+/// Appends a line without blanks at the ends, and with one space for each run of them inside.
+static void append_squeezed(struct buffer *out, struct slice line) {
+    const size_t start = out->len;
+    bool blank = false;
+    for (size_t i = 0; i < line.len; i++) {
+        if (is_blank(line.data[i])) {
+            blank = out->len > start;
+            continue;
         }
+        buffer_append_text(out, blank ? " " : "");
+        buffer_append_byte(out, line.data[i]);
+        blank = false;
     }
-    length -= length > 0 && copy[length - 1] == ' ' ? 1U : 0U;
-    copy[length] = '\0';
-    return copy;
+}
+
+/// The lines of a folded value count as values of their own: AWS joins them with commas.
+static char *squeezed(struct slice value) {
+    cleanup_buffer struct buffer out = BUFFER_INIT_SENSITIVE(LARGEST_TEXT);
+    struct slice rest = value;
+    struct slice line;
+    for (bool first = true; slice_split(&rest, '\n', &line); first = false) {
+        buffer_append_text(&out, first ? "" : ",");
+        append_squeezed(&out, line);
+    }
+    return xstrdup(buffer_text(&out));
 }
 
 /// Headers that something between us and the service may add or change.
