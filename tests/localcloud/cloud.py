@@ -22,6 +22,7 @@ from localcloud.functions.asynchronous import AsynchronousInvoker
 from localcloud.functions.destinations import Destinations
 from localcloud.functions.store import FunctionStore
 from localcloud.gateway import Gateway
+from localcloud.gateway.event_invoke_config import EventInvokeConfigs
 from localcloud.gateway.kept_settings import KeptFunctionSettings
 from localcloud.gateway.lambda_invoke import LambdaInvoke
 from localcloud.gateway.sqs_attributes import QueueAttributes
@@ -112,6 +113,7 @@ class LocalCloud:
         self.queue = AsynchronousInvoker(self.functions, Destinations(self.aws))
         gateway.parts += [
             LambdaInvoke(self.functions, self.queue),
+            EventInvokeConfigs(),
             KeptFunctionSettings(),
             QueueAttributes(),
         ]
@@ -182,7 +184,7 @@ class LocalCloud:
         asynchronous: bool = False,
         qualifier: str | None = None,
     ) -> Invocation:
-        """Invokes by the Lambda API; an asynchronous one is returned when its first attempt ends."""
+        """Invokes by the Lambda API; asynchronously: returns when the first attempt has ended."""
         arguments = {"Qualifier": qualifier} if qualifier else {}
         answer = self.aws.client("lambda").invoke(
             FunctionName=name,

@@ -33,7 +33,7 @@ class QueuedEvent:
     payload: bytes
     client_context: str | None = None
     request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
-    queued_at: float = field(default_factory=time.monotonic)
+    queued_at: float = 0.0
     attempts: int = 0
 
 
@@ -43,6 +43,7 @@ class AsynchronousInvoker:
     def __init__(self, functions: FunctionService, destinations: Destinations) -> None:
         self.retry_delays = (1.0, 2.0)
         self.throttle_delay = 0.5
+        self._advanced = 0.0
         self._functions = functions
         self._destinations = destinations
         self._stopped = threading.Event()
@@ -50,6 +51,7 @@ class AsynchronousInvoker:
         self._threads: set[threading.Thread] = set()
 
     def accept(self, event: QueuedEvent) -> None:
+        event.queued_at = self._now()
         thread = threading.Thread(target=self._run, args=(event,), daemon=True)
         with self._lock:
             self._threads.add(thread)
@@ -59,11 +61,18 @@ class AsynchronousInvoker:
         """Forgets what waits for a retry; what runs ends with its environment."""
         self._stopped.set()
 
+    def advance(self, seconds: float) -> None:
+        """Makes all waiting events this much older."""
+        self._advanced += seconds
+
     @property
     def pending(self) -> int:
         """How many accepted events are not done with yet."""
         with self._lock:
             return len(self._threads)
+
+    def _now(self) -> float:
+        return time.monotonic() + self._advanced
 
     def _run(self, event: QueuedEvent) -> None:
         try:
@@ -80,7 +89,7 @@ class AsynchronousInvoker:
             settings = self._functions.store.asynchronous_settings(event.name, event.qualifier)
             retries = settings.get("MaximumRetryAttempts", MAXIMUM_RETRIES)
             maximum_age = settings.get("MaximumEventAgeInSeconds", MAXIMUM_AGE)
-            if time.monotonic() - event.queued_at > maximum_age:
+            if self._now() - event.queued_at > maximum_age:
                 self._give_up(event, settings, "EventAgeExceeded", None)
                 return
             try:

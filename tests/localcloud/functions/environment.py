@@ -129,7 +129,7 @@ class Environment:
         self._next_at: float | None = None
         self._result: Posted | None = None
         self._init_error: Posted | None = None
-        self._init_at = time.monotonic()
+        self._init_at = self._delivered_at = time.monotonic()
         self._pidfd: int | None = None
         self._answered = False
         self._over = False
@@ -205,7 +205,7 @@ class Environment:
                 self._start()
             self._result = None
             self._send(invocation, client_context)
-            if invocation.cold_start and not self._wait_for_init(INIT_LIMIT):
+            if invocation.cold_start and not self._wait_for_init(INIT_LIMIT, invocation):
                 self._log_line(
                     f"INIT_REPORT Init Duration: {INIT_LIMIT * 1000:.2f} ms"
                     "\tPhase: init\tStatus: timeout"
@@ -216,7 +216,8 @@ class Environment:
                     self._used_tmp = used
                 self._start()
                 self._send(invocation, client_context)
-                self._wait_for_init(self.settings.timeout, invocation)
+                if not self._wait_for_init(self.settings.timeout, invocation):
+                    self.kill("timeout")
             self._wait_for_end(invocation)
             self._finish(invocation)
         except BaseException:
@@ -250,21 +251,20 @@ class Environment:
         self._answered = False
         threading.Thread(target=post, daemon=True).start()
 
-    def _wait_for_init(self, limit: float, invocation: Invocation | None = None) -> bool:
-        """Waits for the runtime's first `next`, its init error or its end."""
+    def _wait_for_init(self, limit: float, invocation: Invocation) -> bool:
+        """Waits until init is over: the runtime and all extensions ask for events, so that the
+        first one is delivered, or one of them failed."""
         with self._changed:
             good = self._changed.wait_for(
                 lambda: (
-                    self._next_at is not None
+                    invocation.delivered_at is not None
                     or self._init_error is not None
                     or self._exit is not None
                 ),
                 timeout=limit,
             )
-        if self._next_at is not None and self.current is not None:
-            self.current.init_ms = max(0.0, (self._next_at - self._init_at) * 1000)
-        if not good and invocation is not None:
-            self.kill("timeout")
+            if invocation.delivered_at is not None:
+                invocation.init_ms = (self._delivered_at - self._init_at) * 1000
         return good
 
     def _wait_for_end(self, invocation: Invocation) -> None:
@@ -353,6 +353,7 @@ class Environment:
             now = time.time()
             if invocation is not None and invocation.delivered_at is None:
                 invocation.delivered_at = now
+                self._delivered_at = time.monotonic()
                 invocation.deadline_at = now + self.settings.timeout
             deadline = invocation.deadline_at if invocation else None
             self._changed.notify_all()
