@@ -124,6 +124,11 @@ variable "gitlab" {
   }
 
   validation {
+    condition     = alltrue([for port in flatten(regexall("^[^/]*//[^/]*:([0-9]+)(?:/|$)", var.gitlab.url)) : tonumber(port) >= 1 && tonumber(port) <= 65535])
+    error_message = "gitlab.url must have a port from 1 to 65535, or none."
+  }
+
+  validation {
     condition     = var.gitlab.tls_ca_file == null || can(regex("^/[^[:cntrl:]]+$", var.gitlab.tls_ca_file))
     error_message = "gitlab.tls_ca_file must be an absolute path inside the function, as in \"/opt/gitlab-ca.pem\" for a file at the root of a layer."
   }

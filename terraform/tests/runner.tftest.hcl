@@ -300,6 +300,16 @@ run "refuses_a_url_with_a_password" {
   expect_failures = [var.gitlab]
 }
 
+run "refuses_a_url_with_an_impossible_port" {
+  command = plan
+
+  variables {
+    gitlab = { url = "https://gitlab.example.com:65536/" }
+  }
+
+  expect_failures = [var.gitlab]
+}
+
 run "refuses_a_relative_ca_file" {
   command = plan
 
