@@ -25,7 +25,7 @@ LIBS := -lmicrohttpd -lcurl -lzip -ldeflate -lcjson -lssl -lcrypto -lz -lpthread
 ifneq ($(STATIC),)
   OUT := build/static/$(STATIC)
   CPPFLAGS += -isystem $(PREFIX)/include -DNDEBUG
-  CFLAGS += -O2 -g0 -fPIE -ffile-prefix-map=$(CURDIR)=/b
+  CFLAGS += -O2 -g0 -fPIE '-ffile-prefix-map=$(CURDIR)=/b'
   LDFLAGS += -static -pie -s -L$(PREFIX)/lib
 else
   ifneq ($(SANITIZE),)
