@@ -40,8 +40,11 @@ def ca_layer(cloud: LocalCloud, folder: Path) -> Path:
     shutil.copy(cloud.gitlab.ca.file, certificate)
     layer = folder / "gitlab-ca.zip"
     packer = REPO / "build" / "bin" / "layer-packer"
-    subprocess.run([packer, "pack", "--output", layer, certificate], check=True,
-                   capture_output=True)  # fmt: skip
+    answer = subprocess.run(
+        [packer, "pack", "--output", layer, certificate], capture_output=True, text=True
+    )
+    if answer.returncode != 0:
+        raise RuntimeError(f"layer-packer cannot pack {certificate}: {answer.stderr}")
     return layer
 
 
