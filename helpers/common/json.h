@@ -83,7 +83,8 @@ struct json_iterator {
 };
 bool json_each(const struct json *container, struct json_iterator *iterator);
 
-/// Appends the tree as JSON on one line. Fails (code "too_large") at the buffer's maximum.
+/// Appends the tree as JSON on one line. Numbers keep 15 significant digits. Fails (code
+/// "too_large") at the buffer's maximum.
 bool json_print(const cJSON *node, struct buffer *out, struct error *err);
 /// Appends `text` as a JSON string, quotes included: any bytes, invalid UTF-8 replaced by U+FFFD.
 bool json_append_string(struct buffer *out, struct slice text);
