@@ -284,6 +284,10 @@ bool broker_close_job(struct broker *broker, const char *line, const char *failu
         .until_ms = now + left / 3 * 2,
         .cancel_fd = broker->stop_fd,
     };
+    if (!finished) {
+        broker_begin_job(broker, &patience);
+        finished = broker_is_finished(broker);
+    }
     struct error line_error;
     if (!finished && line && !broker_add_line(broker, line, &patience, &line_error)) {
         log_warn("the trace does not say why the job ends", LOG_ERROR_FIELDS(&line_error));

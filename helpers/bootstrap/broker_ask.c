@@ -170,7 +170,7 @@ static enum step after_trouble(struct question *question, bool answered,
         return ASK_AGAIN;
     }
     int64_t limit = give_up_ms(broker, &unreachable_then);
-    if (unreachable_then && (hopeless || clock_now_ms(broker->clock) >= limit)) {
+    if (unreachable_then && (hopeless || clock_left_ms(broker->clock, limit) < 1000)) {
         struct error failure;
         pthread_mutex_lock(&broker->lock);
         failure = broker->failure;

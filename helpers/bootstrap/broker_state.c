@@ -73,16 +73,20 @@ static bool see_cancel(struct broker *broker, bool canceling) {
     return news;
 }
 
-/// What a call says that is refused because the job does not run any more. With the lock held.
-static void see_end(struct broker *broker, struct slice job_status) {
+/// What a call says that is refused because the job does not run any more: with the state that it
+/// has, or without one where it is gone or GitLab is old. With the lock held; true for news.
+static bool see_end(struct broker *broker, struct slice job_status) {
     if (slice_equal_text(job_status, "success")) {
         set_final_state(broker, "success", NULL, NULL);
     } else if (slice_equal_text(job_status, "failed")) {
         set_final_state(broker, "failed", NULL, NULL);
-    } else {
+    } else if (job_status.len == 0 || slice_equal_text(job_status, "canceled")) {
         (void)see_cancel(broker, false);
         set_final_state(broker, "canceled", NULL, NULL);
+    } else {
+        return false;
     }
+    return true;
 }
 
 void broker_learn(struct broker *broker, const struct http_response *response) {
@@ -100,11 +104,7 @@ void broker_learn(struct broker *broker, const struct http_response *response) {
         } else if (slice_equal_text(job_status, "canceled")) {
             news = see_cancel(broker, false);
         }
-        if (gone && !slice_equal_text(job_status, "canceling") &&
-            !slice_equal_text(job_status, "running")) {
-            see_end(broker, job_status);
-            news = true;
-        }
+        news |= gone && see_end(broker, job_status);
     }
     pthread_mutex_unlock(&broker->lock);
     if (news) {

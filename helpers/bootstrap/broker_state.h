@@ -109,6 +109,9 @@ void broker_update_begin(struct broker_request *request);
 enum MHD_Result broker_update_finish(struct broker_request *request);
 /// Asks GitLab, if nobody has for a while, whether the job is still wanted.
 void broker_touch(struct broker *broker);
+/// Confirms that the job was taken, where the runner did not come to it: GitLab may wait for that,
+/// and take nothing else. With the job's lock held.
+void broker_begin_job(struct broker *broker, const struct gitlab_patience *patience);
 /// Sets the job failed; with the job's lock held.
 bool broker_fail_job(struct broker *broker, const char *failure_reason,
                      const struct gitlab_patience *patience, struct error *err);

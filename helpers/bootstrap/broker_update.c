@@ -284,17 +284,20 @@ static bool try_to_fail(struct broker *broker, const char *failure_reason, bool 
     }
 }
 
-bool broker_fail_job(struct broker *broker, const char *failure_reason,
-                     const struct gitlab_patience *patience, struct error *err) {
+void broker_begin_job(struct broker *broker, const struct gitlab_patience *patience) {
     pthread_mutex_lock(&broker->lock);
     bool begun = broker->begun;
     pthread_mutex_unlock(&broker->lock);
     if (!begun) {
-        // GitLab may still wait for the runner's word that it has taken the job.
         struct dispatch dispatch = {0};
-        (void)send_own(broker, "running", NULL, false, patience, &dispatch, err);
+        struct error unused;
+        (void)send_own(broker, "running", NULL, false, patience, &dispatch, &unused);
         dispatch_clean_up(&dispatch);
     }
+}
+
+bool broker_fail_job(struct broker *broker, const char *failure_reason,
+                     const struct gitlab_patience *patience, struct error *err) {
     bool with_output = true;
     bool done = broker_is_finished(broker);
     while (!done && clock_left_ms(broker->clock, patience->until_ms) > 0) {

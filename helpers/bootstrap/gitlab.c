@@ -14,6 +14,7 @@ static const int64_t FIRST_PAUSE_MS = 250;
 static const int64_t LONGEST_PAUSE_MS = 5000;
 static const int64_t LONGEST_RETRY_AFTER_MS = 30000;
 static const int64_t CONNECT_TIMEOUT_MS = 10000;
+static const int64_t SHORTEST_ATTEMPT_MS = 100;
 
 struct gitlab {
     char *server_url;
@@ -153,8 +154,10 @@ bool gitlab_pause(struct gitlab *gitlab, struct gitlab_backoff *backoff,
         pause = asked < LONGEST_RETRY_AFTER_MS ? asked : LONGEST_RETRY_AFTER_MS;
     }
     int64_t left = clock_left_ms(gitlab->clock, patience->until_ms);
-    if (left <= 0) {
+    if (left < SHORTEST_ATTEMPT_MS) {
         return false;
     }
-    return clock_sleep_ms(gitlab->clock, pause < left ? pause : left, patience->cancel_fd);
+    // The last attempts come closer together, so that there is time for an answer.
+    int64_t longest = left / 4 * 3;
+    return clock_sleep_ms(gitlab->clock, pause < longest ? pause : longest, patience->cancel_fd);
 }

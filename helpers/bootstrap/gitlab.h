@@ -81,8 +81,8 @@ bool gitlab_is_transient(int status);
 struct gitlab_backoff {
     unsigned failures;
 };
-/// Counts a failure and waits, `response` being the answer, or NULL where there was none; until
-/// `until_ms` at most, for a last attempt. False, at once, where that has passed or `cancel_fd` is
-/// readable.
+/// Counts a failure and waits, `response` being the answer, or NULL where there was none; for less
+/// where an attempt could not be made before `until_ms` otherwise. False, at once, where there is
+/// no time for another one or `cancel_fd` is readable.
 bool gitlab_pause(struct gitlab *gitlab, struct gitlab_backoff *backoff,
                   const struct http_response *response, const struct gitlab_patience *patience);
