@@ -49,6 +49,15 @@ pip() {
     return "$status"
 }
 
+# musl_license FOLDER: every static executable holds the C library that zig brings.
+musl_license() {
+    local ziglang
+    ziglang=$(dirname "$("$toolchain/zig.sh")")
+    mkdir -p "$1/musl"
+    cp "$ziglang/lib/libc/musl/COPYRIGHT" "$1/musl/LICENSE"
+    printf 'musl as zig %s brings it\n' "$ZIGLANG_VERSION" >"$1/musl/VERSION"
+}
+
 # cached NAME HASH FUNCTION: prints the folder of this build; where it is not there yet, FUNCTION is
 # called with the absolute path of an empty folder to fill. Two callers never build the same twice.
 cached() {

@@ -57,9 +57,10 @@ pack_bootstrap() {
     cp "build/static/$arch/bin/bootstrap" "$content/bootstrap"
     cp LICENSE "$content/licenses/runlet/LICENSE"
     printf 'Runlet %s\n' "$version" >"$content/licenses/runlet/VERSION"
-    for library in "$prefix"/licenses/*; do
-        cp -R "$library" "$content/licenses/"
+    for library in cjson curl libmicrohttpd openssl zlib; do
+        cp -R "$prefix/licenses/$library" "$content/licenses/"
     done
+    musl_license "$content/licenses"
     pack "$arch" bootstrap "$version" "$content"
 }
 

@@ -7,6 +7,7 @@
 set -euo pipefail
 . "$(dirname "$0")/../../helpers/toolchain/common.sh"
 arch=$1
+# shellcheck source=../../helpers/toolchain/static-env.sh
 . "$toolchain/static-env.sh"
 libs=$("$toolchain/static-libs.sh" "$arch")
 
@@ -33,7 +34,7 @@ build_git() {
         HAVE_SYNC_FILE_RANGE= CSPRNG_METHOD=getrandom SHELL_PATH=/bin/sh PAGER_ENV= \
         CURL_CFLAGS="-I$libs/include" \
         CURL_LDFLAGS="-L$libs/lib -lcurl -lssl -lcrypto -lz -lpthread" \
-        LDFLAGS="-static-pie -s -L$libs/lib -Wl,-z,relro -Wl,-z,now -Wl,--gc-sections" \
+        LDFLAGS="-static -pie -s -L$libs/lib -Wl,-z,relro -Wl,-z,now -Wl,--gc-sections" \
         GIT_VERSION="${GIT_VERSIONS##*:}"
     make -C templates SHELL_PATH=/bin/sh
     mkdir -p "$folder/bin" "$folder/libexec/git-core" "$folder/share/git-core"
@@ -47,7 +48,9 @@ build_git() {
     local licenses=$folder/share/licenses
     mkdir -p "$licenses/git"
     cp COPYING "$licenses/git/LICENSE"
-    printf 'Debian source package git %s\n' "${GIT_VERSIONS%%,*}" >"$licenses/git/VERSION"
+    cp LGPL-2.1 "$licenses/git/LICENSE.xdiff"
+    printf 'Debian source package git %s\n' "$(cat "$work/git/version")" >"$licenses/git/VERSION"
+    musl_license "$licenses"
     local library
     for library in curl openssl zlib; do
         cp -R "$libs/licenses/$library" "$licenses/"

@@ -25,6 +25,9 @@ build_runner() {
     "$go" build -o "$folder/bin/gitlab-runner" -ldflags "-s -w -buildid= \
         -X $package/common.VERSION=$version -X $package/common.REVISION=$revision \
         -X $package/common.BRANCH=source" "$package"
+    mkdir -p "$folder/share/licenses/go"
+    cp "$(dirname "$go")/../LICENSE" "$folder/share/licenses/go/LICENSE"
+    printf 'Go %s\n' "$GO_VERSION" >"$folder/share/licenses/go/VERSION"
     local module module_version module_folder
     # shellcheck disable=SC2016 # a Go template
     "$go" list -deps -f '{{with .Module}}{{.Path}} {{.Version}} {{.Dir}}{{end}}' "$package" |
@@ -32,7 +35,7 @@ build_runner() {
         mkdir -p "$folder/share/licenses/$module"
         printf '%s %s\n' "$module" "$module_version" >"$folder/share/licenses/$module/VERSION"
         find "$module_folder" -maxdepth 1 -type f \
-            \( -iname 'licen[cs]e*' -o -iname 'copying*' -o -iname 'notice*' \) \
+            ! -name '*.go' \( -iname 'licen[cs]e*' -o -iname 'copying*' -o -iname 'notice*' \) \
             -exec cp --no-preserve=mode {} "$folder/share/licenses/$module/" ';'
     done
 }

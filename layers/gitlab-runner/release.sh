@@ -14,7 +14,7 @@ releases=${RUNNER_RELEASES:-https://gitlab-runner-downloads.s3.amazonaws.com}
 [[ $version =~ ^[0-9]+\.[0-9]+\.[0-9]+$ ]] ||
     die "RUNNER_VERSION=$version: expected a release of gitlab-runner such as 18.5.0"
 recipe=$here/layer.json
-source_url=$releases/v{version}/binaries/gitlab-runner-linux-{goarch}
+source_url=$releases'/v{version}/binaries/gitlab-runner-linux-{goarch}'
 if [ "$(jq -r .version "$recipe")" = "$version" ] &&
     [ "$(jq -r '.files[] | select(.path == "bin/gitlab-runner").source.url' "$recipe")" = \
         "$source_url" ]; then
