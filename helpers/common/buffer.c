@@ -45,7 +45,7 @@ static void grow(struct buffer *buffer, size_t needed) {
     } else {
         // realloc would leave the old bytes behind.
         char *data = xmalloc(capacity);
-        if (buffer->len > 0) {
+        if (buffer->data != NULL) {
             memcpy(data, buffer->data, buffer->len);
         }
         release(buffer, buffer->data);

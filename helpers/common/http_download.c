@@ -14,7 +14,8 @@ struct state {
     int64_t offset;
     /// Of the first answer, to see that it is still the same file; empty where there was none.
     struct buffer etag;
-    struct http_transfer *transfer;
+    /// The attempt under way.
+    struct http_transfer transfer;
     /// The answer's head was looked at, and whether its body is what we want.
     bool decided;
     bool wanted;
@@ -37,15 +38,15 @@ static bool parse_content_range(struct slice value, int64_t *start, int64_t *tot
 
 /// Looks at the head of the answer before its first byte is taken.
 static void decide(struct state *state) {
-    const struct slice head = buffer_slice(&state->transfer->head);
+    const struct slice head = buffer_slice(&state->transfer.head);
     struct slice value;
     int64_t start = 0;
     state->decided = true;
     state->total = -1;
-    if (state->transfer->status == 206) {
+    if (state->transfer.status == 206) {
         state->wanted = http_head_find(head, "Content-Range", &value) &&
                         parse_content_range(value, &start, &state->total) && start == state->offset;
-    } else if (state->transfer->status == 200) {
+    } else if (state->transfer.status == 200) {
         // All of it again: the server knows no ranges, or the file has changed.
         state->wanted = true;
         state->offset = 0;
@@ -63,7 +64,7 @@ static void decide(struct state *state) {
 
 static bool write_at(struct state *state, struct slice bytes) {
     const struct http_download *download = state->download;
-    struct error *failure = &state->transfer->failure;
+    struct error *failure = &state->transfer.failure;
     if (download->max_size > 0 && state->offset + (int64_t)bytes.len > download->max_size) {
         return error_set(failure, "too_large", "the file is larger than %lld bytes",
                          (long long)download->max_size);
@@ -102,7 +103,8 @@ static bool never(const void *context) {
     return false;
 }
 
-/// One attempt, from `offset` on. `*status` is 0 where there was no answer.
+/// One attempt, from `offset` on. `*status` is 0 where there was no answer. The transfer is
+/// released by the caller.
 static bool attempt(struct state *state, struct http_client *client,
                     const struct http_request *request, struct buffer *head, int *status,
                     struct error *err) {
@@ -122,29 +124,28 @@ static bool attempt(struct state *state, struct http_client *client,
     with_range.headers = headers;
     with_range.header_count = count;
 
-    __attribute__((cleanup(http_transfer_clean_up))) struct http_transfer transfer;
-    if (!http_transfer_init(&transfer, client, &with_range, err)) {
+    struct http_transfer *transfer = &state->transfer;
+    if (!http_transfer_init(transfer, client, &with_range, err)) {
         return false;
     }
-    state->transfer = &transfer;
     state->decided = false;
     state->wanted = false;
-    transfer.take_body = take;
-    transfer.context = state;
-    (void)curl_easy_setopt(transfer.easy, CURLOPT_CUSTOMREQUEST, request->method);
-    if (!http_transfer_start(&transfer, err) || !http_transfer_drive(&transfer, never, NULL, err) ||
-        !http_transfer_result(&transfer, err)) {
+    transfer->take_body = take;
+    transfer->context = state;
+    (void)curl_easy_setopt(transfer->easy, CURLOPT_CUSTOMREQUEST, request->method);
+    if (!http_transfer_start(transfer, err) || !http_transfer_drive(transfer, never, NULL, err) ||
+        !http_transfer_result(transfer, err)) {
         return false;
     }
     if (!state->decided) {
         decide(state); // There was no body.
     }
-    *status = transfer.status;
+    *status = transfer->status;
     buffer_reset(head);
-    buffer_append(head, buffer_slice(&transfer.head));
+    buffer_append(head, buffer_slice(&transfer->head));
     if (!state->wanted) {
-        return error_set(err, "status", "%s: the server answered %d", transfer.what,
-                         transfer.status);
+        return error_set(err, "status", "%s: the server answered %d", transfer->what,
+                         transfer->status);
     }
     return true;
 }
@@ -168,6 +169,7 @@ bool http_download(struct http_client *client, const struct http_request *reques
         int status = 0;
         bool canceled = false;
         done = attempt(&state, client, request, &head, &status, err);
+        http_transfer_clean_up(&state.transfer);
         if (done) {
             break;
         }

@@ -20,8 +20,8 @@ struct sigv4_request {
     struct slice path;
     /// As on the request line, without the "?".
     struct slice query;
-    /// What is sent and signed: Host must be among them. A name may be there several times; a folded
-    /// value has newlines in it.
+    /// What is sent and signed: Host must be among them. A name may be there several times; a
+    /// folded value has newlines in it.
     const struct http_header *headers;
     size_t header_count;
     struct slice body;
