@@ -15,7 +15,9 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-LEASH = ("setpriv", "--pdeathsig", "KILL", "--")  # before a command: it dies with its parent thread
+# Before a command: it gets the signal when the thread that started it is gone.
+LEASH = ("setpriv", "--pdeathsig", "KILL", "--")
+GENTLE_LEASH = ("setpriv", "--pdeathsig", "INT", "--")
 
 _requests: queue.Queue[tuple[Future[subprocess.Popen[bytes]], list[str], dict[str, Any]]]
 _requests = queue.Queue()
@@ -59,6 +61,31 @@ def end(process: subprocess.Popen[bytes], patience: float = 5.0) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+def run_gently(
+    command: Sequence[str | Path], *, keep_output: bool = True, **options: Any
+) -> subprocess.CompletedProcess[str]:
+    """Runs a command that ends its own children when it is interrupted, and only then.
+
+    Where we are told to stop meanwhile, it is interrupted and waited for.
+    """
+    pipe = subprocess.PIPE if keep_output else None
+    process = subprocess.Popen(
+        [*GENTLE_LEASH, *command], stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True,
+        **options,
+    )  # fmt: skip
+    try:
+        said, complained = process.communicate()
+    except BaseException:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.communicate(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        raise
+    return subprocess.CompletedProcess(command, process.returncode, said or "", complained or "")
 
 
 def free_port() -> int:

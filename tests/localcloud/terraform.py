@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from localcloud.children import LEASH
+from localcloud.children import run_gently
 
 REPO = Path(__file__).resolve().parents[2]
 TERRAFORM_HOST = "registry.terraform.io"
@@ -162,14 +162,11 @@ class Terraform:
         self, *arguments: str, check: bool = True, stream: bool = False
     ) -> subprocess.CompletedProcess[str]:
         """Runs it; what it says is kept, or goes on to our own output with `stream`."""
-        answer = subprocess.run(
-            [*LEASH, self.program, *arguments],
+        answer = run_gently(
+            [self.program, *arguments],
+            keep_output=not stream,
             cwd=self.folder,
             env=self._environ,
-            stdin=subprocess.DEVNULL,
-            stdout=None if stream else subprocess.PIPE,
-            stderr=subprocess.STDOUT if stream else subprocess.PIPE,
-            text=True,
         )
         if check and answer.returncode != 0:
             said = "" if stream else f"\n{answer.stdout}{answer.stderr}"

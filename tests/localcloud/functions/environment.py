@@ -109,6 +109,12 @@ class Environment:
         """The sandbox's /tmp as the host sees it, while it is alive."""
         return self.root / "tmp"
 
+    @property
+    def runtime_api(self) -> str:
+        """Where its runtime finds the Runtime API, as `host:port`."""
+        assert self._tap is not None, "it has not started yet"
+        return f"127.0.0.1:{self._tap.port}"
+
     def processes(self) -> list[int]:
         """The pids (the host's) of all processes in the sandbox but its init."""
         return ProcessTable().descendants(self.pid) if self.pid and self.alive else []
