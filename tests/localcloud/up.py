@@ -38,8 +38,7 @@ git push:
 
 and for each job that waits, one invocation:
 
-    aws lambda invoke --function-name {name} --qualifier live \\
-        --cli-binary-format raw-in-base64-out --payload '{{}}' /dev/stdout
+    aws lambda invoke --function-name {name} --qualifier live /dev/stdout
 
 The jobs and their traces, as the REST API has them:
 
@@ -65,16 +64,14 @@ def run_up() -> int:
         environment = folder / "environment.sh"
         _write_environment(environment, cloud, folder, program, runner.token)
         terminal.heading("The local cloud is up")
-        terminal.table(
-            [
-                ("what", "where"),
-                ("AWS endpoint", cloud.aws.endpoint_url),
-                ("region, account", f"{cloud.aws.region}, {cloud.aws.account_id}"),
-                ("GitLab", cloud.gitlab.url),
-                ("project", project.web_url),
-                ("runner token", runner.token),
-            ]
-        )
+        for what, where in (
+            ("AWS endpoint", cloud.aws.endpoint_url),
+            ("region, account", f"{cloud.aws.region}, {cloud.aws.account_id}"),
+            ("GitLab", cloud.gitlab.url),
+            ("project", project.web_url),
+            ("runner token", runner.token),
+        ):
+            terminal.line(f"  {what:16} {where}")
         terminal.line()
         terminal.line(
             GUIDE.format(
