@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A runner that does each step when a test says so, in the form of an old or of a present runner."""
+"""A runner that does each step when a test says so, as an old one or as a present one."""
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import threading
 import time
@@ -15,7 +16,8 @@ import requests
 
 from conftest import BUILD
 
-BROKER_HOST = BUILD / "tests" / "broker-host"
+# Another build of it, such as the one with sanitizers, may be named.
+BROKER_HOST = Path(os.environ.get("RUNLET_TEST_BROKER", BUILD / "tests" / "broker-host"))
 FEATURES = {"cancelable": True, "trace_checksum": True, "trace_size": True}
 
 

@@ -6,67 +6,17 @@ The broker runs in broker-host, the runner is played by the test, GitLab by the 
 
 from __future__ import annotations
 
+import json
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from integration.runner_client import BrokerHost, RunnerClient
-from localcloud.gitlab import CertificateAuthority, StandInGitLab
+from integration.broker_stage import ONE_JOB, StageMaker, make_stage
+
+__all__ = ["make_stage"]
 
 LINE = "Runlet: the function's time ran out."
-ONE_JOB = "job: {script: [echo hello]}"
-
-
-@dataclass
-class Stage:
-    """A GitLab with a waiting job, and a broker before it."""
-
-    gitlab: StandInGitLab
-    project: Any
-    runner: Any
-    pipeline: Any
-    broker: BrokerHost
-    token_file: Path
-
-    @property
-    def job(self) -> Any:
-        return self.pipeline.jobs[0]
-
-    def client(self, **more: Any) -> RunnerClient:
-        return RunnerClient(self.broker.url, self.broker.placeholder, **more)
-
-    def requests(self, method: str, path: str) -> list[Any]:
-        return [r for r in self.gitlab.requests if r.method == method and path in r.path]
-
-
-StageMaker = Callable[..., Stage]
-
-
-@pytest.fixture
-def make_stage(tmp_path: Path) -> Iterator[StageMaker]:
-    with ExitStack() as stack:
-
-        def make(ci: str | None = ONE_JOB, *, tls: bool = True, **options: Any) -> Stage:
-            ca = CertificateAuthority(tmp_path / "ca") if tls else None
-            gitlab = stack.enter_context(StandInGitLab(ca=ca, folder=tmp_path / "gitlab"))
-            runner = gitlab.create_runner(tags=[], run_untagged=True)
-            project = gitlab.create_project("group/project")
-            pipeline = project.commit({".gitlab-ci.yml": ci}) if ci else None
-            token_file = tmp_path / "token"
-            token_file.write_text(runner.token + "\n")
-            if ca:
-                options.setdefault("ca_file", ca.file)
-            broker = stack.enter_context(BrokerHost(gitlab.url, token_file, **options))
-            return Stage(gitlab, project, runner, pipeline, broker, token_file)
-
-        yield make
-
 
 # --- Job requests ------------------------------------------------------------------------------
 
@@ -181,7 +131,7 @@ def test_a_long_wait_is_held_by_gitlab(make_stage: StageMaker) -> None:
 def test_a_rotated_token_is_read_again(make_stage: StageMaker) -> None:
     stage = make_stage()
     stage.runner.reset_token()
-    stage.token_file.write_text('{"token": "%s", "other": 1}' % stage.runner.token)
+    stage.token_file.write_text(json.dumps({"token": stage.runner.token, "other": 1}))
 
     stage.client().take_job()
 
