@@ -5,6 +5,12 @@ set -euo pipefail
 . "$(dirname "$0")/common.sh"
 cd "$repo"
 
+# The peers are built with the pinned Go, and with the Rust of this machine.
+go=$("$toolchain/go.sh")
+PATH=$(dirname "$go"):$PATH
+export PATH GOTOOLCHAIN=local
+command -v cargo >/dev/null || die "the benchmarks compare with a program in Rust: install cargo"
+
 failed=()
 for benchmark in tests/bench/*.py; do
     [ -f "$benchmark" ] || continue

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The toolchain's scripts where something is missing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from conftest import REPO
+
+TOOLCHAIN = REPO / "helpers" / "toolchain"
+
+
+class Machine:
+    """This machine with some of its programs replaced."""
+
+    def __init__(self, folder: Path) -> None:
+        self.programs = folder / "programs"
+        self.programs.mkdir()
+        self.environ = {
+            **os.environ,
+            "PATH": f"{self.programs}:{os.environ['PATH']}",
+            "RUNLET_CACHE_DIR": str(folder / "cache"),
+        }
+
+    def has(self, name: str, script: str) -> None:
+        program = self.programs / name
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+
+    def run(self, script: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [TOOLCHAIN / script, *arguments],
+            env=self.environ,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path)
+
+
+def test_setup_says_nothing_where_all_is_there() -> None:
+    subprocess.run([TOOLCHAIN / "setup.sh"], check=True, capture_output=True)
+    result = subprocess.run(
+        [TOOLCHAIN / "setup.sh"], check=True, capture_output=True, text=True, timeout=30
+    )
+    assert (result.stdout, result.stderr) == ("", "")
+
+
+def test_setup_tells_an_ordinary_user_what_root_has_to_run(machine: Machine) -> None:
+    real = shutil.which("dpkg-query")
+    machine.has("dpkg-query", f'{real} "$@" | grep -v -e "^cmake " -e "^check "')
+    machine.has("id", "echo 1000")
+    machine.has("apt-get", "echo it was run >&2; exit 1")
+
+    result = machine.run("setup.sh")
+
+    assert result.returncode != 0
+    assert "apt-get install --yes --no-install-recommends check cmake\n" in result.stderr
+    assert "it was run" not in result.stderr
+
+
+def test_setup_installs_as_root_and_says_so(machine: Machine) -> None:
+    real = shutil.which("dpkg-query")
+    machine.has("dpkg-query", f'{real} "$@" | grep -v "^cmake "')
+    machine.has("id", "echo 0")
+    machine.has("apt-get", f'echo "$@" >>{machine.programs}/calls')
+
+    result = machine.run("setup.sh")
+
+    assert "installing Debian packages: cmake\n" in result.stderr
+    calls = (machine.programs / "calls").read_text().splitlines()
+    assert calls == ["update", "install --yes --no-install-recommends cmake"]
+
+
+def test_setup_shows_what_apt_said_when_it_fails(machine: Machine) -> None:
+    real = shutil.which("dpkg-query")
+    machine.has("dpkg-query", f'{real} "$@" | grep -v "^cmake "')
+    machine.has("id", "echo 0")
+    machine.has("apt-get", "echo the disk is full; exit 100")
+
+    result = machine.run("setup.sh")
+
+    assert result.returncode != 0
+    assert "the disk is full" in result.stderr
+    assert "apt-get could not install cmake" in result.stderr
+
+
+def test_takes_tofu_where_there_is_no_terraform(machine: Machine, tmp_path: Path) -> None:
+    for name in ("bash", "dirname", "nproc", "env", "cat"):
+        (machine.programs / name).symlink_to(str(shutil.which(name)))
+    machine.has("tofu", "exit 0")
+    machine.environ["PATH"] = str(machine.programs)
+    assert machine.run("terraform.sh").stdout == f"{machine.programs}/tofu\n"
+    machine.has("terraform", "exit 0")
+    assert machine.run("terraform.sh").stdout == f"{machine.programs}/terraform\n"
+
+
+def test_a_missing_source_names_all_that_was_tried(machine: Machine, tmp_path: Path) -> None:
+    machine.has(
+        "apt-get",
+        'case "$*" in\n'
+        "*indextargets*) echo Debian http://127.0.0.1:1/debian/ ;;\n"
+        "*source*) exit 100 ;;\n"
+        "esac",
+    )
+    machine.has("apt-cache", "echo Version: 8.14.1-2+deb13u99; echo Version: 7.88.1-10")
+
+    result = machine.run("source.sh", "curl", tmp_path / "curl")
+
+    assert result.returncode != 0
+    assert "curl" in result.stderr
+    for suite in ("trixie", "bookworm"):
+        assert f"http://127.0.0.1:1/debian/ {suite} main" in result.stderr
+    assert "8.14.1-2+deb13u99" in result.stderr, "a newer upload of the same upstream version"
+    assert "7.88.1-10" not in result.stderr, "another upstream version"
+
+
+def test_a_tarball_with_another_hash_is_refused(machine: Machine, tmp_path: Path) -> None:
+    machine.has(
+        "apt-get",
+        'case "$*" in\n'
+        "*indextargets*) echo Debian http://127.0.0.1:1/debian/ ;;\n"
+        "*source*) echo no curl >curl_8.14.1.orig.tar.gz ;;\n"
+        "esac",
+    )
+    machine.has("apt-cache", ":")
+
+    result = machine.run("source.sh", "curl", tmp_path / "curl")
+
+    assert result.returncode != 0
+    assert "SHA-256" in result.stderr
+    assert not (tmp_path / "curl" / "source").exists()
+
+
+def test_a_failed_build_leaves_nothing_in_the_cache(machine: Machine, tmp_path: Path) -> None:
+    script = tmp_path / "build.sh"
+    script.write_text(
+        f"set -euo pipefail\n. {TOOLCHAIN}/common.sh\n"
+        'build() { touch "$1/half"; false; touch "$1/whole"; }\n'
+        "cached thing 1234 build\n"
+    )
+    for _ in range(2):
+        result = subprocess.run(
+            ["bash", script], env=machine.environ, capture_output=True, text=True
+        )
+        assert result.returncode != 0
+        assert "building thing failed" in result.stderr
+        assert result.stdout == ""
+    cache = tmp_path / "cache" / "build"
+    assert [path.name for path in cache.iterdir() if path.is_dir()] == []
+
+
+def test_two_callers_build_once(machine: Machine, tmp_path: Path) -> None:
+    script = tmp_path / "build.sh"
+    script.write_text(
+        f"set -euo pipefail\n. {TOOLCHAIN}/common.sh\n"
+        f'build() {{ echo once >>{tmp_path}/builds; sleep 1; touch "$1/whole"; }}\n'
+        "cached thing 1234 build\n"
+    )
+    running = [
+        subprocess.Popen(
+            ["bash", script],
+            env=machine.environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    folders = {one.communicate(timeout=60)[0].strip() for one in running}
+    assert folders == {str(tmp_path / "cache" / "build" / "thing-1234")}
+    assert (tmp_path / "builds").read_text() == "once\n"
