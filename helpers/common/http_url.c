@@ -32,13 +32,21 @@ bool http_url_is_loopback(const char *url) {
     return loopback;
 }
 
+/// Others may have chosen it: nothing in it shall steer a terminal.
+static void append_printable(struct buffer *out, struct slice text) {
+    for (size_t i = 0; i < text.len; i++) {
+        const char byte = text.data[i];
+        buffer_append_byte(out, byte > 0x20 && byte < 0x7f ? byte : '?');
+    }
+}
+
 void http_url_append_plain(struct buffer *out, const char *url) {
     struct slice rest = slice_text(url);
     rest.len = slice_find(rest, '#');
     rest.len = slice_find(rest, '?');
     const size_t colon = slice_find(rest, ':');
     if (slice_starts_with(slice_skip(rest, colon), SLICE("://"))) {
-        buffer_append(out, slice_make(rest.data, colon + 3));
+        append_printable(out, slice_make(rest.data, colon + 3));
         rest = slice_skip(rest, colon + 3);
     }
     // User information ends at the last "@" of what comes before the path.
@@ -49,9 +57,5 @@ void http_url_append_plain(struct buffer *out, const char *url) {
             break;
         }
     }
-    // Others may have chosen it: nothing in it shall steer a terminal.
-    for (size_t i = 0; i < rest.len; i++) {
-        const char byte = rest.data[i];
-        buffer_append_byte(out, byte > 0x20 && byte < 0x7f ? byte : '?');
-    }
+    append_printable(out, rest);
 }

@@ -624,6 +624,7 @@ START_TEST(shows_urls_without_what_is_secret) {
         {"https://u:p@ss@host?x", "https://host"},
         {"https://host/\x1b[31m", "https://host/?[31m"},
         {"host/path?x", "host/path"},
+        {"a\x1b://b\xff", "a?://b?"},
         {"", ""},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
