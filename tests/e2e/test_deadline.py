@@ -5,37 +5,47 @@ from __future__ import annotations
 
 import pytest
 
-from e2e.conftest import StageMaker
+from e2e.stage import Stage, StageMaker, commands_of, last_line_of, output_of
 
-STUBBORN = "trap '' TERM; echo stubborn; for i in $(seq 1 1000); do sleep 1; done"
+LOOP = "for i in $(seq 1 1000); do sleep 1; done"
+SCRIPTS = {
+    "quiet": ["echo started", "sleep 600"],
+    "talking": ["echo started", "for i in $(seq 1 100000); do echo line $i; sleep 0.01; done"],
+    "ignores_sigterm": [f"trap '' TERM INT HUP; echo started; {LOOP}"],
+    "left_its_group": ["echo started", "(trap '' TERM; exec setsid sleep 600) & wait"],
+}
 
 
 @pytest.mark.parametrize("margin", [8, 15])
-@pytest.mark.parametrize(
-    "script", [["echo started", "sleep 600"], [STUBBORN], ["(trap '' TERM; setsid sleep 600) & wait"]]
-)
+@pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS.keys())
 def test_the_job_is_stopped_before_lambda_stops_us(
     make_stage: StageMaker, margin: int, script: list[str]
 ) -> None:
-    stage = make_stage(timeout=45, environment={"RUNLET_DEADLINE_MARGIN": str(margin)})
+    timeout = margin + 14
+    stage = make_stage(timeout=timeout, environment={"RUNLET_DEADLINE_MARGIN": str(margin)})
 
     job, invocation = stage.run(*script)
 
     assert not invocation.function_error, invocation.response
     assert invocation.response["status"] == "deadline"
     assert invocation.response["job"]["state"] == "failed"
-    assert invocation.duration_ms < 45_000
+    assert invocation.duration_ms < timeout * 1000
     assert job.status == "failed"
-    last_line = job.trace.decode().rstrip().splitlines()[-1]
-    assert "time" in last_line and "maximum_timeout" in last_line, last_line
+    assert "started\n" in output_of(job)
+    last_line = last_line_of(job)
+    assert "time ran out" in last_line and "maximum_timeout" in last_line, last_line
+    assert output_of(job).count("maximum_timeout") == 1
     assert job.checksum_ok in (None, True)
-    (environment,) = stage.environments
-    assert environment.alive
-    commands = environment.commands()
-    assert [one for one in commands if "sleep" in one or "gitlab-runner" in one] == []
+    assert_nothing_is_left(stage)
 
     job, invocation = stage.run("echo next")
-    assert invocation.response["status"] == "job_succeeded"
+    assert invocation.response["status"] == "job_succeeded", output_of(job)
+
+
+def assert_nothing_is_left(stage: Stage) -> None:
+    (bootstrap,) = commands_of(stage.environment)
+    assert "bootstrap" in bootstrap
+    assert list(stage.environment.tmp.iterdir()) == []
 
 
 def test_with_too_little_time_no_job_is_taken(make_stage: StageMaker) -> None:
@@ -50,19 +60,21 @@ def test_with_too_little_time_no_job_is_taken(make_stage: StageMaker) -> None:
     assert job.status == "pending"
 
 
-def test_a_long_poll_ends_at_the_margin(make_stage: StageMaker) -> None:
+def test_a_held_job_request_ends_at_the_margin(make_stage: StageMaker) -> None:
+    """GitLab answers once, then holds the next request for longer than there is time."""
     stage = make_stage(
-        timeout=30,
+        timeout=25,
         environment={
             "RUNLET_DEADLINE_MARGIN": "10",
             "RUNLET_MIN_JOB_TIME": "5",
             "RUNLET_WAIT_TIMEOUT": "600",
         },
     )
+    stage.cloud.gitlab.faults.add(method="POST", path=r"/jobs/request$", status=204, times=1)
     stage.cloud.gitlab.faults.add(method="POST", path=r"/jobs/request$", delay=50.0, times=1)
 
     invocation = stage.invoke()
 
     assert not invocation.function_error, invocation.response
     assert invocation.response["status"] == "no_job"
-    assert invocation.duration_ms < 30_000
+    assert 14_000 < invocation.duration_ms < 25_000

@@ -3,48 +3,84 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from e2e.conftest import Stage
+from e2e.stage import Stage, StageMaker, commands_of, output_of
 
 MESSES = {
-    "read_only_trees": "mkdir -p /tmp/a/b/c; touch /tmp/a/b/c/f; chmod 000 /tmp/a/b/c; chmod 500 /tmp/a/b /tmp/a",
-    "links_out": "ln -s / /tmp/root; ln -s /var/task /tmp/task; ln -s /etc/passwd $HOME/passwd; ln -s /opt $TMPDIR/opt",
-    "fifos_and_sockets": "mkfifo /tmp/fifo $HOME/fifo; (nc -lU /tmp/socket >/dev/null 2>&1 &) ; true",
-    "odd_names": r"""touch $'/tmp/a\nb' $'/tmp/\001\377' '/tmp/-rf' '/tmp/ ' '/tmp/*'; mkdir $'/tmp/d\n'; touch $'/tmp/d\n/x'""",
+    "read_only_trees": (
+        "mkdir -p /tmp/a/b/c $HOME/x/y; touch /tmp/a/b/c/f $HOME/x/y/f; "
+        "chmod 000 /tmp/a/b/c; chmod 500 /tmp/a/b /tmp/a $HOME/x/y $HOME/x; chmod 000 $HOME"
+    ),
+    "links_out": (
+        "ln -s / /tmp/root; ln -s /var/task /tmp/task; ln -s /etc/passwd $HOME/passwd; "
+        "ln -s /opt $TMPDIR/opt; ln -s /tmp /tmp/loop; ln -s . /tmp/dot; ln -s /proc/1 /tmp/one"
+    ),
+    "fifos_and_sockets": (
+        "mkfifo /tmp/fifo $HOME/fifo; mkdir -m 700 /tmp/s; "
+        "(setsid git credential-cache--daemon /tmp/s/socket >/dev/null 2>&1 &); "
+        "(setsid cat /tmp/fifo >/dev/null 2>&1 &); "
+        "for i in $(seq 100); do test -S /tmp/s/socket && break; sleep 0.1; done; "
+        "test -S /tmp/s/socket"
+    ),
+    "odd_names": (
+        r"touch $'/tmp/a\nb' $'/tmp/\001\377' '/tmp/-rf' '/tmp/ ' '/tmp/*' $'/tmp/\e[2J'; "
+        r"mkdir $'/tmp/d\n' '/tmp/...'; touch $'/tmp/d\n/x' $'/tmp/.../\\'; "
+        "long=$(head -c 255 /dev/zero | tr '\\0' n); mkdir /tmp/$long; touch /tmp/$long/$long"
+    ),
     "many_files": "mkdir /tmp/many; cd /tmp/many; for i in $(seq 1 20000); do : > f$i; done",
-    "deep_tree": "cd /tmp; for i in $(seq 1 1200); do mkdir d; cd d; done",
+    "deep_tree": "cd /tmp; for i in $(seq 1 1200); do mkdir directory; cd directory; done",
     "daemons_that_write": (
         "for n in 1 2 3; do (setsid bash -c '(trap \"\" TERM HUP INT; "
-        "while :; do mkdir -p /tmp/w$RANDOM; echo x > /tmp/w$RANDOM.txt; done) &' &) ; done; sleep 1"
+        "while :; do mkdir -p /tmp/w$RANDOM; echo x > /tmp/w$RANDOM.txt; done) &' "
+        ">/dev/null 2>&1 &) ; done; sleep 1"
     ),
     "forks_all_the_time": (
         "(setsid bash -c 'f() { (sleep 0.01; f) & }; f; f; wait' >/dev/null 2>&1 &) ; sleep 0.5"
     ),
+    "holds_the_output": "(setsid sleep 1000 &)",
+    "stopped_processes": "(setsid bash -c 'kill -STOP $$' &) ; sleep 0.2",
 }
 
 
 @pytest.mark.parametrize("mess", MESSES.values(), ids=MESSES.keys())
 def test_the_next_job_sees_nothing_of_the_last(stage: Stage, mess: str) -> None:
     dirty_job, dirty = stage.run(mess, "echo made a mess")
-    assert b"made a mess" in dirty_job.trace.replace(b'"echo made', b""), dirty_job.trace.decode()
-    (environment,) = [one for one in stage.environments if one.alive]
-    assert [one for one in environment.commands() if "bash" in one or "sleep" in one] == []
-    assert list(environment.tmp.iterdir()) == []
+
+    assert dirty.response["status"] == "job_succeeded", output_of(dirty_job)
+    assert "made a mess\n" in output_of(dirty_job)
+    (bootstrap,) = commands_of(stage.environment)
+    assert "bootstrap" in bootstrap
+    assert list(stage.environment.tmp.iterdir()) == []
 
     job, clean = stage.run(
-        "test \"$(ls -A /tmp)\" = runlet",
-        "test \"$(ls -A /tmp/runlet | wc -l)\" = 1",
-        "for p in /proc/[0-9]*; do echo \"PROCESS $(cat $p/comm 2>/dev/null)\"; done",
+        'test "$(ls -A /tmp)" = runlet',
+        'test "$(ls -A /tmp/runlet | wc -l)" = 1',
+        'for p in /proc/[0-9]*; do echo "PROCESS $(cat $p/comm 2>/dev/null)"; done',
         "test -s /etc/passwd && test -x /var/task/bootstrap && test -x /opt/bin/gitlab-runner",
+        'test -z "$(ls -A "$TMPDIR")"',
     )
 
-    assert clean.response["status"] == "job_succeeded", job.trace.decode()
+    assert clean.response["status"] == "job_succeeded", output_of(job)
     assert dirty.environment_id == clean.environment_id
-    assert b"PROCESS sleep" not in job.trace and b"PROCESS nc" not in job.trace
+    names = set(re.findall(r"^PROCESS (.*)$", output_of(job), re.M))
+    assert names <= {"sandbox-enter", "bootstrap", "gitlab-runner", "bash", ""}
 
 
-def test_a_fresh_environment_for_each_job_where_asked(make_stage) -> None:
+def test_a_full_disk_is_emptied(make_stage: StageMaker) -> None:
+    stage = make_stage(ephemeral_storage=512)
+
+    full_job, full = stage.run("dd if=/dev/zero of=/tmp/full bs=1M 2>&1 || echo it is full")
+    job, next_one = stage.run("dd if=/dev/zero of=/tmp/big bs=1M count=300", "echo there is room")
+
+    assert "it is full\n" in output_of(full_job), full.response
+    assert next_one.response["status"] == "job_succeeded", output_of(job)
+    assert full.environment_id == next_one.environment_id
+
+
+def test_a_fresh_environment_for_each_job_where_asked(make_stage: StageMaker) -> None:
     stage = make_stage(environment={"RUNLET_FRESH_ENVIRONMENT": "true"})
 
     _, first = stage.run("echo one")

@@ -1,47 +1,70 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The job kills what runs it."""
+"""The job kills what runs it, or there is nothing to run it."""
 
 from __future__ import annotations
 
 import pytest
 
-from e2e.conftest import Stage, StageMaker
+from e2e.stage import Stage, StageMaker, commands_of, last_line_of, output_of, wait_until
 
 KILL_RUNNER = "kill -KILL $(pidof gitlab-runner)"
+LINES = "for i in $(seq 1 3000); do echo line-$i-of-the-trace; done"
 
 
 def test_a_killed_runner_is_told_to_gitlab(stage: Stage) -> None:
-    job, invocation = stage.run("echo all of this was sent", "sleep 5", KILL_RUNNER, "sleep 100")
+    job = stage.add_job(LINES, 'while ! test -e "$HOME/go"; do sleep 0.2; done', KILL_RUNNER,
+                        "(setsid sleep 100 &); sleep 100")  # fmt: skip
+    invoking = stage.start()
+    wait_until(lambda: b"line-3000-of-the-trace" in job.trace, 60, "all lines in GitLab")
+    (home,) = stage.environment.tmp.glob("runlet/*/home")
+
+    (home / "go").touch()
+    invocation = invoking.result(limit=60)
 
     assert not invocation.function_error, invocation.response
     assert invocation.response["status"] == "job_failed"
+    assert invocation.response["job"]["state"] == "failed"
     assert invocation.response["job"]["failure_reason"] == "runner_system_failure"
+    assert invocation.response["job"]["exit_code"] is None
     assert job.status == "failed"
     assert job.failure_reason == "runner_system_failure"
-    assert b"all of this was sent" in job.trace
-    last_line = job.trace.decode().rstrip().splitlines()[-1]
-    assert "gitlab-runner" in last_line and "SIGKILL" in last_line
+    for i in (1, 1500, 3000):
+        assert output_of(job).count(f"line-{i}-of-the-trace\n") == 1
+    assert "gitlab-runner" in last_line_of(job) and "SIGKILL" in last_line_of(job)
     assert job.checksum_ok is True
-    assert invocation.duration_ms < 60_000
-    (environment,) = stage.environments
-    assert [one for one in environment.commands() if "sleep" in one] == []
+    assert job.final_updates[-1]["output"]["bytesize"] == len(job.trace)
+    assert len(commands_of(stage.environment)) == 1
+    assert list(stage.environment.tmp.iterdir()) == []
+
+
+def test_a_killed_runner_ends_the_invocation_within_30_s(stage: Stage) -> None:
+    job = stage.add_job("echo started", "sleep 4", KILL_RUNNER, "sleep 100")
+
+    invocation = stage.invoke()
+
+    assert job.status == "failed"
+    ended = job.timestamps["finished"] - job.timestamps["running"]
+    assert ended < 4 + 30
+    assert invocation.duration_ms < 40_000
 
 
 @pytest.mark.parametrize("signal", ["KILL", "STOP"])
 def test_a_killed_bootstrap_costs_only_its_environment(
     make_stage: StageMaker, signal: str
 ) -> None:
-    stage = make_stage(timeout=40)
+    stage = make_stage(timeout=25, environment={"RUNLET_DEADLINE_MARGIN": "8"})
     job, invocation = stage.run(
         "echo left > /tmp/left", f"kill -{signal} $(pidof bootstrap)", "sleep 300"
     )
 
     assert invocation.function_error
+    expected = {"KILL": "Runtime.ExitError", "STOP": "Sandbox.Timedout"}[signal]
+    assert invocation.response["errorType"] == expected
     assert job.status == "running"  # GitLab's own timeout ends it: the README says so
     assert not any(one.alive for one in stage.environments)
 
     next_job, next_invocation = stage.run('test "$(ls -A /tmp)" = runlet', "echo clean")
-    assert next_invocation.response["status"] == "job_succeeded", next_job.trace.decode()
+    assert next_invocation.response["status"] == "job_succeeded", output_of(next_job)
     assert next_invocation.environment_id != invocation.environment_id
 
     stage.cloud.gitlab.advance(7200)
@@ -50,24 +73,47 @@ def test_a_killed_bootstrap_costs_only_its_environment(
 
 def test_a_used_tmp_after_a_crash_is_emptied_at_init(make_stage: StageMaker) -> None:
     stage = make_stage(timeout=40)
-    stage.cloud.functions.keep_tmp_after_reset = True
+    stage.cloud.functions.keep_tmp_after_crash = True
     try:
         _, first = stage.run(
-            "mkdir -p /tmp/a/b; chmod 000 /tmp/a/b; echo s > /tmp/secret",
+            "mkdir -p /tmp/a/b; echo s > /tmp/secret; chmod 000 /tmp/a/b",
             "kill -KILL $(pidof bootstrap)",
         )
         job, second = stage.run('test "$(ls -A /tmp)" = runlet', "echo clean")
     finally:
-        stage.cloud.functions.keep_tmp_after_reset = False
+        stage.cloud.functions.keep_tmp_after_crash = False
 
     assert first.function_error
-    assert second.response["status"] == "job_succeeded", job.trace.decode()
+    assert second.response["status"] == "job_succeeded", output_of(job)
 
 
-def test_a_function_without_the_runner_layer(make_stage: StageMaker, cloud, ca_layer) -> None:
-    stage = make_stage(runner_layer=ca_layer)
+def test_memory_used_up_is_lambdas_end_of_the_environment(make_stage: StageMaker) -> None:
+    stage = make_stage(memory_size=256)
+
+    job, invocation = stage.run("echo started", "tail -c 2000000000 /dev/zero", "sleep 300")
+
+    assert invocation.function_error
+    assert job.status == "running"
+    next_job, next_invocation = stage.run("echo clean")
+    assert next_invocation.response["status"] == "job_succeeded", output_of(next_job)
+    assert next_invocation.environment_id != invocation.environment_id
+
+
+def test_a_function_without_the_runner_layer(make_stage: StageMaker) -> None:
+    stage = make_stage(with_runner=False)
 
     invocation = stage.invoke()
 
     assert invocation.function_error
     assert invocation.response["errorType"] == "Function.RunnerMissing"
+    assert "layer" in invocation.response["errorMessage"]
+
+
+def test_a_job_without_git_fails_and_says_so(make_stage: StageMaker) -> None:
+    stage = make_stage(with_git=False)
+
+    job, invocation = stage.run("echo never")
+
+    assert invocation.response["status"] == "job_failed"
+    assert job.status == "failed"
+    assert "git: command not found" in output_of(job)

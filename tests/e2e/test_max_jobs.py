@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from e2e.conftest import StageMaker
+from e2e.stage import StageMaker, output_of
 
 LEAVE = [
     'test "$(ls -A /tmp)" = runlet',
@@ -17,14 +17,16 @@ LEAVE = [
 
 def test_three_jobs_in_one_invocation(make_stage: StageMaker) -> None:
     stage = make_stage(timeout=240, environment={"RUNLET_MAX_JOBS": "3"})
-    jobs = {name: {"script": LEAVE} for name in ("one", "two", "three", "four")}
+    jobs: dict[str, dict] = {
+        name: {"script": LEAVE} for name in ("one", "two", "three", "four")
+    }
     jobs["two"] = {"script": [*LEAVE, "exit 1"], "allow_failure": True}
     pipeline = stage.commit(jobs)
 
     invocation = stage.invoke()
 
     result = invocation.response
-    traces = {job.name: job.trace.decode() for job in pipeline.jobs}
+    traces = {job.name: output_of(job) for job in pipeline.jobs}
     assert set(result) == {"status", "job", "jobs"}
     assert [one["name"] for one in result["jobs"]] == ["one", "two", "three"], traces
     assert [one["state"] for one in result["jobs"]] == ["success", "failed", "success"], traces

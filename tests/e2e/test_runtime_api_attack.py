@@ -4,56 +4,117 @@
 from __future__ import annotations
 
 import json
-import threading
+from typing import Any
 
-from e2e.conftest import StageMaker, wait_until
+from e2e.stage import Stage, StageMaker, output_of, wait_until
 
-API = "http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation"
-# The runner's environment does not name the Runtime API; the attacker finds it all the same.
-FIND_API = (
-    "for port in $(awk 'NR > 1 && $4 == \"0A\" {print $2}' /proc/net/tcp | cut -d: -f2); do "
-    "port=$((16#$port)); "
-    'id=$(wget -q -T 2 -S -O /tmp/event "http://127.0.0.1:$port/2018-06-01/runtime/invocation/next"'
-    " 2>&1 | tr -d '\\r' | awk 'tolower($1) == \"lambda-runtime-aws-request-id:\" {print $2}'); "
-    'if test -n "$id"; then AWS_LAMBDA_RUNTIME_API=127.0.0.1:$port; break; fi; done; '
-    "echo found request $id"
+# The job's tools against the Runtime API: bash alone. In Lambda its address is no secret; here
+# the test tells the job, because other sandboxes listen on the same loopback.
+TOOLS = r"""
+api() {  # api METHOD PATH [BODY]: prints the answer
+  exec 9<>"/dev/tcp/${RUNTIME_API%:*}/${RUNTIME_API#*:}"
+  printf '%s /2018-06-01/runtime/%s HTTP/1.1\r\nHost: runtime\r\nConnection: close\r\n' "$1" "$2" >&9
+  printf 'Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s' "${#3}" "$3" >&9
+  cat <&9
+  exec 9>&-
+}
+request_id() { tr -d '\r' | awk -F': ' 'tolower($1) == "lambda-runtime-aws-request-id" {print $2}'; }
+"""
+ASK = 'answer=$(api GET invocation/next); id=$(echo "$answer" | request_id); echo "request <$id>"'
+FORGED: dict[str, Any] = {"status": "job_succeeded", "job": None, "forged": True}
+ANSWER = (
+    f"api POST invocation/$id/response '{json.dumps(FORGED)}' | head -1 | sed 's/^/answered: /'"
 )
 
 
-def test_a_job_answers_in_our_place(make_stage: StageMaker) -> None:
-    stage = make_stage(timeout=60)
-    # A process that waits for the following event, out of the runner's process group.
-    steal = (
-        f"(setsid bash -c 'wget -q -O /tmp/stolen {API}/next; sleep 1000' &) ; "
-        f"wget -q -O- --post-data '{{\"status\":\"job_succeeded\"}}' {API}/$id/response; "
+def attack(stage: Stage, *script: str) -> Any:
+    """Makes a job of this script that finds a warm environment, where it knows its way."""
+    _, warm = stage.run("echo warm")
+    assert warm.response["status"] == "job_succeeded"
+    return stage.add_job(
+        TOOLS, ASK, *script, name="attack", variables={"RUNTIME_API": stage.environment.runtime_api}
     )
-    job = stage.add_job(FIND_API, "export AWS_LAMBDA_RUNTIME_API", steal, "sleep 5", name="attack")
+
+
+def victim_of(stage: Stage) -> Any:
+    """A job of another project that the same function serves."""
+    project = stage.cloud.gitlab.create_project(f"{stage.tag}/victim")
+    script = ['test "$(ls -A /tmp)" = runlet', "ps", "echo victim is fine"]
+    return stage.commit({"victim": {"script": script}}, project=project).job("victim")
+
+
+def assert_no_secret(stage: Stage, job: Any) -> None:
+    trace = job.trace.decode(errors="replace")
+    assert stage.runner.token not in trace
+    assert "ASIA" not in trace and "FQoGZXIvYXdz" not in trace
+
+
+def assert_fresh(stage: Stage, victim: Any, first_environment: str) -> None:
+    assert victim.status == "success", output_of(victim)
+    last = stage.cloud.functions.invocations(stage.function)[-1]
+    assert last.response["job"]["id"] == victim.id
+    assert last.environment_id != first_environment
+    assert "thief" not in output_of(victim)
+
+
+def test_a_job_answers_in_our_place_and_leaves_a_waiter(make_stage: StageMaker) -> None:
+    stage = make_stage(timeout=60)
+    waiter = "(setsid bash -c 'thief=1; api GET invocation/next > /tmp/stolen; sleep 1000' &)"
+    job = attack(stage, "export -f api", ANSWER, waiter, "sleep 1")
+    first_environment = stage.environment
 
     first = stage.invoke()
-    following = []
-    other = make_stage(timeout=60)  # the same function serves another project's job
-    victim = other.project.commit(
-        {
-            ".gitlab-ci.yml": json.dumps(
-                {"victim": {"tags": [stage.tag], "script": ["ls -A /tmp", "echo victim is fine"]}}
-            )
-        },
-        ref="main",
-        message="Victim",
-    ).job("victim")
-    thread = threading.Thread(target=lambda: following.append(stage.invoke()), daemon=True)
-    thread.start()
-    thread.join(90)
-    assert not thread.is_alive()
 
-    assert b"found request" in job.trace
-    if victim.status == "pending":
-        # The event was taken by the attacker: nothing ran, nothing is lost, the sweep comes again.
-        stage.invoke()
-    wait_until(lambda: victim.status == "success", 60, "the other project's job")
-    last = stage.cloud.functions.invocations(stage.function)[-1]
-    assert last.environment_id != first.environment_id
-    assert b"stolen" not in victim.trace
-    assert stage.runner.token.encode() not in job.trace
-    dropped = [one for one in stage.environments if one.id == first.environment_id]
-    assert not any(one.alive for one in dropped)
+    assert first.environment_id == first_environment.id
+    assert first.response == FORGED  # what it cannot stop
+    wait_until(lambda: not first_environment.alive, 60, "the end of the environment")
+    assert f"request <{first.request_id}>\n" in output_of(job)
+    assert "answered: HTTP/1.1 202" in output_of(job)
+    assert "somebody else" in stage.logs
+
+    victim = victim_of(stage)
+    invocation = stage.invoke()
+
+    assert not invocation.function_error, invocation.response
+    assert_fresh(stage, victim, first.environment_id)
+    assert_no_secret(stage, job)
+
+
+def test_a_job_takes_the_following_event(make_stage: StageMaker) -> None:
+    stage = make_stage(timeout=60)
+    job = attack(stage, ANSWER, "api GET invocation/next | sed 's/^/stolen: /'", "echo attack over")
+    first_environment = stage.environment
+    first = stage.invoke()
+    assert first.response == FORGED
+    assert job.status == "running"
+    victim = victim_of(stage)
+
+    # The next event goes to the attacker, who waits for it in the warm environment.
+    second = stage.invoke({"number": 2})
+
+    assert second.environment_id == first.environment_id
+    assert second.function_error, second.response
+    wait_until(lambda: not first_environment.alive, 60, "the end of the environment")
+    assert 'stolen: {"number": 2}' in output_of(job)
+    assert_no_secret(stage, job)
+    # The job of the event that was taken is still there, for the next one.
+    assert victim.status == "pending"
+
+    third = stage.invoke()
+
+    assert not third.function_error, third.response
+    assert_fresh(stage, victim, first.environment_id)
+
+
+def test_a_job_that_only_asks_changes_nothing(make_stage: StageMaker) -> None:
+    stage = make_stage(timeout=60)
+    job = attack(stage, "echo done")
+
+    invocation = stage.invoke()
+
+    assert invocation.response["status"] == "job_succeeded"
+    assert invocation.response["job"]["id"] == job.id
+    assert f"request <{invocation.request_id}>\n" in output_of(job)
+    victim = victim_of(stage)
+    assert stage.invoke().response["status"] == "job_succeeded"
+    assert victim.status == "success"
