@@ -85,10 +85,16 @@ class SandboxedBootstrap:
         # A fixed place outside of /tmp for what tests and jobs tell each other.
         command += ["--tmpfs", "/mnt", "--bind", str(self.shared), "/mnt/shared"]
         command += ["--ro-bind", str(self.program), "/mnt/bootstrap"]
-        command += ["--unshare-pid", "--unshare-ipc", "--unshare-user"]
-        command += ["--uid", str(UID), "--gid", str(UID), "--die-with-parent", "--new-session"]
-        command += ["--chdir", "/", "--", "/mnt/bootstrap"]
-        return command
+        command += ["--unshare-pid", "--unshare-ipc", "--die-with-parent", "--new-session"]
+        command += ["--chdir", "/"]
+        # A user namespace would map root to the sandbox's user, who could then see what is root's.
+        if os.geteuid() == 0:
+            command += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--"]
+            command += ["/usr/bin/setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups"]
+            command += ["--no-new-privs"]
+        else:
+            command += ["--unshare-user", "--uid", str(UID), "--gid", str(UID), "--"]
+        return [*command, "/mnt/bootstrap"]
 
     def __enter__(self) -> SandboxedBootstrap:
         self.process = subprocess.Popen(

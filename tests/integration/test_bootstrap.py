@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 from integration.runtime_api import ApiInvocation, RuntimeApi
-from integration.sandboxed_bootstrap import PROGRAM, SandboxedBootstrap, wait_until
+from integration.sandboxed_bootstrap import PROGRAM, UID, SandboxedBootstrap, wait_until
 from localcloud.gitlab import StandInGitLab
 
 SCRIPTED_RUNNER = Path(__file__).resolve().parent / "scripted_runner.py"
@@ -131,6 +131,9 @@ def test_a_used_tmp_is_emptied_at_init(make_stage: StageMaker, tmp_path: Path) -
     left = tmp_path / "sandbox-tmp" / "left" / "behind"
     left.mkdir(parents=True)
     (left / "secret").write_text("x")
+    if os.geteuid() == 0:
+        for folder in (left, left.parent):
+            os.chown(folder, UID, UID)
     left.chmod(0)
 
     stage = make_stage()
