@@ -263,6 +263,38 @@ START_TEST(kills_every_descendant_and_nobody_else) {
 }
 END_TEST
 
+START_TEST(kills_as_the_bootstrap_does_it) {
+    // Not root, not dumpable: most of /proc is closed to it then.
+    const pid_t killer = fork();
+    if (killer == 0) {
+        if (geteuid() == 0) {
+            ck_assert_int_eq(setgid(65534), 0);
+            ck_assert_int_eq(setuid(65534), 0);
+        }
+        ck_assert(process_become_subreaper(&err));
+        ck_assert(process_hide_memory(&err));
+        int ready[2];
+        ck_assert_int_eq(pipe(ready), 0);
+        cleanup_environment struct environment environment = {0};
+        environment_set_text(&environment, "PATH", "/usr/bin:/bin");
+        const char *const argv[] = {
+            "sh", "-c", "(setsid sh -c 'sleep 1000 & echo; exec sleep 1000' &); wait", NULL};
+        struct process_options options = process_options(argv, &environment);
+        options.stdout_fd = ready[1];
+        cleanup_process struct process *process = process_spawn(&options, &err);
+        ck_assert_ptr_nonnull(process);
+        char byte;
+        ck_assert_int_eq(read(ready[0], &byte, 1), 1);
+        ck_assert_uint_ge(process_count_descendants(), 2);
+        kill_all_within(30000);
+        _exit(0);
+    }
+    int status = 0;
+    ck_assert_int_eq(waitpid(killer, &status, 0), killer);
+    ck_assert_int_eq(status, 0);
+}
+END_TEST
+
 static int count_lines(const char *path) {
     cleanup_buffer struct buffer text = BUFFER_INIT(1 << 24);
     ck_assert(files_read(path, &text, &err));
@@ -394,6 +426,7 @@ int main(void) {
     tcase_add_test(tcase, limits_time_and_output_of_a_run);
     tcase_add_test(tcase, keeps_the_end_of_a_process_that_was_reaped_with_the_orphans);
     tcase_add_test(tcase, kills_every_descendant_and_nobody_else);
+    tcase_add_test(tcase, kills_as_the_bootstrap_does_it);
     tcase_add_test(tcase, catches_a_process_that_forks_and_ends_again_and_again);
     tcase_add_test(tcase, ends_a_fork_bomb);
     tcase_add_test(tcase, works_from_several_threads);
