@@ -3,16 +3,16 @@
 ///
 /// With D as Lambda's deadline and M as RUNLET_DEADLINE_MARGIN (8 s at least):
 ///
-/// | from        | what happens                                                                   |
-/// | ----------- | ------------------------------------------------------------------------------ |
-/// | D - M       | no more job requests; the broker holds the runner's final update back; SIGTERM |
-/// |             | to the runner, which aborts the job and reports                                |
-/// | D - 5.5 s   | SIGKILL to every process that is left (sooner where M is over 35.5 s)          |
-/// | D - 4.5 s   | at the latest all are gone; the broker ends the trace and the job in GitLab    |
-/// | D - 3 s     | at the latest it gives up, and its threads end, which takes 1 s at most | | D -
-/// 2 s     | at the latest /tmp is emptied                                                  | | D -
-/// 0.5 s   | at the latest that gives up (then the environment ends); the answer is posted  | | D
-/// | Lambda kills us                                                                |
+/// | from      | what happens                                                                |
+/// | --------- | --------------------------------------------------------------------------- |
+/// | D - M     | no more job requests; the broker holds the runner's final update back;      |
+/// |           | SIGTERM to the runner, which aborts the job and reports                     |
+/// | D - 5.5 s | SIGKILL to every process that is left (sooner where M is over 35.5 s)       |
+/// | D - 4.5 s | at the latest all are gone; the broker ends the trace and the job in GitLab |
+/// | D - 3 s   | at the latest it gives up, and its threads end, which takes 1 s at most     |
+/// | D - 2 s   | at the latest /tmp is emptied                                               |
+/// | D - 0.5 s | at the latest that gives up (then the environment ends); we answer          |
+/// | D         | Lambda kills us                                                             |
 ///
 /// Each step begins as soon as the one before it is done: normally all of it takes some 100 ms.
 #pragma once
