@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import random
 import signal
 import socket
 import subprocess
@@ -24,6 +25,7 @@ _requests = queue.Queue()
 _lock = threading.Lock()
 _spawner: threading.Thread | None = None
 _given_ports: set[int] = set()
+_PORTS = range(10000, 32000)
 
 
 def _spawn_for_ever() -> None:
@@ -89,15 +91,20 @@ def run_gently(
 
 
 def free_port() -> int:
-    """A free TCP port of the loopback interface, given out once only."""
+    """A free TCP port of the loopback interface, given out once only.
+
+    It lies below those that the kernel gives to outgoing connections, so that none of them takes
+    it before the one for whom it is.
+    """
     while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
+        port = random.choice(_PORTS)
         with _lock:
-            if port not in _given_ports:
-                _given_ports.add(port)
-                return port
+            if port in _given_ports:
+                continue
+            _given_ports.add(port)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def wait_for_port(port: int, seconds: float, alive: Callable[[], bool] = lambda: True) -> None:

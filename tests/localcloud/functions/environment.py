@@ -132,6 +132,7 @@ class Environment:
         self.why_killed = None
         self._exit: str | None = None
         self._failure: str | None = None
+        self._broken: str | None = None
         self._next_at: float | None = None
         self._result: Posted | None = None
         self._init_error: Posted | None = None
@@ -151,7 +152,7 @@ class Environment:
         folder = self._folder / str(self._life)
         folder.mkdir(parents=True)
         self._pipes = Pipes(folder, self._event, self._log_line, self._sandbox_gone)
-        self._invoke_port, runtime_port = free_port(), free_port()
+        runtime_port = free_port()
         self._tap = RuntimeApiTap(runtime_port, self._deliver, self._next_asked, self._posted)
         variables = self._variables(f"127.0.0.1:{self._tap.port}", self.id)
         self._secrets = folder / "environment"
@@ -175,7 +176,11 @@ class Environment:
                 config["user_namespace"] = f"{base}/{self._used_tmp.user_namespace}"
         config_file = folder / "config"
         config_file.write_text("".join(f"{name}={value}\n" for name, value in config.items()))
-        with (folder / "emulator.log").open("wb") as emulator_log:
+        self._start_emulator(folder / "emulator.log", config_file, runtime_port)
+
+    def _start_emulator(self, log_file: Path, config_file: Path, runtime_port: int) -> None:
+        self._invoke_port = free_port()
+        with log_file.open("wb") as emulator_log:
             self._process = spawn(
                 [
                     self._rie, "--log-level", "warn",
@@ -195,7 +200,10 @@ class Environment:
                 },
             )  # fmt: skip
         process = self._process
-        wait_for_port(self._invoke_port, 30, lambda: process.poll() is None)
+        try:
+            wait_for_port(self._invoke_port, 30, lambda: process.poll() is None)
+        except RuntimeError as error:
+            raise RuntimeError(f"the emulator has ended: {log_file.read_text()}") from error
 
     def invoke(self, invocation: Invocation, client_context: str | None = None) -> None:
         """Runs one event to its end; fills the invocation. One at a time."""
@@ -225,6 +233,8 @@ class Environment:
                 if not self._wait_for_init(self.settings.timeout, invocation):
                     self.kill("timeout")
             self._wait_for_end(invocation)
+            if self._broken:
+                raise RuntimeError(f"the sandbox cannot be entered: {self._broken}")
             self._finish(invocation)
         except BaseException:
             self._end_life("failed")
@@ -363,8 +373,12 @@ class Environment:
                 invocation.deadline_at = now + self.settings.timeout
             deadline = invocation.deadline_at if invocation else None
             self._changed.notify_all()
-        arn = self.settings.function_arn
-        return Delivery(request_id, arn, int((deadline or now) * 1000))
+        return Delivery(
+            request_id=request_id,
+            function_arn=self.settings.function_arn,
+            deadline_ms=int((deadline or now) * 1000),
+            trace_id=invocation.trace_id if invocation else "",
+        )
 
     def _next_asked(self) -> None:
         with self._changed:
@@ -401,6 +415,8 @@ class Environment:
                 self._exit = rest
             elif kind == "fail":
                 self._failure = self._failure or rest
+            elif kind == "broken":
+                self._broken = self._broken or rest
             self._changed.notify_all()
 
     def _sandbox_gone(self) -> None:

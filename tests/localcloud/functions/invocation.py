@@ -5,8 +5,15 @@ from __future__ import annotations
 
 import json
 import time
+import uuid
 from dataclasses import dataclass, field
 from typing import Any
+
+
+def _trace_id() -> str:
+    """An X-Ray trace id as Lambda sends one with each event, not sampled."""
+    root = f"1-{int(time.time()):08x}-{uuid.uuid4().hex[:24]}"
+    return f"Root={root};Parent={uuid.uuid4().hex[:16]};Sampled=0"
 
 
 @dataclass
@@ -31,6 +38,7 @@ class Invocation:
     finished_at: float | None = None
     deadline_at: float | None = None
     attempt: int = 1
+    trace_id: str = field(default_factory=_trace_id)
     log: list[str] = field(default_factory=list)
 
     @property

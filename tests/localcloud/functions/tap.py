@@ -2,8 +2,8 @@
 """Stands between the sandbox and the emulator's Runtime API, and listens.
 
 The emulator does not tell its caller a function's error from a function's answer, makes up the
-function's ARN, and counts the time of init into the deadline. So its Runtime API is passed on by
-this proxy, which changes two headers of `next` and remembers what the runtime posted.
+function's ARN, sends no trace id, and counts the time of init into the deadline. So its Runtime API
+is passed on by this proxy, which changes three headers of `next` and remembers what was posted.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 ARN_HEADER = "Lambda-Runtime-Invoked-Function-Arn"
 DEADLINE_HEADER = "Lambda-Runtime-Deadline-Ms"
+TRACE_HEADER = "Lambda-Runtime-Trace-Id"
 REQUEST_ID_HEADER = "Lambda-Runtime-Aws-Request-Id"
 MAX_PAYLOAD = 6 * 1024 * 1024 + 100
 
@@ -31,6 +32,7 @@ class Delivery:
     request_id: str
     function_arn: str
     deadline_ms: int
+    trace_id: str
 
 
 @dataclass
@@ -111,7 +113,8 @@ class RuntimeApiTap:
             ARN_HEADER.lower(): delivery.function_arn,
             DEADLINE_HEADER.lower(): str(delivery.deadline_ms),
         }
-        return [(name, replaced.get(name.lower(), value)) for name, value in headers]
+        kept = [(name, replaced.get(name.lower(), value)) for name, value in headers]
+        return [*kept, (TRACE_HEADER, delivery.trace_id)]
 
     def _remember(self, path: str, headers: dict[str, str], body: bytes, status: int) -> None:
         parts = path.strip("/").split("/")

@@ -10,7 +10,8 @@
 // holds the function's keys in its environment, and no signal of a job reaches what plays Lambda.
 //
 // CONFIG has one `name=value` a line; see struct config. What happens is reported in lines on the
-// FIFO `events`: `init PID SECONDS` (pid as the caller sees it, monotonic clock), `exit code N`, `exit signal N`, `fail TEXT`.
+// FIFO `events`: `init PID SECONDS` (pid as the caller sees it, monotonic clock), `exit code N`, `exit signal N`, `fail TEXT`
+// (no bootstrap can be run), `broken TEXT` (this machine allows no sandbox).
 // When the reader of that FIFO is gone, the sandbox ends.
 
 #include <errno.h>
@@ -60,7 +61,7 @@ static void report(const char *format, ...) {
 
 static _Noreturn void fail(const char *what) {
     int code = errno;
-    report("fail %s: %s\n", what, strerror(code));
+    report("broken %s: %s\n", what, strerror(code));
     fprintf(stderr, "sandbox-enter: %s: %s\n", what, strerror(code));
     _exit(125);
 }
