@@ -188,6 +188,17 @@ def first_look(job: Job) -> None:
     success(job)
 
 
+def answers(job: Job) -> None:
+    """Answers the invocation in the bootstrap's place, and waits for the next event."""
+    base = f"http://{OPTIONS['runtime-api']}/2018-06-01/runtime/invocation"
+    with OPENER.open(f"{base}/next") as answer:
+        request_id = answer.headers["Lambda-Runtime-Aws-Request-Id"]
+    OPENER.open(f"{base}/{request_id}/response", b'{"status": "mine"}').close()
+    ask = f"import urllib.request as u; u.urlopen({base + '/next'!r}).read()"
+    daemon(f"python3 -c {shlex.quote(ask)}; sleep 1000")
+    success(job)
+
+
 def lingers(job: Job) -> None:
     success(job)
     wait_for_ever()

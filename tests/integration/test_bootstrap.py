@@ -78,7 +78,9 @@ def make_stage(tmp_path: Path) -> Iterator[StageMaker]:
                 "CI_SERVER_URL": gitlab.url,
                 "CI_SERVER_TOKEN": runner.token,
                 "RUNLET_WAIT_TIMEOUT": "2",
-                "RUNLET_RUNNER_ARGS": json.dumps([f"--behaviour={behaviour}"]),
+                "RUNLET_RUNNER_ARGS": json.dumps(
+                    [f"--behaviour={behaviour}", f"--runtime-api={api.address}"]
+                ),
                 **more,
             }
             bootstrap = SandboxedBootstrap(tmp_path, api.address, settings, opt_bin)
@@ -186,6 +188,44 @@ def test_with_too_little_time_no_job_is_taken(make_stage: StageMaker) -> None:
     job = stage.add_job()
     assert stage.invoke(seconds=39).json == {"status": "no_job", "job": None}
     assert job.status == "pending"
+
+
+def test_a_token_that_gitlab_does_not_take(make_stage: StageMaker) -> None:
+    stage = make_stage(CI_SERVER_TOKEN="glrt-not-the-right-one")
+    stage.api.wait_for_next()
+    begin = time.monotonic()
+
+    refused = stage.invoke()
+
+    assert time.monotonic() - begin < 5
+    assert refused.kind == "error"
+    assert refused.json["errorType"] == "Function.RunnerUnauthorized"
+    assert "not-the-right-one" not in refused.answer.decode() + stage.bootstrap.log
+    assert stage.left_in_tmp == [] and stage.other_processes == []
+
+
+def test_a_token_that_cannot_be_read(make_stage: StageMaker) -> None:
+    stage = make_stage(
+        RUNLET_TOKEN_PARAMETER="/runlet/token",
+        AWS_ENDPOINT_URL="http://127.0.0.1:9",
+        AWS_MAX_ATTEMPTS="1",
+    )
+
+    refused = stage.invoke()
+
+    assert refused.json["errorType"] == "Runtime.TokenUnavailable"
+    assert "/runlet/token" in refused.json["errorMessage"]
+    assert stage.left_in_tmp == []
+
+
+def test_gitlab_that_cannot_be_reached(make_stage: StageMaker) -> None:
+    stage = make_stage(CI_SERVER_URL="http://127.0.0.1:9", RUNLET_WAIT_TIMEOUT="1")
+
+    refused = stage.invoke(limit=60)
+
+    assert refused.json["errorType"] == "Function.GitLabUnreachable"
+    assert "127.0.0.1:9" in refused.json["errorMessage"]
+    assert refused.left_ms > 80_000  # a second and half a minute, not the whole time
 
 
 # --- Jobs --------------------------------------------------------------------------------------
@@ -352,6 +392,19 @@ def test_a_refused_response_ends_everything(make_stage: StageMaker, status: int)
     stage.api.invoke()
     assert stage.bootstrap.wait() != 0
     assert stage.api.next_requests == 1
+
+
+def test_a_job_that_answers_in_our_place_ends_everything(make_stage: StageMaker) -> None:
+    stage = make_stage("answers")
+    stage.add_job()
+    invocation = stage.api.invoke().wait(60)
+    assert invocation.json == {"status": "mine"}  # nobody can prevent that
+
+    assert stage.bootstrap.wait() != 0
+    following = stage.api.invoke()
+    # Nobody is left to take the event but a process of the job that was already killed.
+    assert "somebody else" in stage.bootstrap.log
+    assert not following.done.is_set()
 
 
 def test_too_large_a_response_is_final_but_ours(make_stage: StageMaker) -> None:
