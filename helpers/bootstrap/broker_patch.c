@@ -93,8 +93,7 @@ struct parcel {
     /// Without Content-Range and token.
     struct broker_headers headers;
     struct gitlab_patience patience;
-    int64_t offset;
-    struct slice bytes;
+    struct job_trace_plan plan;
     /// The last answer.
     struct http_response response;
     /// After MISFIT.
@@ -103,8 +102,8 @@ struct parcel {
 
 static bool send_parcel(struct parcel *parcel, struct error *err) {
     struct broker *broker = parcel->broker;
-    cleanup_free char *range = xasprintf("%" PRId64 "-%" PRId64, parcel->offset,
-                                         parcel->offset + (int64_t)parcel->bytes.len - 1);
+    cleanup_free char *range = xasprintf("%" PRId64 "-%" PRId64, parcel->plan.offset,
+                                         parcel->plan.offset + (int64_t)parcel->plan.bytes.len - 1);
     struct broker_headers headers = parcel->headers;
     broker_headers_add(&headers, "Content-Range", slice_text(range));
     broker_headers_add_job_token(&headers, broker->job);
@@ -113,7 +112,7 @@ static bool send_parcel(struct parcel *parcel, struct error *err) {
         .path = parcel->path,
         .headers = headers.list,
         .header_count = headers.count,
-        .body = parcel->bytes,
+        .body = parcel->plan.bytes,
     };
     http_response_clean_up(&parcel->response);
     http_response_init(&parcel->response, LARGEST_ANSWER);
@@ -124,22 +123,17 @@ static bool send_parcel(struct parcel *parcel, struct error *err) {
 static bool skip_what_is_there(struct parcel *parcel) {
     struct slice range;
     int64_t first;
-    int64_t end = parcel->offset + (int64_t)parcel->bytes.len;
     if (!http_response_header(&parcel->response, "Range", &range) ||
         !job_trace_parse_range(range, &first, &parcel->remote_size)) {
         parcel->remote_size = -1;
         return false;
     }
-    if (parcel->remote_size <= parcel->offset || parcel->remote_size > end) {
-        return false;
-    }
-    // GitLab took it, or a part, before the connection was cut: go on from there.
-    size_t there = (size_t)(parcel->remote_size - parcel->offset);
-    job_trace_acknowledge(&parcel->broker->trace, parcel->offset,
-                          slice_make(parcel->bytes.data, there));
-    parcel->bytes = slice_skip(parcel->bytes, there);
-    parcel->offset = parcel->remote_size;
-    return true;
+    size_t there = job_trace_find(&parcel->broker->trace, &parcel->plan, parcel->remote_size);
+    parcel->plan.bytes = slice_skip(parcel->plan.bytes, there);
+    parcel->plan.offset += (int64_t)there;
+    // The rest of a probe is none: GitLab has forgotten the trace, or was asked again.
+    parcel->plan.probe = parcel->plan.probe && there == 0;
+    return there > 0;
 }
 
 /// With the job's lock held.
@@ -153,14 +147,14 @@ static enum delivery deliver(struct parcel *parcel, struct error *err) {
             broker_learn(broker, &parcel->response);
         }
         if (status >= 200 && status < 300) {
-            job_trace_taken(&broker->trace, parcel->offset, parcel->bytes);
+            job_trace_taken(&broker->trace, parcel->plan.offset, parcel->plan.bytes);
             return DELIVERED;
         }
         if (status == 416) {
             if (!skip_what_is_there(parcel)) {
                 return parcel->remote_size < 0 ? REFUSED : MISFIT;
             }
-            if (parcel->bytes.len == 0) {
+            if (parcel->plan.bytes.len == 0) {
                 return DELIVERED;
             }
             continue;
@@ -172,7 +166,8 @@ static enum delivery deliver(struct parcel *parcel, struct error *err) {
             error_set(err, "status", "GitLab answered with status %d", status);
         }
         log_warn("a part of the trace could not be sent", LOG_ERROR_FIELDS(err),
-                 log_int("offset", parcel->offset), log_int("size", (int64_t)parcel->bytes.len));
+                 log_int("offset", parcel->plan.offset),
+                 log_int("size", (int64_t)parcel->plan.bytes.len));
         if (error_is(err, "canceled") ||
             !gitlab_pause(broker->gitlab, &backoff, answered ? &parcel->response : NULL,
                           &parcel->patience)) {
@@ -242,8 +237,7 @@ static enum MHD_Result pass_patch(struct broker_request *request, int64_t first)
         .path = path,
         .patience = {.until_ms = clock_now_ms(broker->clock) + PATIENCE_MS,
                      .cancel_fd = broker->close_fd},
-        .offset = plan.offset,
-        .bytes = plan.bytes,
+        .plan = plan,
     };
     broker_headers_forward(&parcel.headers, request);
     struct error err;
@@ -296,10 +290,9 @@ bool broker_add_line(struct broker *broker, const char *line,
             .broker = broker,
             .path = path,
             .patience = *patience,
-            .offset = trace->size,
-            .bytes = buffer_slice(&text),
+            .plan = {.offset = trace->size, .bytes = buffer_slice(&text)},
         };
-        int64_t offset = parcel.offset;
+        int64_t offset = parcel.plan.offset;
         broker_headers_add(&parcel.headers, "Content-Type", SLICE("text/plain"));
         enum delivery delivery = deliver(&parcel, err);
         int status = parcel.response.status;

@@ -57,6 +57,20 @@ void job_trace_taken(struct job_trace *trace, int64_t offset, struct slice bytes
     trace->doubtful = false;
 }
 
+size_t job_trace_find(struct job_trace *trace, const struct job_trace_plan *plan, int64_t size) {
+    int64_t end = plan->offset + (int64_t)plan->bytes.len;
+    if (size <= plan->offset || size > end || (plan->probe && size == trace->size)) {
+        return 0;
+    }
+    if (plan->probe || size < trace->size) {
+        // What we thought to be there was forgotten before this was taken.
+        job_trace_resize(trace, plan->offset);
+    }
+    size_t there = (size_t)(size - plan->offset);
+    job_trace_acknowledge(trace, plan->offset, slice_make(plan->bytes.data, there));
+    return there;
+}
+
 void job_trace_resize(struct job_trace *trace, int64_t size) {
     if (size == trace->size) {
         return;
@@ -67,10 +81,11 @@ void job_trace_resize(struct job_trace *trace, int64_t size) {
     }
     trace->crc_known = false;
     trace->line_ended = false;
-    trace->size = size;
-    if (trace->line_added && size < trace->line_at + trace->line_length) {
+    if (size < trace->size) {
+        // It was forgotten, and somebody has begun to send it anew.
         trace->line_added = false;
     }
+    trace->size = size;
 }
 
 void job_trace_restart(struct job_trace *trace) {

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <check.h>
+#include <stdlib.h>
+
+#include "bootstrap/job.h"
+#include "common/json.h"
+
+#define ANSWER                                                                                     \
+    "{\"id\":41,\"token\":\"job-token\",\"job_info\":{\"name\":\"deploy\",\"project_id\":7,"       \
+    "\"time_in_queue_seconds\":0.8124},\"dependencies\":[{\"id\":40,\"token\":\"other-token\","    \
+    "\"name\":\"build\"},{\"id\":39,\"name\":\"old\"}],\"variables\":[{\"key\":\"A\","             \
+    "\"value\":\"[[[{{{,,,\\\"\"}]}"
+#define PLACEHOLDER "glrt-placeholder"
+
+static struct error err;
+
+// --- The answer --------------------------------------------------------------------------------
+
+static struct job *parse(const char *text) {
+    struct job *job = job_parse(slice_text(text), &err);
+    ck_assert_msg(job != NULL, "%s", err.message);
+    return job;
+}
+
+START_TEST(reads_what_it_needs_of_a_job) {
+    struct job *job = parse(ANSWER);
+    ck_assert_int_eq(job->id, 41);
+    ck_assert_int_eq(job->project_id, 7);
+    ck_assert_str_eq(job->name, "deploy");
+    ck_assert_int_eq(job->queued_ms, 812);
+    ck_assert(job_has_token(job, SLICE("job-token")));
+    ck_assert(!job_has_token(job, SLICE("job-toke")));
+    ck_assert(!job_has_token(job, SLICE("")));
+    job_destroy(job);
+}
+END_TEST
+
+START_TEST(lets_a_job_download_from_itself_and_its_dependencies) {
+    struct job *job = parse(ANSWER);
+    ck_assert(job_may_download(job, 41, SLICE("job-token")));
+    ck_assert(job_may_download(job, 40, SLICE("job-token")));
+    ck_assert(job_may_download(job, 40, SLICE("other-token")));
+    ck_assert(job_may_download(job, 39, SLICE("job-token")));
+    ck_assert(!job_may_download(job, 39, SLICE("")));
+    ck_assert(!job_may_download(job, 39, SLICE("other-token")));
+    ck_assert(!job_may_download(job, 41, SLICE("other-token")));
+    ck_assert(!job_may_download(job, 38, SLICE("job-token")));
+    job_destroy(job);
+}
+END_TEST
+
+START_TEST(takes_a_job_without_what_older_gitlabs_do_not_send) {
+    static const char *const answers[] = {
+        "{\"id\":1,\"token\":\"t\",\"job_info\":{\"name\":\"a\",\"project_id\":2}}",
+        "{\"id\":1,\"token\":\"t\",\"job_info\":{\"name\":\"a\",\"project_id\":2,"
+        "\"time_in_queue_seconds\":null},\"dependencies\":null}",
+        "{\"id\":1,\"token\":\"t\",\"job_info\":{\"name\":\"a\",\"project_id\":2,"
+        "\"time_in_queue_seconds\":-5},\"dependencies\":[]}",
+        "{\"id\":1,\"token\":\"t\",\"job_info\":{\"name\":\"a\",\"project_id\":2,"
+        "\"time_in_queue_seconds\":1e300}}",
+    };
+    for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+        struct job *job = parse(answers[i]);
+        ck_assert_int_eq(job->queued_ms, 0);
+        ck_assert_uint_eq(job->dependency_count, 0);
+        job_destroy(job);
+    }
+}
+END_TEST
+
+START_TEST(refuses_what_is_no_job) {
+    static const char *const answers[] = {
+        "",
+        "null",
+        "[]",
+        "{}",
+        "{\"id\":1}",
+        "{\"id\":\"1\",\"token\":\"t\",\"job_info\":{\"name\":\"a\",\"project_id\":2}}",
+        "{\"id\":1,\"token\":\"\",\"job_info\":{\"name\":\"a\",\"project_id\":2}}",
+        "{\"id\":1,\"token\":\"t\",\"job_info\":[]}",
+        "{\"id\":1,\"token\":\"t\",\"job_info\":{\"name\":1,\"project_id\":2}}",
+        "{\"id\":1,\"token\":\"t\",\"job_info\":{\"name\":\"a\",\"project_id\":2},"
+        "\"dependencies\":[{\"token\":\"x\"}]}",
+        "{\"id\":1,\"token\":\"t\",\"job_info\":{\"name\":\"a\",\"project_id\":2},"
+        "\"dependencies\":{}}",
+    };
+    for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+        ck_assert_msg(job_parse(slice_text(answers[i]), &err) == NULL, "%s", answers[i]);
+        ck_assert_str_eq(err.code, "json");
+    }
+}
+END_TEST
+
+START_TEST(refuses_a_job_of_too_many_values_before_it_reads_them) {
+    cleanup_buffer struct buffer text = BUFFER_INIT((size_t)1 << 20);
+    buffer_append_text(&text, "{\"x\":[0");
+    for (int i = 0; i < JOB_MOST_VALUES; i++) {
+        buffer_append_text(&text, ",0");
+    }
+    buffer_append_text(&text, "]}");
+    ck_assert(job_parse(buffer_slice(&text), &err) == NULL);
+    ck_assert_str_eq(err.code, "too_large");
+}
+END_TEST
+
+// --- Job requests ------------------------------------------------------------------------------
+
+static bool rewrite(const char *body, bool drop, struct buffer *out) {
+    cleanup_secret struct secret *token = secret_new(SLICE("glrt-real"));
+    buffer_reset(out);
+    return job_request_rewrite(slice_text(body), PLACEHOLDER, token, "s_0123456789ab", drop, out,
+                               &err);
+}
+
+START_TEST(puts_the_real_token_and_the_system_id_in) {
+    cleanup_buffer struct buffer out = BUFFER_INIT_SENSITIVE(10000);
+    ck_assert(rewrite("{\"info\":{\"name\":\"x\"},\"token\":\"" PLACEHOLDER "\"}", true, &out));
+    ck_assert_str_eq(buffer_text(&out), "{\"info\":{\"name\":\"x\"},\"token\":\"glrt-real\","
+                                        "\"system_id\":\"s_0123456789ab\"}");
+}
+END_TEST
+
+START_TEST(leaves_no_other_spelling_of_a_name_behind) {
+    cleanup_buffer struct buffer out = BUFFER_INIT_SENSITIVE(10000);
+    ck_assert(rewrite("{\"Token\":\"a\",\"token\":\"" PLACEHOLDER "\",\"TOKEN\":\"b\","
+                      "\"token\":\"c\",\"system_id\":\"r_x\",\"last_update\":\"1\","
+                      "\"Last_Update\":\"2\"}",
+                      true, &out));
+    ck_assert_str_eq(buffer_text(&out),
+                     "{\"token\":\"glrt-real\",\"system_id\":\"s_0123456789ab\"}");
+}
+END_TEST
+
+START_TEST(keeps_last_update_where_gitlab_may_hold_the_request) {
+    cleanup_buffer struct buffer out = BUFFER_INIT_SENSITIVE(10000);
+    ck_assert(rewrite("{\"last_update\":\"7\",\"token\":\"" PLACEHOLDER "\"}", false, &out));
+    ck_assert_str_eq(buffer_text(&out), "{\"last_update\":\"7\",\"token\":\"glrt-real\","
+                                        "\"system_id\":\"s_0123456789ab\"}");
+}
+END_TEST
+
+START_TEST(takes_the_placeholder_alone) {
+    cleanup_buffer struct buffer out = BUFFER_INIT_SENSITIVE(10000);
+    ck_assert(!rewrite("{\"token\":\"glrt-real\"}", true, &out));
+    ck_assert_str_eq(err.code, "forbidden");
+    ck_assert(!rewrite("{\"token\":\"\"}", true, &out));
+    ck_assert_str_eq(err.code, "forbidden");
+    static const char *const bad[] = {"", "[]", "{}", "{\"token\":1}", "{\"token\":null}", "x"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        ck_assert(!rewrite(bad[i], true, &out));
+        ck_assert_str_eq(err.code, "json");
+    }
+    ck_assert_uint_eq(out.len, 0);
+}
+END_TEST
+
+// --- Updates -----------------------------------------------------------------------------------
+
+START_TEST(reads_updates) {
+    cleanup_job_update struct job_update update = {0};
+    ck_assert(job_update_parse(SLICE("{\"state\":\"failed\",\"failure_reason\":\"script_failure\","
+                                     "\"exit_code\":3,\"token\":\"t\"}"),
+                               &update, &err));
+    ck_assert_str_eq(update.state, "failed");
+    ck_assert(update.final && update.has_exit_code);
+    ck_assert_int_eq(update.exit_code, 3);
+    ck_assert_str_eq(update.failure_reason, "script_failure");
+    ck_assert(secret_equals(update.token, SLICE("t")));
+}
+END_TEST
+
+START_TEST(reads_updates_that_say_little) {
+    static const struct {
+        const char *body;
+        const char *state;
+        bool final;
+    } cases[] = {
+        {"{\"state\":\"running\"}", "running", false},
+        {"{\"state\":\"success\",\"exit_code\":null,\"failure_reason\":\"\"}", "success", true},
+        {"{\"state\":\"pending\"}", "", false},
+        {"{\"state\":\"successful\"}", "", false},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        cleanup_job_update struct job_update update = {0};
+        ck_assert(job_update_parse(slice_text(cases[i].body), &update, &err));
+        ck_assert_str_eq(update.state, cases[i].state);
+        ck_assert(update.final == cases[i].final);
+        ck_assert(!update.has_exit_code && !update.failure_reason && !update.token);
+    }
+}
+END_TEST
+
+START_TEST(refuses_what_is_no_update) {
+    static const char *const bad[] = {
+        "",
+        "[]",
+        "{}",
+        "{\"state\":1}",
+        "{\"state\":\"failed\",\"exit_code\":\"3\"}",
+        "{\"state\":\"failed\",\"failure_reason\":3}",
+        "{\"state\":\"failed\",\"token\":\"\"}",
+    };
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        cleanup_job_update struct job_update update = {0};
+        ck_assert_msg(!job_update_parse(slice_text(bad[i]), &update, &err), "%s", bad[i]);
+    }
+}
+END_TEST
+
+static void rewrites_update(const struct job_trace *trace, const char *body, const char *expected) {
+    cleanup_buffer struct buffer out = BUFFER_INIT(10000);
+    ck_assert(job_update_rewrite(slice_text(body), trace, &out, &err));
+    ck_assert_str_eq(buffer_text(&out), expected);
+}
+
+START_TEST(makes_the_output_fit_the_trace) {
+    struct job_trace trace = job_trace_empty();
+    job_trace_taken(&trace, 0, SLICE("123456789"));
+    rewrites_update(&trace,
+                    "{\"checksum\":\"crc32:1\",\"output\":{\"checksum\":\"crc32:1\","
+                    "\"bytesize\":1},\"state\":\"success\"}",
+                    "{\"state\":\"success\",\"checksum\":\"crc32:cbf43926\",\"output\":{"
+                    "\"checksum\":\"crc32:cbf43926\",\"bytesize\":9}}");
+    rewrites_update(&trace, "{\"state\":\"success\"}", "{\"state\":\"success\"}");
+    trace.crc_known = false;
+    rewrites_update(&trace, "{\"checksum\":\"crc32:1\",\"output\":{},\"state\":\"success\"}",
+                    "{\"state\":\"success\"}");
+}
+END_TEST
+
+START_TEST(composes_an_update_of_our_own) {
+    struct job *job = parse(ANSWER);
+    struct job_trace trace = job_trace_empty();
+    cleanup_buffer struct buffer out = BUFFER_INIT_SENSITIVE(10000);
+    job_update_compose(job, "failed", "runner_system_failure", &trace, &out);
+    ck_assert_str_eq(buffer_text(&out),
+                     "{\"token\":\"job-token\",\"state\":\"failed\",\"failure_reason\":"
+                     "\"runner_system_failure\",\"checksum\":\"crc32:00000000\",\"output\":{"
+                     "\"checksum\":\"crc32:00000000\",\"bytesize\":0}}");
+    buffer_reset(&out);
+    job_update_compose(job, "running", NULL, NULL, &out);
+    ck_assert_str_eq(buffer_text(&out), "{\"token\":\"job-token\",\"state\":\"running\"}");
+    job_destroy(job);
+}
+END_TEST
+
+int main(void) {
+    json_initialise();
+    Suite *suite = suite_create("job");
+    TCase *tcase = tcase_create("job");
+    tcase_add_test(tcase, reads_what_it_needs_of_a_job);
+    tcase_add_test(tcase, lets_a_job_download_from_itself_and_its_dependencies);
+    tcase_add_test(tcase, takes_a_job_without_what_older_gitlabs_do_not_send);
+    tcase_add_test(tcase, refuses_what_is_no_job);
+    tcase_add_test(tcase, refuses_a_job_of_too_many_values_before_it_reads_them);
+    tcase_add_test(tcase, puts_the_real_token_and_the_system_id_in);
+    tcase_add_test(tcase, leaves_no_other_spelling_of_a_name_behind);
+    tcase_add_test(tcase, keeps_last_update_where_gitlab_may_hold_the_request);
+    tcase_add_test(tcase, takes_the_placeholder_alone);
+    tcase_add_test(tcase, reads_updates);
+    tcase_add_test(tcase, reads_updates_that_say_little);
+    tcase_add_test(tcase, refuses_what_is_no_update);
+    tcase_add_test(tcase, makes_the_output_fit_the_trace);
+    tcase_add_test(tcase, composes_an_update_of_our_own);
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    const int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
