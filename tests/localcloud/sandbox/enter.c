@@ -10,9 +10,9 @@
 // holds the function's keys in its environment, and no signal of a job reaches what plays Lambda.
 //
 // CONFIG has one `name=value` a line; see struct config. What happens is reported in lines on the
-// FIFO `events`: `init PID SECONDS` (pid as the caller sees it, monotonic clock), `exit code N`, `exit signal N`, `fail TEXT`
-// (no bootstrap can be run), `broken TEXT` (this machine allows no sandbox).
-// When the reader of that FIFO is gone, the sandbox ends.
+// FIFO `events`: `init PID SECONDS` (the pid as the caller sees it, the monotonic clock), `exit
+// code N`, `exit signal N`, `fail TEXT` (no bootstrap can be run), `broken TEXT` (this machine
+// allows no sandbox). When the reader of that FIFO is gone, the sandbox ends.
 
 #include <errno.h>
 #include <fcntl.h>
@@ -88,18 +88,20 @@ static struct config read_config(const char *path) {
     const struct {
         const char *name;
         char **value;
+        bool optional;
     } known[] = {
-        {"root", &config.root},
-        {"task", &config.task},
-        {"opt", &config.opt},
-        {"tmp_size", &config.tmp_size},
-        {"log", &config.log},
-        {"events", &config.events},
-        {"environment", &config.environment},
-        {"user", &config.user},
-        {"mount_namespace", &config.mount_namespace},
-        {"user_namespace", &config.user_namespace},
+        {"root", &config.root, false},
+        {"task", &config.task, false},
+        {"opt", &config.opt, false},
+        {"tmp_size", &config.tmp_size, false},
+        {"log", &config.log, false},
+        {"events", &config.events, false},
+        {"environment", &config.environment, false},
+        {"user", &config.user, false},
+        {"mount_namespace", &config.mount_namespace, true},
+        {"user_namespace", &config.user_namespace, true},
     };
+    const size_t count = sizeof known / sizeof *known;
     size_t length;
     char *rest = read_file(path, &length);
     for (char *line; (line = strsep(&rest, "\n")) != NULL;) {
@@ -107,10 +109,13 @@ static struct config read_config(const char *path) {
         if (value == NULL)
             continue;
         *value++ = '\0';
-        for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        for (size_t i = 0; i < count; i++)
             if (strcmp(line, known[i].name) == 0)
                 *known[i].value = value;
     }
+    errno = EINVAL;
+    for (size_t i = 0; i < count; i++)
+        must(known[i].optional || *known[i].value != NULL, known[i].name);
     return config;
 }
 
@@ -318,13 +323,14 @@ static int watch(pid_t init) {
         struct pollfd fds[] = {{.fd = events_fd, .events = 0}, {.fd = signals, .events = POLLIN}};
         if (poll(fds, 2, -1) < 0 && errno != EINTR)
             fail("poll");
-        if (fds[0].revents & POLLERR)
+        bool abandoned = (fds[0].revents & POLLERR) != 0;
+        if (abandoned)
             kill(init, SIGKILL);
         int status;
-        if (waitpid(init, &status, fds[0].revents & POLLERR ? 0 : WNOHANG) == init)
+        if (waitpid(init, &status, abandoned ? 0 : WNOHANG) == init)
             return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
         struct signalfd_siginfo info;
-        if (fds[1].revents & POLLIN && read(signals, &info, sizeof info) < 0)
+        if ((fds[1].revents & POLLIN) != 0 && read(signals, &info, sizeof info) < 0)
             fail("signalfd");
     }
 }
