@@ -4,6 +4,7 @@
 #include "bootstrap/budget.h"
 #include "bootstrap/sigterm.h"
 #include "common/log.h"
+#include "common/process.h"
 
 /// How long one look at the runner, the broker and the clock lasts.
 #define TICK_MS 100
@@ -77,6 +78,8 @@ struct supervision_result supervise(const struct supervision *s) {
     struct supervision_result result = {.reason = STOP_NOT};
     for (;;) {
         result.ended = runner_wait(s->runner, TICK_MS, &result.end);
+        // Orphans come to us: unreaped they would use up the function's 1,024 processes.
+        process_reap_orphans();
         int64_t now_ms = clock_now_ms(s->clock);
         if (result.ended || (watch.stopping != STOP_NOT && now_ms >= watch.kill_at_ms)) {
             result.reason = watch.stopping;

@@ -122,11 +122,12 @@ static void append_resolve(struct buffer *text, const struct http_host *host, ui
 
 static bool write_git_config(const struct workspace *workspace,
                              const struct workspace_options *options, struct error *err) {
-    if (options->host_count == 0) {
-        return true;
-    }
     cleanup_buffer struct buffer text = BUFFER_INIT(MAX_TEXT);
-    buffer_append_text(&text, "[http]\n");
+    // So that git's advice on the name does not stand in every job's trace.
+    buffer_append_text(&text, "[init]\n\tdefaultBranch = main\n");
+    if (options->host_count > 0) {
+        buffer_append_text(&text, "[http]\n");
+    }
     for (size_t i = 0; i < options->host_count; i++) {
         append_resolve(&text, &options->hosts[i], 443);
         append_resolve(&text, &options->hosts[i], 80);

@@ -11,7 +11,7 @@ LEAVE = [
     "! pidof sleep",
     "echo $HOME",
     "echo x > /tmp/left; echo x > $HOME/left",
-    "(setsid sleep 1000 &)",
+    "(setsid sleep 1000 >/dev/null 2>&1 &)",
 ]
 
 

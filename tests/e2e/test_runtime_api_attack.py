@@ -59,7 +59,7 @@ def assert_fresh(stage: Stage, victim: Any, first_environment: str) -> None:
 
 def test_a_job_answers_in_our_place_and_leaves_a_waiter(make_stage: StageMaker) -> None:
     stage = make_stage(timeout=60)
-    waiter = "(setsid bash -c 'thief=1; api GET invocation/next > /tmp/stolen; sleep 1000' &)"
+    waiter = "(setsid bash -c 'thief=1; api GET invocation/next > /tmp/stolen; sleep 1000' >/dev/null 2>&1 &)"
     job = attack(stage, "export -f api", ANSWER, waiter, "sleep 1")
     first_environment = stage.environment
 

@@ -136,7 +136,8 @@ START_TEST(gives_git_the_extra_hosts) {
     workspace_set_environment(workspace, &environment);
     cleanup_free char *file = xasprintf("%s/.gitconfig", environment_get(&environment, "HOME"));
     cleanup_free char *text = read_text(file);
-    ck_assert_str_eq(text, "[http]\n"
+    ck_assert_str_eq(text, "[init]\n\tdefaultBranch = main\n"
+                           "[http]\n"
                            "\tcurloptResolve = \"gitlab.example.com:443:10.0.0.7,fd00::7\"\n"
                            "\tcurloptResolve = \"gitlab.example.com:80:10.0.0.7,fd00::7\"\n"
                            "\tcurloptResolve = \"gitlab.example.com:8443:10.0.0.7,fd00::7\"\n");
