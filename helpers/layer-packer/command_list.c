@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/buffer.h"
+#include "common/cleanup.h"
+#include "common/encoding.h"
+#include "layer-packer/commands.h"
+#include "layer-packer/inspect.h"
+#include "layer-packer/reader.h"
+#include "layer-packer/summary.h"
+
+// Lambda's limits: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+/// Of a zip in the call itself; a larger one goes by way of S3.
+#define DIRECT_UPLOAD ((uint64_t)50 * 1024 * 1024)
+/// Of a function with all its layers.
+#define UNZIPPED ((uint64_t)250 * 1024 * 1024)
+
+/// The name, with what would confuse a terminal replaced.
+static void print_name(const char *name) {
+    cleanup_buffer struct buffer text = BUFFER_INIT(SIZE_MAX / 8);
+    (void)encoding_append_valid_utf8(&text, slice_text(name));
+    for (size_t i = 0; i < text.len; i++) {
+        const unsigned char byte = (unsigned char)text.data[i];
+        putchar(byte < 0x20 || byte == 0x7f ? '?' : byte);
+    }
+    putchar('\n');
+}
+
+static bool print_entries(zip_t *zip, struct error *err) {
+    const zip_int64_t count = zip_get_num_entries(zip, 0);
+    printf("%-4s %12s %12s  %s\n", "mode", "size", "packed", "name");
+    for (zip_int64_t i = 0; i < count; i++) {
+        zip_stat_t status;
+        if (zip_stat_index(zip, (zip_uint64_t)i, ZIP_FL_ENC_RAW, &status) != 0) {
+            return error_set(err, "zip", "%s", zip_strerror(zip));
+        }
+        const unsigned mode = reader_mode(zip, (zip_uint64_t)i);
+        if (S_ISLNK(mode)) {
+            printf("link");
+        } else {
+            printf("%04o", mode & 07777);
+        }
+        printf(" %12" PRIu64 " %12" PRIu64 "  ", status.size, status.comp_size);
+        print_name(status.name);
+    }
+    return true;
+}
+
+static void print_budget(const char *name, uint64_t size, uint64_t unzipped) {
+    cleanup_free char *packed = summary_format_size(size);
+    cleanup_free char *whole = summary_format_size(unzipped);
+    // Rounded up: 100 % is never shown for what does not fit.
+    const uint64_t percent = (unzipped * 100 + UNZIPPED - 1) / UNZIPPED;
+    printf("%s: %s (%" PRIu64 " bytes), unzipped %s (%" PRIu64 " bytes), %" PRIu64
+           " %% of Lambda's 250 MB%s\n",
+           name, packed, size, whole, unzipped, percent,
+           unzipped > UNZIPPED ? ": too much for a function with its layers" : "");
+    if (size > DIRECT_UPLOAD) {
+        printf("  over 50 MB zipped: cannot be uploaded directly, only by way of S3\n");
+    }
+}
+
+static bool list(const char *path, bool json, bool summarize, uint64_t *total_size,
+                 uint64_t *total_unzipped, struct error *err) {
+    cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct summary summary = {0};
+    struct inspection inspection;
+    if (fd < 0) {
+        return error_errno(err, errno, "cannot open %s", path);
+    }
+    if (!summary_read(fd, path, &summary, err)) {
+        return false;
+    }
+    cleanup_reader zip_t *zip = reader_open(fd, err);
+    if (zip == NULL || !inspect_zip(zip, summary.size, UINT64_MAX, true, &inspection, err)) {
+        return error_prefix(err, "%s", path);
+    }
+    summary.entries = inspection.entries;
+    summary.unzipped_size = inspection.unzipped_size;
+    *total_size += summary.size;
+    *total_unzipped += summary.unzipped_size;
+    if (json) {
+        summary_print_json(&summary);
+        return true;
+    }
+    if (!summarize && !print_entries(zip, err)) {
+        return error_prefix(err, "%s", path);
+    }
+    print_budget(path, summary.size, summary.unzipped_size);
+    return true;
+}
+
+int command_list(int argc, char **argv) {
+    bool json = false;
+    bool summarize = false;
+    const struct option_spec specs[] = {
+        {.name = "summary", .help = "Leave the entries out.", .flag = &summarize},
+        {.name = "json", .help = "Describe each zip as JSON, on a line.", .flag = &json},
+        {0},
+    };
+    const struct options options = {
+        .program = "layer-packer list",
+        .synopsis = "[--summary] ZIP...",
+        .summary = "Prints the entries of zips, each zip's size and what it unpacks to, beside "
+                   "Lambda's limits: 250 MB unzipped for a function with all its layers, 50 MB "
+                   "zipped for a direct upload. With several zips their sum is printed, too.",
+        .specs = specs,
+        .footer = "The JSON has path, sha256, source_code_hash, size, unzipped_size, entries.\n",
+    };
+    cleanup_options_operands struct options_operands operands = {0};
+    int code = EXIT_SUCCESS;
+    struct error err;
+    if (!command_parse(&options, "list", argc, argv, &operands, &code)) {
+        return code;
+    }
+    if (operands.count == 0) {
+        error_set(&err, "usage", "expected a ZIP");
+        return command_misused("list", &err);
+    }
+    uint64_t size = 0;
+    uint64_t unzipped = 0;
+    for (size_t i = 0; i < operands.count; i++) {
+        if (!list(operands.items[i], json, summarize, &size, &unzipped, &err)) {
+            return command_failed(&err);
+        }
+    }
+    if (operands.count > 1 && !json) {
+        cleanup_free char *whole = summary_format_size(unzipped);
+        printf("together: unzipped %s (%" PRIu64 " bytes), %" PRIu64 " %% of Lambda's 250 MB%s\n",
+               whole, unzipped, (unzipped * 100 + UNZIPPED - 1) / UNZIPPED,
+               unzipped > UNZIPPED ? ": too much for a function with its layers" : "");
+    }
+    return command_done();
+}

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "layer-packer/commands.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int command_failed(const struct error *err) {
+    (void)fflush(stdout);
+    (void)fprintf(stderr, "layer-packer: %s\n", err->message);
+    return EXIT_FAILURE;
+}
+
+int command_misused(const char *command, const struct error *err) {
+    (void)fprintf(stderr, "layer-packer %s: %s (see layer-packer %s --help)\n", command,
+                  err->message, command);
+    return EXIT_MISUSED;
+}
+
+bool command_parse(const struct options *options, const char *command, int argc, char **argv,
+                   struct options_operands *operands, int *code) {
+    struct error err;
+    switch (options_parse(options, argc, argv, operands, &err)) {
+    case OPTIONS_RUN:
+        return true;
+    case OPTIONS_ANSWERED:
+        *code = command_done();
+        return false;
+    case OPTIONS_MISUSED:
+        break;
+    }
+    *code = command_misused(command, &err);
+    return false;
+}
+
+bool command_set_arch(void *context, const char *value, struct error *err) {
+    static const struct {
+        const char *other;
+        const char *ours;
+    } others[] = {{"amd64", "x86_64"},
+                  {"x86-64", "x86_64"},
+                  {"x64", "x86_64"},
+                  {"aarch64", "arm64"},
+                  {"armv8", "arm64"}};
+    enum arch *arch = context;
+    *arch = arch_parse(value);
+    if (*arch != ARCH_NONE) {
+        return true;
+    }
+    for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
+        if (strcmp(others[i].other, value) == 0) {
+            return error_set(err, "usage", "expected x86_64 or arm64, not \"%s\"; did you mean %s?",
+                             value, others[i].ours);
+        }
+    }
+    return error_set(err, "usage", "expected x86_64 or arm64, not \"%s\"", value);
+}
+
+int command_done(void) {
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        struct error err;
+        error_errno(&err, errno, "cannot write to the standard output");
+        return command_failed(&err);
+    }
+    return EXIT_SUCCESS;
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+/// The commands of layer-packer, each in a file of its own. Each reads its own arguments (argv[0]
+/// is the command's name), prints what it has to say, and returns the exit code.
+#pragma once
+
+#include "common/error.h"
+#include "common/options.h"
+#include "layer-packer/elf.h"
+
+int command_pack(int argc, char **argv);
+int command_verify(int argc, char **argv);
+int command_list(int argc, char **argv);
+int command_sign(int argc, char **argv);
+int command_fetch(int argc, char **argv);
+
+/// Prints the message to stderr, as "layer-packer: <message>", and returns EXIT_FAILURE.
+int command_failed(const struct error *err);
+/// Prints the message and where to read on, and returns EXIT_MISUSED.
+int command_misused(const char *command, const struct error *err);
+/// For options_parse: true to go on; else `*code` is the exit code. `command` as in "pack".
+bool command_parse(const struct options *options, const char *command, int argc, char **argv,
+                   struct options_operands *operands, int *code);
+/// The `call` of an --arch option, whose context is an enum arch.
+bool command_set_arch(void *context, const char *value, struct error *err);
+/// Flushes stdout; what was not written there is a failure too.
+int command_done(void);

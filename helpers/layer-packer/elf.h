@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+/// What an ELF file asks for: its architecture, interpreter and libraries. Reads only what it must;
+/// the file may be hostile.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum arch { ARCH_NONE, ARCH_X86_64, ARCH_ARM64 };
+
+/// The name as Lambda writes it: "x86_64", "arm64".
+const char *arch_name(enum arch arch);
+/// ARCH_NONE where it is neither.
+enum arch arch_parse(const char *name);
+
+struct elf {
+    /// False: no ELF file; nothing else is set.
+    bool is_elf;
+    /// ARCH_NONE for all others.
+    enum arch arch;
+    /// e_machine and whether it is a 64-bit little-endian file, for messages.
+    uint16_t machine;
+    bool is_64_little;
+    /// It names an interpreter, or is linked to a fixed address: something to be executed.
+    bool is_program;
+    /// The interpreter's path, or NULL. Owned.
+    char *interpreter;
+    /// DT_NEEDED, in order. Owned.
+    char **needed;
+    size_t needed_count;
+};
+#define cleanup_elf __attribute__((cleanup(elf_clean_up)))
+
+/// Reads the open file `fd`. What does not lie inside the file is taken as not there (as in
+/// detached debug information).
+void elf_read(int fd, struct elf *elf);
+void elf_clean_up(struct elf *elf);
+/// "arm64", "32-bit x86", "another machine": for messages.
+const char *elf_machine_name(const struct elf *elf);

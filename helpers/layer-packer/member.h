@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+/// One file out of a zip that somebody else made.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/error.h"
+
+/// Writes the file `member` of the zip `zip_fd` to `out_fd`; refuses more than `max_size` bytes and
+/// a wrong checksum. `*executable` is what the zip says, false where it does not.
+bool member_extract(int zip_fd, const char *member, int out_fd, uint64_t max_size, bool *executable,
+                    struct error *err);

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "layer-packer/tree.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/alloc.h"
+#include "common/buffer.h"
+#include "common/cleanup.h"
+#include "common/encoding.h"
+#include "layer-packer/links.h"
+
+static void entry_clean_up(struct entry *entry) {
+    free(entry->name);
+    free(entry->origin);
+    free(entry->target);
+    cleanup_closep(&entry->fd);
+}
+
+void tree_clean_up(struct tree *tree) {
+    for (size_t i = 0; i < tree->count; i++) {
+        entry_clean_up(&tree->entries[i]);
+    }
+    free(tree->entries);
+    *tree = (struct tree){0};
+}
+
+// --- Adding -----------------------------------------------------------------------------------
+
+static bool is_utf8(struct slice text) {
+    while (text.len > 0) {
+        const size_t length = encoding_utf8_length(text);
+        if (length == 0) {
+            return false;
+        }
+        text = slice_skip(text, length);
+    }
+    return true;
+}
+
+/// Says why the name is refused, or NULL.
+static const char *flaw_of_name(struct slice name) {
+    if (name.len == 0) {
+        return "the name is empty";
+    }
+    if (name.len > TREE_MAX_NAME) {
+        return "the path is too long for Lambda";
+    }
+    if (name.data[0] == '/') {
+        return "the path is absolute";
+    }
+    if (memchr(name.data, '\0', name.len) != NULL) {
+        return "the name has a NUL in it";
+    }
+    if (!is_utf8(name)) {
+        return "the name is not UTF-8";
+    }
+    struct slice rest = name;
+    struct slice part;
+    while (slice_split(&rest, '/', &part)) {
+        if (part.len == 0 || slice_equal_text(part, ".")) {
+            return "the path has an empty component or \".\" in it";
+        }
+        if (slice_equal_text(part, "..")) {
+            return "the path leads out of the root (\"..\")";
+        }
+        if (part.len > NAME_MAX) {
+            return "a component of the path is longer than 255 bytes";
+        }
+    }
+    return name.data[name.len - 1] == '/' ? "the path ends in a slash" : NULL;
+}
+
+bool tree_check_name(struct slice name, const char *origin, struct error *err) {
+    const char *flaw = flaw_of_name(name);
+    if (flaw == NULL) {
+        return true;
+    }
+    cleanup_buffer struct buffer printed = BUFFER_INIT(8 * (size_t)TREE_MAX_NAME);
+    const struct slice shown = name.len > 200 ? slice_make(name.data, 200) : name;
+    (void)encoding_append_valid_utf8(&printed, shown);
+    if (slice_equal_text(name, origin)) {
+        return error_set(err, "name", "%s: %s", buffer_text(&printed), flaw);
+    }
+    return error_set(err, "name", "%s (%s): %s", buffer_text(&printed), origin, flaw);
+}
+
+static struct entry *add(struct tree *tree, enum entry_kind kind, struct slice name,
+                         const char *origin) {
+    if (tree->count == tree->capacity) {
+        tree->capacity = tree->capacity > 0 ? 2 * tree->capacity : 64;
+        tree->entries = xreallocarray(tree->entries, tree->capacity, sizeof(*tree->entries));
+    }
+    struct entry *entry = &tree->entries[tree->count++];
+    *entry =
+        (struct entry){.kind = kind, .name = slice_copy(name), .origin = xstrdup(origin), .fd = -1};
+    return entry;
+}
+
+bool tree_add_file(struct tree *tree, struct slice name, const char *origin, int fd,
+                   const struct stat *found, bool executable, struct error *err) {
+    cleanup_close int owned = fd;
+    if (!tree_check_name(name, origin, err)) {
+        return false;
+    }
+    struct entry *entry = add(tree, ENTRY_FILE, name, origin);
+    entry->fd = steal_fd(&owned);
+    entry->found = *found;
+    entry->executable = executable;
+    return true;
+}
+
+bool tree_add_link(struct tree *tree, struct slice name, const char *origin, struct slice target,
+                   struct error *err) {
+    if (!tree_check_name(name, origin, err)) {
+        return false;
+    }
+    if (target.len == 0 || target.len > TREE_MAX_NAME ||
+        memchr(target.data, '\0', target.len) != NULL) {
+        return error_set(err, "link", "%s: the link's target is empty, too long or has a NUL in it",
+                         origin);
+    }
+    add(tree, ENTRY_LINK, name, origin)->target = slice_copy(target);
+    return true;
+}
+
+bool tree_add_folder(struct tree *tree, struct slice name, const char *origin, struct error *err) {
+    if (!tree_check_name(name, origin, err)) {
+        return false;
+    }
+    (void)add(tree, ENTRY_FOLDER, name, origin);
+    return true;
+}
+
+// --- Putting together -------------------------------------------------------------------------
+
+static int compare_entries(const void *left, const void *right) {
+    const struct entry *a = left;
+    const struct entry *b = right;
+    const int order = slice_compare(slice_text(a->name), slice_text(b->name));
+    // Equal names are told apart only so that messages do not depend on the order of adding.
+    return order != 0 ? order : strcmp(a->origin, b->origin);
+}
+
+static int compare_name(const void *key, const void *element) {
+    const struct slice *name = key;
+    const struct entry *entry = element;
+    return slice_compare(*name, slice_text(entry->name));
+}
+
+static struct entry *find(const struct tree *tree, struct slice name) {
+    return tree->count == 0
+               ? NULL
+               : bsearch(&name, tree->entries, tree->count, sizeof(*tree->entries), compare_name);
+}
+
+/// Folds equal names: folders become one, all else is a mistake.
+static bool merge(struct tree *tree, struct error *err) {
+    size_t kept = 0;
+    for (size_t i = 0; i < tree->count; i++) {
+        struct entry *entry = &tree->entries[i];
+        struct entry *last = kept > 0 ? &tree->entries[kept - 1] : NULL;
+        if (last == NULL || strcmp(last->name, entry->name) != 0) {
+            tree->entries[kept++] = *entry;
+            if (kept - 1 != i) {
+                *entry = (struct entry){.fd = -1};
+            }
+            continue;
+        }
+        if (last->kind != ENTRY_FOLDER || entry->kind != ENTRY_FOLDER) {
+            return error_set(err, "twice", "%s: named twice: %s and %s", entry->name, last->origin,
+                             entry->origin);
+        }
+        entry_clean_up(entry);
+        *entry = (struct entry){.fd = -1};
+    }
+    tree->count = kept;
+    return true;
+}
+
+/// Drops the folders that have something in them.
+static bool drop_full_folders(struct tree *tree, struct error *err) {
+    cleanup_free bool *full = xcalloc(tree->count + 1, sizeof(*full));
+    for (size_t i = 0; i < tree->count; i++) {
+        const struct entry *entry = &tree->entries[i];
+        for (const char *slash = strchr(entry->name, '/'); slash != NULL;
+             slash = strchr(slash + 1, '/')) {
+            const struct entry *parent =
+                find(tree, slice_make(entry->name, (size_t)(slash - entry->name)));
+            if (parent != NULL && parent->kind != ENTRY_FOLDER) {
+                return error_set(err, "twice",
+                                 "%s: is no folder in %s, but %s puts something below it",
+                                 parent->name, parent->origin, entry->origin);
+            }
+            if (parent != NULL) {
+                full[parent - tree->entries] = true;
+            }
+        }
+    }
+    size_t kept = 0;
+    for (size_t i = 0; i < tree->count; i++) {
+        if (full[i]) {
+            entry_clean_up(&tree->entries[i]);
+        } else {
+            tree->entries[kept++] = tree->entries[i];
+        }
+    }
+    tree->count = kept;
+    return true;
+}
+
+bool tree_finish(struct tree *tree, struct error *err) {
+    if (tree->count > 1) {
+        qsort(tree->entries, tree->count, sizeof(*tree->entries), compare_entries);
+    }
+    if (!merge(tree, err) || !drop_full_folders(tree, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < tree->count; i++) {
+        if (tree->entries[i].kind == ENTRY_LINK && !links_check(tree, &tree->entries[i], err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// --- Looking ----------------------------------------------------------------------------------
+
+const struct entry *tree_find(const struct tree *tree, struct slice name) {
+    return find(tree, name);
+}
+
+const struct entry *tree_find_file(const struct tree *tree, struct slice name) {
+    cleanup_buffer struct buffer path = BUFFER_INIT(2 * (size_t)TREE_MAX_NAME);
+    if (links_follow(tree, name, &path) != LINKS_ARRIVED) {
+        return NULL;
+    }
+    const struct entry *entry = find(tree, buffer_slice(&path));
+    return entry != NULL && entry->kind == ENTRY_FILE ? entry : NULL;
+}
+
+uint64_t tree_entry_size(const struct entry *entry) {
+    switch (entry->kind) {
+    case ENTRY_FILE:
+        return (uint64_t)entry->found.st_size;
+    case ENTRY_LINK:
+        return strlen(entry->target);
+    case ENTRY_FOLDER:
+        break;
+    }
+    return 0;
+}
+
+uint64_t tree_size(const struct tree *tree) {
+    uint64_t size = 0;
+    for (size_t i = 0; i < tree->count; i++) {
+        size += tree_entry_size(&tree->entries[i]);
+    }
+    return size;
+}
+
+bool tree_check_size(const struct tree *tree, uint64_t max, struct error *err) {
+    const uint64_t size = tree_size(tree);
+    if (size <= max) {
+        return true;
+    }
+    const struct entry *largest = &tree->entries[0];
+    for (size_t i = 1; i < tree->count; i++) {
+        if (tree_entry_size(&tree->entries[i]) > tree_entry_size(largest)) {
+            largest = &tree->entries[i];
+        }
+    }
+    return error_set(err, "too_large",
+                     "%llu bytes unzipped, which is more than %llu; the largest file is %s with "
+                     "%llu bytes (for what is no layer: --max-unzipped-size)",
+                     (unsigned long long)size, (unsigned long long)max, largest->name,
+                     (unsigned long long)tree_entry_size(largest));
+}

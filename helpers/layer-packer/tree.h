@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+/// What goes into a zip: names and what stands behind them, before anything is compressed.
+///
+/// Entries are added in any order; tree_finish() sorts them, merges folders, and refuses what does
+/// not fit together or points out of the root.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "common/error.h"
+#include "common/slice.h"
+
+/// Lambda unpacks below /opt or /var/task; longer names do not fit in a path there.
+#define TREE_MAX_NAME 4000
+
+enum entry_kind { ENTRY_FILE, ENTRY_LINK, ENTRY_FOLDER };
+
+struct entry {
+    enum entry_kind kind;
+    /// Path in the zip, without a slash at either end.
+    char *name;
+    /// Where it comes from, for messages, and for a file without `fd` what is opened.
+    char *origin;
+    /// Of a link.
+    char *target;
+    /// Of a file: the owner's x bit.
+    bool executable;
+    /// Of a file: an open file without a name, read with pread; else -1. Owned.
+    int fd;
+    /// Of a file: the state it was found in; content is read only from a file in that state.
+    struct stat found;
+};
+
+struct tree {
+    struct entry *entries;
+    size_t count;
+    size_t capacity;
+};
+#define cleanup_tree __attribute__((cleanup(tree_clean_up)))
+
+/// Zeroed is empty.
+void tree_clean_up(struct tree *tree);
+
+/// Refuses what is no plain path below the root: empty, absolute, too long, no UTF-8, or with ".",
+/// ".." or empty components. `origin` is named in the message.
+bool tree_check_name(struct slice name, const char *origin, struct error *err);
+
+/// Adds a file that is at `origin`, or open as `fd` (taken over, also on failure; -1: none).
+bool tree_add_file(struct tree *tree, struct slice name, const char *origin, int fd,
+                   const struct stat *found, bool executable, struct error *err);
+bool tree_add_link(struct tree *tree, struct slice name, const char *origin, struct slice target,
+                   struct error *err);
+/// A folder that turns out to have something in it gets no entry of its own.
+bool tree_add_folder(struct tree *tree, struct slice name, const char *origin, struct error *err);
+
+/// Sorts by the bytes of the names, merges folders, and refuses a name that is there twice, a file
+/// or link where others need a folder, and links that are absolute or whose path leaves the root,
+/// also by way of other links.
+bool tree_finish(struct tree *tree, struct error *err);
+
+// After tree_finish().
+
+/// The entry of that name, or NULL. A folder that is not empty has none.
+const struct entry *tree_find(const struct tree *tree, struct slice name);
+/// The file that `name` leads to, following links as the kernel would, or NULL.
+const struct entry *tree_find_file(const struct tree *tree, struct slice name);
+/// The uncompressed size of an entry: of a link its target's length, of a folder 0.
+uint64_t tree_entry_size(const struct entry *entry);
+/// All of them together.
+uint64_t tree_size(const struct tree *tree);
+/// Refuses more than `max` bytes; the message names the largest file.
+bool tree_check_size(const struct tree *tree, uint64_t max, struct error *err);
