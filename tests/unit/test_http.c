@@ -249,6 +249,65 @@ START_TEST(is_canceled_by_a_descriptor) {
 }
 END_TEST
 
+static void *write_soon(void *descriptor) {
+    clock_sleep_ms(clock_system(), 100, 0);
+    return write(*(int *)descriptor, "x", 1) == 1 ? NULL : "failed";
+}
+
+START_TEST(is_canceled_while_it_waits) {
+    const struct scripted script[] = {{.answer = NULL, .delay_ms = 2000, .close = true}};
+    START(script);
+    int fds[2];
+    ck_assert_int_eq(pipe(fds), 0);
+    pthread_t thread;
+    ck_assert_int_eq(pthread_create(&thread, NULL, write_soon, &fds[1]), 0);
+    struct http_request request = get();
+    request.cancel_fd = fds[0];
+    const int64_t start = clock_monotonic_ms(clock_system());
+    ck_assert(!http_send(client, &request, NULL, &response, &err));
+    ck_assert_str_eq(err.code, "canceled");
+    ck_assert_int_lt(clock_monotonic_ms(clock_system()) - start, 1500);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    stop_server();
+}
+END_TEST
+
+START_TEST(reads_no_body_where_there_is_none) {
+    const struct scripted script[] = {
+        {.answer = "HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n"},
+        {.answer = "HTTP/1.1 304 No\r\nContent-Length: 500\r\n\r\n"},
+        {.answer = "HTTP/1.1 200 OK\r\n\r\nto the end", .close = true}};
+    START(script);
+    struct http_request request = get();
+    request.method = "HEAD";
+    ck_assert_msg(http_send(client, &request, NULL, &response, &err), "%s", err.message);
+    ck_assert_uint_eq(response.body.len, 0);
+    request.method = "GET";
+    ck_assert(http_send(client, &request, NULL, &response, &err));
+    ck_assert_int_eq(response.status, 304);
+    ck_assert(http_send(client, &request, NULL, &response, &err));
+    ck_assert_str_eq(buffer_text(&response.body), "to the end");
+    stop_server();
+}
+END_TEST
+
+START_TEST(goes_by_a_proxy_only_where_told) {
+    const struct scripted script[] = {{.answer = OK_ANSWER}};
+    START(script);
+    cleanup_free char *proxy = xasprintf("http://127.0.0.1:%d", server.port);
+    ck_assert_int_eq(setenv("http_proxy", proxy, 1), 0);
+    const struct http_request request = {.method = "GET", .url = "http://gitlab.invalid/x?y"};
+    ck_assert(!http_send(client, &request, NULL, &response, &err));
+    ck_assert_str_eq(err.code, "dns");
+    const struct http_client_options options = {.allow_http = true};
+    cleanup_http_client struct http_client *with_proxy = http_client_new(&options);
+    ck_assert_msg(http_send(with_proxy, &request, NULL, &response, &err), "%s", err.message);
+    ck_assert(request_has(0, "GET http://gitlab.invalid/x?y HTTP/1.1\r\n"));
+    ck_assert_int_eq(unsetenv("http_proxy"), 0);
+    stop_server();
+}
+END_TEST
+
 START_TEST(follows_redirects_only_where_told) {
     const struct scripted script[] = {
         {.answer = "HTTP/1.1 302 Go\r\nLocation: /other\r\nContent-Length: 0\r\n\r\n"},
@@ -427,6 +486,37 @@ START_TEST(tells_a_cut_answer_from_a_whole_one) {
     }
     ck_assert_str_eq(err.code, "cut");
     http_exchange_destroy(chunked);
+    stop_server();
+}
+END_TEST
+
+START_TEST(gives_up_where_nothing_moves) {
+    const struct scripted script[] = {
+        {.answer = NULL, .body_first = 10, .delay_ms = 1000, .close = true},
+        {.answer = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n", .filler = 5},
+        {.answer = "never asked for"}};
+    START(script);
+    struct http_request request = get();
+    request.method = "POST";
+    request.stall_timeout_ms = 300;
+    struct http_exchange *exchange = http_exchange_start(client, &request, MANY, &err);
+    static char block[MANY];
+    ck_assert(!http_exchange_send(exchange, slice_make(block, sizeof(block)), &err));
+    ck_assert_str_eq(err.code, "timeout");
+    http_exchange_destroy(exchange);
+
+    request.method = "GET";
+    request.stall_timeout_ms = 2000;
+    exchange = http_exchange_start(client, &request, HTTP_BODY_NONE, &err);
+    char data[100];
+    size_t got = 0;
+    size_t total = 0;
+    while (http_exchange_read(exchange, data, sizeof(data), &got, &err)) {
+        total += got;
+    }
+    ck_assert_uint_eq(total, 5);
+    ck_assert_str_eq(err.code, "timeout");
+    http_exchange_destroy(exchange);
     stop_server();
 }
 END_TEST
@@ -648,11 +738,15 @@ int main(void) {
     tcase_add_test(tcase, sends_again_with_growing_pauses);
     tcase_add_test(tcase, gives_the_last_answer_when_attempts_or_time_are_over);
     tcase_add_test(tcase, is_canceled_by_a_descriptor);
+    tcase_add_test(tcase, is_canceled_while_it_waits);
+    tcase_add_test(tcase, reads_no_body_where_there_is_none);
+    tcase_add_test(tcase, goes_by_a_proxy_only_where_told);
     tcase_add_test(tcase, follows_redirects_only_where_told);
     tcase_add_test(tcase, takes_given_addresses_instead_of_a_look_up);
     tcase_add_test(tcase, streams_both_ways);
     tcase_add_test(tcase, sees_an_answer_that_comes_before_the_whole_body);
     tcase_add_test(tcase, tells_a_cut_answer_from_a_whole_one);
+    tcase_add_test(tcase, gives_up_where_nothing_moves);
     tcase_add_test(tcase, can_be_left_in_the_middle);
     tcase_add_test(tcase, goes_on_where_a_download_was_cut);
     tcase_add_test(tcase, begins_anew_where_the_file_has_changed);
