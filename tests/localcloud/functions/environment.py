@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import json
 import math
 import os
 import signal
@@ -14,48 +13,18 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from localcloud.children import free_port, spawn, wait_for_port
 from localcloud.functions.invocation import Invocation
+from localcloud.functions.outcome import exit_text, fail, report_line
 from localcloud.functions.pipes import Pipes
 from localcloud.functions.process import ProcessTable
+from localcloud.functions.settings import EnvironmentSettings, UsedTmp, sandbox_config
 from localcloud.functions.tap import Delivery, Posted, RuntimeApiTap
 
 INIT_LIMIT = 10.0
 SHUTDOWN_WINDOW = 0.5  # what Lambda gives the runtime after SIGTERM, with an internal extension
-USER_ID = 993
-
-
-@dataclass(frozen=True)
-class EnvironmentSettings:
-    """All that an environment is made from; equal settings may share warm environments."""
-
-    function_name: str
-    function_arn: str
-    version: str
-    handler: str
-    timeout: int
-    memory_size: int
-    ephemeral_storage: int
-    root: Path
-    task: Path
-    opt: Path
-    variables_key: str  # stands for the function's variables: they hold secrets
-
-
-@dataclass
-class UsedTmp:
-    """What is needed to start again in the mounts, and so in the /tmp, of an earlier life."""
-
-    mount_namespace: int
-    user_namespace: int | None
-
-    def close(self) -> None:
-        for descriptor in (self.mount_namespace, self.user_namespace):
-            if descriptor is not None:
-                os.close(descriptor)
 
 
 class Environment:
@@ -159,23 +128,16 @@ class Environment:
         self._secrets.touch(mode=0o600)
         block = "".join(f"{name}={value}\0" for name, value in variables.items())
         self._secrets.write_bytes(block.encode())
-        config = {
-            "root": self.settings.root,
-            "task": self.settings.task,
-            "opt": self.settings.opt,
-            "tmp_size": self.settings.ephemeral_storage << 20,
-            "log": self._pipes.log,
-            "events": self._pipes.events,
-            "environment": self._secrets,
-            "user": USER_ID,
-        }
-        if self._used_tmp is not None:
-            base = f"/proc/{os.getpid()}/fd"
-            config["mount_namespace"] = f"{base}/{self._used_tmp.mount_namespace}"
-            if self._used_tmp.user_namespace is not None:
-                config["user_namespace"] = f"{base}/{self._used_tmp.user_namespace}"
         config_file = folder / "config"
-        config_file.write_text("".join(f"{name}={value}\n" for name, value in config.items()))
+        config_file.write_text(
+            sandbox_config(
+                self.settings,
+                log=self._pipes.log,
+                events=self._pipes.events,
+                variables=self._secrets,
+                used=self._used_tmp,
+            )
+        )
         self._start_emulator(folder / "emulator.log", config_file, runtime_port)
 
     def _start_emulator(self, log_file: Path, config_file: Path, runtime_port: int) -> None:
@@ -317,49 +279,33 @@ class Environment:
             invocation.payload = self._result.body
             invocation.function_error = "Unhandled" if self._result.kind == "error" else None
         elif self._result is not None:  # 413: the emulator made an error of it
-            _fail(invocation, "Function.ResponseSizeTooLarge", "Response payload size exceeded"
+            fail(invocation, "Function.ResponseSizeTooLarge", "Response payload size exceeded"
                   " maximum allowed payload size (6291556 bytes).")  # fmt: skip
         elif self._init_error is not None:
             invocation.payload = self._init_error.body
             invocation.function_error = "Unhandled"
         elif why == "timeout":
             duration = self.settings.timeout * 1000.0
-            _fail(invocation, "Sandbox.Timedout", f"RequestId: {invocation.request_id} Error: "
+            fail(invocation, "Sandbox.Timedout", f"RequestId: {invocation.request_id} Error: "
                   f"Task timed out after {self.settings.timeout}.00 seconds")  # fmt: skip
         elif self._failure:
-            _fail(invocation, "Runtime.InvalidEntrypoint",
+            fail(invocation, "Runtime.InvalidEntrypoint",
                   f"RequestId: {invocation.request_id} Error: {self._failure}")  # fmt: skip
         else:
-            _fail(invocation, "Runtime.ExitError", f"RequestId: {invocation.request_id} Error: "
-                  f"{_exit_text(self._exit or '')}")  # fmt: skip
+            fail(invocation, "Runtime.ExitError", f"RequestId: {invocation.request_id} Error: "
+                  f"{exit_text(self._exit or '')}")  # fmt: skip
         if why == "timeout":
             self._log_line(
                 f"{invocation.request_id} Task timed out after {self.settings.timeout}.00 seconds"
             )
         elif self._exit is not None and self._result is None:
-            self._log_line(f"RequestId: {invocation.request_id} Error: {_exit_text(self._exit)}")
+            self._log_line(f"RequestId: {invocation.request_id} Error: {exit_text(self._exit)}")
         invocation.finished_at = now
         invocation.duration_ms = duration
         invocation.billed_ms = math.ceil(duration + invocation.init_ms)
         invocation.max_memory_mb = math.ceil(self.peak_memory / (1 << 20))
-        self._report(invocation)
-
-    def _report(self, invocation: Invocation) -> None:
         self._log_line(f"END RequestId: {invocation.request_id}")
-        fields = [
-            f"REPORT RequestId: {invocation.request_id}",
-            f"Duration: {invocation.duration_ms:.2f} ms",
-            f"Billed Duration: {invocation.billed_ms} ms",
-            f"Memory Size: {self.settings.memory_size} MB",
-            f"Max Memory Used: {invocation.max_memory_mb} MB",
-        ]
-        if invocation.cold_start:
-            fields.append(f"Init Duration: {invocation.init_ms:.2f} ms")
-        if self.why_killed == "timeout":
-            fields.append("Status: timeout")
-        elif invocation.function_error:
-            fields.append(f"Status: error\tError Type: {invocation.error_type}")
-        self._log_line("\t".join(fields))
+        self._log_line(report_line(invocation, timed_out=why == "timeout"))
 
     # What the tap and the sandbox tell
 
@@ -501,19 +447,3 @@ class Environment:
         used, self._used_tmp = self._used_tmp, None
         if used is not None:
             used.close()
-
-
-def _fail(invocation: Invocation, kind: str, message: str) -> None:
-    invocation.function_error = "Unhandled"
-    invocation.payload = json.dumps({"errorType": kind, "errorMessage": message}).encode()
-
-
-def _exit_text(exit_event: str) -> str:
-    """Lambda's words for how a runtime ended (`code N` or `signal N`)."""
-    kind, _, number = exit_event.partition(" ")
-    if kind == "signal":
-        names = {"9": "killed", "15": "terminated", "6": "aborted", "11": "segmentation fault"}
-        return f"Runtime exited with error: signal: {names.get(number, number)}"
-    if number == "0":
-        return "Runtime exited without providing a reason"
-    return f"Runtime exited with error: exit status {number}"

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from localcloud.functions.environment import Environment, UsedTmp
+from localcloud.functions.environment import Environment
 from localcloud.functions.errors import too_many_requests
 from localcloud.functions.invocation import Invocation
+from localcloud.functions.settings import UsedTmp
 from localcloud.functions.store import Function, FunctionStore
 from localcloud.functions.variables import function_variables
 from localcloud.functions.watchdog import MemoryWatchdog

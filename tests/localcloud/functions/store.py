@@ -16,8 +16,8 @@ import botocore.exceptions
 from botocore.client import BaseClient
 
 from localcloud.aws import STORED_CODE_PATH
-from localcloud.functions.environment import EnvironmentSettings
 from localcloud.functions.errors import ApiError
+from localcloud.functions.settings import EnvironmentSettings
 from localcloud.sandbox import CodeStore
 
 

@@ -18,6 +18,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from localcloud.http_body import read_body
+
 ARN_HEADER = "Lambda-Runtime-Invoked-Function-Arn"
 DEADLINE_HEADER = "Lambda-Runtime-Deadline-Ms"
 TRACE_HEADER = "Lambda-Runtime-Trace-Id"
@@ -154,7 +156,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}
-        body = self._read_body(headers)
+        body = read_body(self.rfile, headers)
         forwarded = {
             name: value
             for name, value in headers.items()
@@ -172,17 +174,6 @@ class _Handler(BaseHTTPRequestHandler):
         lines += [f"{name}: {value}" for name, value in answered]
         lines += [f"Content-Length: {len(content)}", "", ""]
         self.wfile.write("\r\n".join(lines).encode("latin-1") + content)
-
-    def _read_body(self, headers: dict[str, str]) -> bytes:
-        if "chunked" not in headers.get("transfer-encoding", "").lower():
-            return self.rfile.read(int(headers.get("content-length", "0")))
-        body = bytearray()
-        while size := int(self.rfile.readline().split(b";")[0], 16):
-            body += self.rfile.read(size)
-            self.rfile.readline()
-        while self.rfile.readline().strip():
-            pass
-        return bytes(body)
 
     def handle(self) -> None:
         with contextlib.suppress(ConnectionError, ValueError):

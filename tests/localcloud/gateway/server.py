@@ -15,6 +15,7 @@ from typing import Protocol
 
 from localcloud.functions.errors import ApiError
 from localcloud.gateway.message import Request, Response
+from localcloud.http_body import read_body
 
 HOP_BY_HOP = ("connection", "keep-alive", "transfer-encoding", "content-length", "expect", "server",
               "date")  # fmt: skip
@@ -107,7 +108,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}
-        request = Request(self.command, self.path, headers, self._read_body(headers))
+        request = Request(self.command, self.path, headers, read_body(self.rfile, headers))
         response = self.owner.answer(request)
         lines = [f"HTTP/1.1 {response.status} {http.client.responses.get(response.status, '')}"]
         lines += [f"{name}: {value}" for name, value in response.headers.items()]
@@ -117,17 +118,6 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(response.body)
         self.wfile.flush()
-
-    def _read_body(self, headers: dict[str, str]) -> bytes:
-        if "chunked" not in headers.get("transfer-encoding", "").lower():
-            return self.rfile.read(int(headers.get("content-length", "0")))
-        body = bytearray()
-        while size := int(self.rfile.readline().split(b";")[0], 16):
-            body += self.rfile.read(size)
-            self.rfile.readline()
-        while self.rfile.readline().strip():
-            pass
-        return bytes(body)
 
     def handle(self) -> None:
         with contextlib.suppress(ConnectionError):
