@@ -52,12 +52,12 @@ bool result_print(const struct result *result, bool with_jobs, struct buffer *ou
     json_initialise();
     cleanup_cjson cJSON *json = cJSON_CreateObject();
     cJSON_AddStringToObject(json, "status", result_status_word(result->status));
-    const struct result_job *last =
-        result->job_count > 0 ? &result->jobs[result->job_count - 1] : NULL;
+    size_t count = result->jobs ? result->job_count : 0;
+    const struct result_job *last = count > 0 ? &result->jobs[count - 1] : NULL;
     cJSON_AddItemToObject(json, "job", last ? job_json(last) : cJSON_CreateNull());
     if (with_jobs) {
         cJSON *jobs = cJSON_AddArrayToObject(json, "jobs");
-        for (size_t i = 0; i < result->job_count; i++) {
+        for (size_t i = 0; i < count; i++) {
             cJSON_AddItemToArray(jobs, job_json(&result->jobs[i]));
         }
     }

@@ -229,7 +229,9 @@ static const struct row *find_row(const char *name) {
 }
 
 static bool missing(const char *name, const char *why, struct error *err) {
-    return invalid(find_row(name), SLICE(""), why, err);
+    const struct row *row = find_row(name);
+    return row ? invalid(row, SLICE(""), why, err)
+               : error_set(err, CONFIG_INVALID, "%s %s", name, why);
 }
 
 // --- Secrets in the environment ----------------------------------------------------------------

@@ -256,8 +256,8 @@ START_TEST(takes_the_secrets_out_of_the_environment) {
     ck_assert_ptr_null(getenv("AWS_SECRET_ACCESS_KEY"));
     ck_assert_ptr_null(getenv("AWS_SESSION_TOKEN"));
     ck_assert_ptr_null(getenv("CI_SERVER_TOKEN"));
-    ck_assert_int_eq(key[0], '\0');
-    ck_assert_int_eq(token[0], '\0');
+    ck_assert(key && key[0] == '\0');
+    ck_assert(token && token[0] == '\0');
     ck_assert_str_eq(settings.credentials.access_key, "ASIAEXAMPLE");
     ck_assert(secret_equals(settings.credentials.secret_key, SLICE("secret-key-value")));
     ck_assert(secret_equals(settings.credentials.session_token, SLICE("session-token-value")));
