@@ -33,16 +33,20 @@ def find_program() -> Path:
 def find_mirror(variables: Mapping[str, str] = os.environ) -> Path | None:
     """The first provider mirror that exists: a folder that holds `registry.terraform.io`."""
     for folder in _candidates(variables):
-        if (folder / TERRAFORM_HOST).is_dir():
+        if _readable(folder / TERRAFORM_HOST):
             return folder
     return None
+
+
+def _readable(path: Path) -> bool:
+    return os.access(path, os.R_OK)
 
 
 def _candidates(variables: Mapping[str, str]) -> Iterator[Path]:
     if named := variables.get("RUNLET_PROVIDER_MIRROR"):
         yield Path(named)
     configuration = Path(variables.get("TF_CLI_CONFIG_FILE") or os.devnull)
-    if configuration.is_file():
+    if _readable(configuration):
         for path in re.findall(r'^\s*path\s*=\s*"([^"]+)"', configuration.read_text(), re.M):
             yield Path(path)
     home = Path(variables.get("HOME", "/"))
@@ -65,7 +69,7 @@ def write_cli_configuration(
     own = Path(variables.get("TF_CLI_CONFIG_FILE") or os.devnull)
     mirror = find_mirror(variables)
     if mirror is None:
-        configuration.write_text(own.read_text() if own.is_file() else "")
+        configuration.write_text(own.read_text() if _readable(own) else "")
         return configuration
     host = TERRAFORM_HOST
     if _is_tofu(program):
