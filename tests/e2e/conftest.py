@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import subprocess
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -69,8 +69,10 @@ def publish(cloud: LocalCloud) -> Publisher:
 
 @pytest.fixture
 def make_stage(cloud: LocalCloud, ca_layer: Path, publish: Publisher) -> Iterator[StageMaker]:
-    """Makes a function with the gitlab-runner layer, the git layer and the CA's, its runner token
-    in a secret, and a project. `environment` changes its variables, None removes one."""
+    """Makes a function with these layers and the CA's, its runner token in a secret, and a project.
+
+    `environment` changes its variables; None removes one.
+    """
     made: list[Stage] = []
 
     def make(
@@ -78,8 +80,7 @@ def make_stage(cloud: LocalCloud, ca_layer: Path, publish: Publisher) -> Iterato
         timeout: int = 120,
         memory_size: int = 1024,
         ephemeral_storage: int = 512,
-        with_git: bool = True,
-        with_runner: bool = True,
+        layers: Sequence[str] = ("git", "gitlab-runner"),
         maximum_timeout: int | None = None,
         environment: dict[str, str | None] | None = None,
     ) -> Stage:
@@ -98,18 +99,14 @@ def make_stage(cloud: LocalCloud, ca_layer: Path, publish: Publisher) -> Iterato
             "RUNLET_WAIT_TIMEOUT": "5",
             **(environment or {}),
         }
-        layers = [ca_layer]
-        if with_git:
-            layers.append(ARCH_DIST / "git-layer.zip")
-        if with_runner:
-            layers.append(ARCH_DIST / "gitlab-runner-layer.zip")
+        zips = [ca_layer, *(ARCH_DIST / f"{layer}-layer.zip" for layer in layers)]
         cloud.aws.client("lambda").create_function(
             FunctionName=tag,
             Runtime="provided.al2023",
             Role=cloud.execution_role(),
             Handler="run",
             Code={"ZipFile": (ARCH_DIST / "bootstrap.zip").read_bytes()},
-            Layers=[publish(layer) for layer in layers],
+            Layers=[publish(layer) for layer in zips],
             Environment={"Variables": {k: v for k, v in variables.items() if v is not None}},
             Timeout=timeout,
             MemorySize=memory_size,

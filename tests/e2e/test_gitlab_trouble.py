@@ -173,10 +173,7 @@ def test_nothing_of_a_trace_is_lost_when_gitlab_fails(stage: Stage, fault: dict)
     assert_whole_trace(job)
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [pytest.param({"cut_after": 1000}, id="request"), pytest.param({"cut_response": True}, id="answer")],
-)  # fmt: skip
+@pytest.mark.parametrize("fault", [{"cut_after": 1000}, {"cut_response": True}])
 def test_nothing_of_a_trace_is_lost_when_connections_are_cut(stage: Stage, fault: dict) -> None:
     job = stage.add_job(LINES)
     stage.cloud.gitlab.faults.add(method="PATCH", path=rf"/jobs/{job.id}/trace$", times=2, **fault)
@@ -224,9 +221,7 @@ def test_a_slow_gitlab(stage: Stage) -> None:
 
 
 def test_an_upload_that_is_cut_is_sent_again(stage: Stage) -> None:
-    job = stage.add_job(
-        "head -c 3000000 /dev/urandom > file", artifacts={"paths": ["file"]}
-    )
+    job = stage.add_job("head -c 3000000 /dev/urandom > file", artifacts={"paths": ["file"]})
     stage.cloud.gitlab.faults.add(
         method="POST", path=rf"/jobs/{job.id}/artifacts$", cut_after=100_000, times=1
     )

@@ -33,7 +33,7 @@ MESSES = {
     "many_files": "mkdir /tmp/many; cd /tmp/many; for i in $(seq 1 20000); do : > f$i; done",
     "deep_tree": "cd /tmp; for i in $(seq 1 1200); do mkdir directory; cd directory; done",
     "daemons_that_write": (
-        "for n in 1 2 3; do (setsid bash -c '(trap \"\" TERM HUP INT; "
+        'for n in 1 2 3; do (setsid bash -c \'(trap "" TERM HUP INT; '
         "while :; do mkdir -p /tmp/w$RANDOM; echo x > /tmp/w$RANDOM.txt; done) &' "
         ">/dev/null 2>&1 &) ; done; sleep 1"
     ),
@@ -42,6 +42,12 @@ MESSES = {
     ),
     "stopped_processes": "(setsid bash -c 'kill -STOP $$' >/dev/null 2>&1 &) ; sleep 0.2",
 }
+
+
+PROCESSES = (
+    "for p in /proc/[0-9]*; do "
+    """echo "PROCESS $(cat $p/comm) $(tr '\\0\\n' '  ' < $p/cmdline)"; done 2>/dev/null"""
+)
 
 
 @pytest.mark.parametrize("mess", MESSES.values(), ids=MESSES.keys())
@@ -57,17 +63,30 @@ def test_the_next_job_sees_nothing_of_the_last(stage: Stage, mess: str) -> None:
     job, clean = stage.run(
         'test "$(ls -A /tmp)" = runlet',
         'test "$(ls -A /tmp/runlet | wc -l)" = 1',
-        "for p in /proc/[0-9]*; do"
-        """ echo "PROCESS $(cat $p/comm) $(tr '\\0\\n' '  ' < $p/cmdline)"; done 2>/dev/null""",
+        PROCESSES,
         "test -s /etc/passwd && test -x /var/task/bootstrap && test -x /opt/bin/gitlab-runner",
     )
 
     assert clean.response["status"] == "job_succeeded", output_of(job)
     assert dirty.environment_id == clean.environment_id
-    processes = re.findall(r"^PROCESS (\S+) (.*)$", output_of(job), re.M)
+    # Those with a command line: a zombie is none.
+    processes = re.findall(r"^PROCESS (\S+) (\S.*)$", output_of(job), re.M)
     assert {name for name, _ in processes} == {
         "sandbox-enter", "bootstrap", "gitlab-runner", "bash",
     }, processes  # fmt: skip
+
+
+def test_orphans_are_reaped_while_the_job_runs(stage: Stage) -> None:
+    """Lambda has room for 1,024 processes, and zombies count."""
+    job, _ = stage.run(
+        "for i in $(seq 200); do (sleep 0 &); done",
+        "for i in $(seq 50); do zombies=$(grep -l '^State:.Z' /proc/[0-9]*/status | wc -l)",
+        "  test $zombies -lt 20 && break; sleep 0.1; done 2>/dev/null; echo zombies: $zombies",
+    )
+
+    count = re.search(r"^zombies: (\d+)$", output_of(job), re.M)
+    assert count, output_of(job)
+    assert int(count[1]) < 20
 
 
 def test_a_full_disk_is_emptied(make_stage: StageMaker) -> None:

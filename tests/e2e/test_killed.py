@@ -49,9 +49,7 @@ def test_a_killed_runner_ends_the_invocation_within_30_s(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("signal", ["KILL", "STOP"])
-def test_a_killed_bootstrap_costs_only_its_environment(
-    make_stage: StageMaker, signal: str
-) -> None:
+def test_a_killed_bootstrap_costs_only_its_environment(make_stage: StageMaker, signal: str) -> None:
     stage = make_stage(timeout=25, environment={"RUNLET_DEADLINE_MARGIN": "8"})
     job, invocation = stage.run(
         "echo left > /tmp/left", f"kill -{signal} $(pidof bootstrap)", "sleep 300"
@@ -100,7 +98,7 @@ def test_memory_used_up_is_lambdas_end_of_the_environment(make_stage: StageMaker
 
 
 def test_a_function_without_the_runner_layer(make_stage: StageMaker) -> None:
-    stage = make_stage(with_runner=False)
+    stage = make_stage(layers=["git"])
 
     invocation = stage.invoke()
 
@@ -110,7 +108,7 @@ def test_a_function_without_the_runner_layer(make_stage: StageMaker) -> None:
 
 
 def test_a_job_without_git_fails_and_says_so(make_stage: StageMaker) -> None:
-    stage = make_stage(with_git=False)
+    stage = make_stage(layers=["gitlab-runner"])
 
     job, invocation = stage.run("echo never")
 

@@ -17,9 +17,7 @@ LEAVE = [
 
 def test_three_jobs_in_one_invocation(make_stage: StageMaker) -> None:
     stage = make_stage(timeout=240, environment={"RUNLET_MAX_JOBS": "3"})
-    jobs: dict[str, dict] = {
-        name: {"script": LEAVE} for name in ("one", "two", "three", "four")
-    }
+    jobs: dict[str, dict] = {name: {"script": LEAVE} for name in ("one", "two", "three", "four")}
     jobs["two"] = {"script": [*LEAVE, "exit 1"], "allow_failure": True}
     pipeline = stage.commit(jobs)
 
@@ -33,7 +31,9 @@ def test_three_jobs_in_one_invocation(make_stage: StageMaker) -> None:
     assert result["job"] == result["jobs"][-1]
     assert result["status"] == "job_succeeded"
     assert pipeline.job("four").status == "pending"
-    homes = {traces[name].split("/tmp/runlet/")[1].split("/")[0] for name in ("one", "two", "three")}
+    homes = {
+        traces[name].split("/tmp/runlet/")[1].split("/")[0] for name in ("one", "two", "three")
+    }
     assert len(homes) == 3
 
 

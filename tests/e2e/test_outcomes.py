@@ -6,8 +6,6 @@ from __future__ import annotations
 import json
 import re
 
-import pytest
-
 from e2e.stage import (
     MIB,
     Stage,
@@ -16,6 +14,7 @@ from e2e.stage import (
     peak_memory_of_bootstrap,
     wait_until,
 )
+
 
 def test_a_job_succeeds(stage: Stage) -> None:
     job = stage.commit(
@@ -133,9 +132,7 @@ def test_the_token_may_stand_in_a_parameter(make_stage: StageMaker) -> None:
     stage.cloud.aws.client("ssm").put_parameter(
         Name=f"/{stage.tag}/token", Value=stage.runner.token, Type="SecureString"
     )
-    stage.reconfigure(
-        RUNLET_TOKEN_SECRET_ARN=None, RUNLET_TOKEN_PARAMETER=f"/{stage.tag}/token"
-    )
+    stage.reconfigure(RUNLET_TOKEN_SECRET_ARN=None, RUNLET_TOKEN_PARAMETER=f"/{stage.tag}/token")
 
     job, invocation = stage.run("echo ok")
 

@@ -13,12 +13,14 @@ from e2e.stage import Stage, StageMaker, output_of, wait_until
 TOOLS = r"""
 api() {  # api METHOD PATH [BODY]: prints the answer
   exec 9<>"/dev/tcp/${RUNTIME_API%:*}/${RUNTIME_API#*:}"
-  printf '%s /2018-06-01/runtime/%s HTTP/1.1\r\nHost: runtime\r\nConnection: close\r\n' "$1" "$2" >&9
+  printf '%s /2018-06-01/runtime/%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n' "$1" "$2" >&9
   printf 'Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s' "${#3}" "$3" >&9
   cat <&9
   exec 9>&-
 }
-request_id() { tr -d '\r' | awk -F': ' 'tolower($1) == "lambda-runtime-aws-request-id" {print $2}'; }
+request_id() {
+  tr -d '\r' | awk -F': ' 'tolower($1) == "lambda-runtime-aws-request-id" {print $2}'
+}
 """
 ASK = 'answer=$(api GET invocation/next); id=$(echo "$answer" | request_id); echo "request <$id>"'
 FORGED: dict[str, Any] = {"status": "job_succeeded", "job": None, "forged": True}
@@ -59,7 +61,8 @@ def assert_fresh(stage: Stage, victim: Any, first_environment: str) -> None:
 
 def test_a_job_answers_in_our_place_and_leaves_a_waiter(make_stage: StageMaker) -> None:
     stage = make_stage(timeout=60)
-    waiter = "(setsid bash -c 'thief=1; api GET invocation/next > /tmp/stolen; sleep 1000' >/dev/null 2>&1 &)"
+    thief = "thief=1; api GET invocation/next > /tmp/stolen; sleep 1000"
+    waiter = f"(setsid bash -c '{thief}' >/dev/null 2>&1 &)"
     job = attack(stage, "export -f api", ANSWER, waiter, "sleep 1")
     first_environment = stage.environment
 

@@ -50,7 +50,7 @@ def test_a_bad_value_is_named(make_stage: StageMaker, name: str, value: str) -> 
     environment: dict[str, str | None] = {name: value}
     if name in ("RUNLET_TOKEN_PARAMETER", "CI_SERVER_TOKEN"):
         environment["RUNLET_TOKEN_SECRET_ARN"] = None
-    stage = make_stage(environment=environment, with_git=False, with_runner=False)
+    stage = make_stage(environment=environment, layers=[])
 
     message = init_error(stage)
 
@@ -61,7 +61,7 @@ def test_a_bad_value_is_named(make_stage: StageMaker, name: str, value: str) -> 
 
 
 def test_no_token_at_all(make_stage: StageMaker) -> None:
-    stage = make_stage(environment={"RUNLET_TOKEN_SECRET_ARN": None}, with_git=False, with_runner=False)
+    stage = make_stage(environment={"RUNLET_TOKEN_SECRET_ARN": None}, layers=[])
 
     message = init_error(stage)
 
@@ -71,7 +71,8 @@ def test_no_token_at_all(make_stage: StageMaker) -> None:
 @pytest.mark.parametrize("arn", [None, "arn:aws:iam::123456789012:user/x", "role"])
 def test_a_job_role_without_a_good_arn(make_stage: StageMaker, arn: str | None) -> None:
     stage = make_stage(
-        environment={"RUNLET_JOB_CREDENTIALS": "role", "RUNLET_JOB_ROLE_ARN": arn}, with_git=False, with_runner=False
+        environment={"RUNLET_JOB_CREDENTIALS": "role", "RUNLET_JOB_ROLE_ARN": arn},
+        layers=[],
     )
 
     message = init_error(stage)
@@ -86,7 +87,7 @@ def test_the_role_is_not_there_yet(make_stage: StageMaker) -> None:
             "RUNLET_JOB_CREDENTIALS": "role",
             "RUNLET_JOB_ROLE_ARN": "arn:aws:iam::123456789012:role/job",
         },
-        with_git=False, with_runner=False,
+        layers=[],
     )
 
     message = init_error(stage)
@@ -95,7 +96,7 @@ def test_the_role_is_not_there_yet(make_stage: StageMaker) -> None:
 
 
 def test_another_handler_is_refused(make_stage: StageMaker) -> None:
-    stage = make_stage(with_git=False, with_runner=False)
+    stage = make_stage(layers=[])
     stage.cloud.aws.client("lambda").update_function_configuration(
         FunctionName=stage.function, Handler="index.handler"
     )
@@ -108,9 +109,7 @@ def test_another_handler_is_refused(make_stage: StageMaker) -> None:
 
 
 def test_two_places_for_the_token(make_stage: StageMaker) -> None:
-    stage = make_stage(
-        environment={"RUNLET_TOKEN_PARAMETER": "/a/b"}, with_git=False, with_runner=False
-    )
+    stage = make_stage(environment={"RUNLET_TOKEN_PARAMETER": "/a/b"}, layers=[])
 
     message = init_error(stage)
 
