@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import os
+import selectors
 import socket
 import statistics
 import subprocess
@@ -66,8 +67,6 @@ class ScriptedRuntimeApi:
         Returns the instant of its first `next`, the CPU seconds it used from then on, and its peak
         memory in KiB, read while it still waits: it may end when its connection is closed.
         """
-        import selectors
-
         first_next = 0.0
         cpu_at_first = 0.0
         handed_out = answered = 0
@@ -221,9 +220,11 @@ def main() -> None:
         as_user = [] if os.geteuid() == 0 else ["--map-root-user"]
         sys.exit(
             subprocess.run(
+                # The repository may itself lie below /tmp: /mnt shows it once that is covered.
                 ["unshare", "--mount", *as_user, "sh", "-c",
-                 'mount -t tmpfs tmpfs /tmp && exec "$@"', "sh",
-                 sys.executable, __file__, "--in-namespace"],
+                 'mount --bind "$0" /mnt && mount -t tmpfs tmpfs /tmp && cd /mnt && exec "$@"',
+                 REPO, os.path.realpath(sys.executable), "tests/bench/bootstrap.py",
+                 "--in-namespace"],
             ).returncode
         )  # fmt: skip
     contenders = [
