@@ -10,6 +10,7 @@
 #include "bootstrap/runner_log.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
+#include "common/files.h"
 #include "common/log.h"
 
 #define CRASHED "Function.RunnerCrashed"
@@ -169,6 +170,17 @@ struct runner {
     int output;
 };
 
+/// When memory runs out the kernel shall end the job and not us: we tell GitLab of it. Inherited by
+/// all that the runner starts. Where /proc is read-only it stays as it is.
+static void offer_to_oom_killer(pid_t pid) {
+    cleanup_free char *path = xasprintf("/proc/%d/oom_score_adj", pid);
+    cleanup_close int fd = open(path, O_WRONLY | O_CLOEXEC);
+    struct error ignored;
+    if (fd >= 0 && !files_write_fd(fd, path, SLICE("1000"), &ignored)) {
+        log_debug("the job is not preferred when memory runs out", LOG_ERROR_FIELDS(&ignored));
+    }
+}
+
 static bool spawn(struct runner *runner, const struct runner_options *options, int output,
                   struct error *err) {
     char **argv __attribute__((cleanup(destroy_argvp))) = runner_argv(options);
@@ -180,7 +192,11 @@ static bool spawn(struct runner *runner, const struct runner_options *options, i
     process.stderr_fd = output;
     process.die_with_parent = true;
     runner->process = process_spawn(&process, err);
-    return runner->process != NULL;
+    if (!runner->process) {
+        return false;
+    }
+    offer_to_oom_killer(process_id(runner->process));
+    return true;
 }
 
 static bool start(struct runner *runner, const struct runner_options *options, struct error *err) {

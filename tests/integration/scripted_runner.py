@@ -142,6 +142,12 @@ def patient(job: Job) -> None:
 def environment(job: Job) -> None:
     (SHARED / "environment.json").write_text(json.dumps(dict(os.environ)))
     (SHARED / "argv.json").write_text(json.dumps(sys.argv))
+    files = {
+        "git": Path(os.environ["HOME"]) / ".gitconfig",
+        "bundle": Path(os.environ.get("SSL_CERT_FILE", "/dev/null")),
+    }
+    texts = {name: path.read_text() for name, path in files.items()}
+    (SHARED / "files.json").write_text(json.dumps(texts))
     success(job)
 
 

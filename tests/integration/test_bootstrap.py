@@ -23,7 +23,7 @@ import pytest
 
 from integration.runtime_api import ApiInvocation, RuntimeApi
 from integration.sandboxed_bootstrap import PROGRAM, UID, SandboxedBootstrap, wait_until
-from localcloud.gitlab import StandInGitLab
+from localcloud.gitlab import CertificateAuthority, StandInGitLab
 
 SCRIPTED_RUNNER = Path(__file__).resolve().parent / "scripted_runner.py"
 
@@ -64,8 +64,16 @@ StageMaker = Callable[..., Stage]
 def make_stage(tmp_path: Path) -> Iterator[StageMaker]:
     with ExitStack() as stack:
 
-        def make(behaviour: str = "success", *, with_runner: bool = True, **more: str) -> Stage:
-            gitlab = stack.enter_context(StandInGitLab(ca=None, folder=tmp_path / "gitlab"))
+        def make(
+            behaviour: str = "success",
+            *,
+            with_runner: bool = True,
+            tls: bool = False,
+            host: str = "127.0.0.1",
+            **more: str,
+        ) -> Stage:
+            ca = CertificateAuthority(tmp_path / "ca") if tls else None
+            gitlab = stack.enter_context(StandInGitLab(ca=ca, folder=tmp_path / "gitlab"))
             gitlab.trace_update_interval = 1
             runner = gitlab.create_runner(tags=[], run_untagged=True)
             project = gitlab.create_project("group/project")
@@ -75,7 +83,7 @@ def make_stage(tmp_path: Path) -> Iterator[StageMaker]:
             if with_runner:
                 shutil.copy(SCRIPTED_RUNNER, opt_bin / "gitlab-runner")
             settings = {
-                "CI_SERVER_URL": gitlab.url,
+                "CI_SERVER_URL": f"{'https' if tls else 'http'}://{host}:{gitlab.port}",
                 "CI_SERVER_TOKEN": runner.token,
                 "RUNLET_WAIT_TIMEOUT": "2",
                 "RUNLET_RUNNER_ARGS": json.dumps(
@@ -83,6 +91,9 @@ def make_stage(tmp_path: Path) -> Iterator[StageMaker]:
                 ),
                 **more,
             }
+            if ca:
+                shutil.copy(ca.file, opt_bin / "ca.pem")
+                settings["CI_SERVER_TLS_CA_FILE"] = "/opt/bin/ca.pem"
             bootstrap = SandboxedBootstrap(tmp_path, api.address, settings, opt_bin)
             return Stage(api, gitlab, stack.enter_context(bootstrap), project)
 
@@ -342,6 +353,33 @@ def test_a_mess_is_cleaned_up(make_stage: StageMaker) -> None:
         assert stage.invoke().json["status"] == "job_succeeded", job.trace
         assert stage.left_in_tmp == [] and stage.other_processes == []
     assert (stage.bootstrap.shared / "stays").exists()
+
+
+def test_a_private_ca_and_a_host_that_no_dns_knows(make_stage: StageMaker) -> None:
+    hosts = {"gitlab.runlet.test": ["127.0.0.1"]}
+    stage = make_stage(
+        "environment", tls=True, host="gitlab.runlet.test", RUNLET_EXTRA_HOSTS=json.dumps(hosts)
+    )
+    job = stage.add_job()
+
+    assert stage.invoke().json["status"] == "job_succeeded"
+
+    assert job.status == "success"
+    environment = json.loads((stage.bootstrap.shared / "environment.json").read_text())
+    files = json.loads((stage.bootstrap.shared / "files.json").read_text())
+    assert environment["CI_SERVER_TLS_CA_FILE"] == "/opt/bin/ca.pem"
+    assert environment["GIT_SSL_CAINFO"] == environment["SSL_CERT_FILE"]
+    assert stage.gitlab.ca and stage.gitlab.ca.file.read_text() in files["bundle"]
+    assert f"gitlab.runlet.test:{stage.gitlab.port}:127.0.0.1" in files["git"]
+
+
+def test_plain_http_over_the_network_is_warned_of(make_stage: StageMaker) -> None:
+    hosts = {"gitlab.example.com": ["127.0.0.1"]}
+    stage = make_stage(host="gitlab.example.com", RUNLET_EXTRA_HOSTS=json.dumps(hosts))
+    stage.add_job()
+    assert stage.invoke().json["status"] == "job_succeeded"
+    warnings = [line for line in stage.bootstrap.lines if '"WARN"' in line]
+    assert any("plain http" in line for line in warnings)
 
 
 # --- Secrets -----------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <check.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -198,6 +199,26 @@ START_TEST(stops_on_sigterm) {
 }
 END_TEST
 
+START_TEST(is_ended_before_us_when_memory_runs_out) {
+    cleanup_free char *program =
+        write_program("#!/bin/sh\nread line < go; cat /proc/self/oom_score_adj > score\n");
+    cleanup_free char *go = xasprintf("%s/go", workspace_builds(workspace));
+    ck_assert_int_eq(mkfifo(go, 0600), 0);
+    struct runner_options options = options_for(program);
+    cleanup_runner struct runner *runner = runner_start(&options, &err);
+    ck_assert_msg(runner != NULL, "%s", err.message);
+    cleanup_close int fd = open(go, O_WRONLY | O_CLOEXEC);
+    ck_assert_int_eq(write(fd, "\n", 1), 1);
+    struct process_exit end;
+    while (!runner_wait(runner, 60000, &end)) {
+    }
+    cleanup_free char *path = xasprintf("%s/score", workspace_builds(workspace));
+    cleanup_buffer struct buffer score = BUFFER_INIT(100);
+    ck_assert_msg(files_read(path, &score, &err), "%s", err.message);
+    ck_assert_str_eq(buffer_text(&score), "1000\n");
+}
+END_TEST
+
 START_TEST(says_that_a_runner_cannot_be_started) {
     cleanup_free char *program = write_program("#!/nowhere/interpreter\n");
     struct runner_options options = options_for(program);
@@ -280,6 +301,7 @@ int main(void) {
     tcase_add_test(tests, looks_for_programs_where_layers_put_them);
     tcase_add_test(tests, finds_the_runner_or_says_that_it_is_missing);
     tcase_add_test(tests, stops_on_sigterm);
+    tcase_add_test(tests, is_ended_before_us_when_memory_runs_out);
     tcase_add_test(tests, says_that_a_runner_cannot_be_started);
     tcase_add_test(tests, reads_the_runners_json);
     tcase_add_test(tests, takes_other_lines_as_they_are);
