@@ -38,7 +38,6 @@ static size_t give_body(char *data, size_t size, size_t count, void *user) {
     length = length < exchange->outgoing.len ? length : exchange->outgoing.len;
     memcpy(data, exchange->outgoing.data, length);
     exchange->outgoing = slice_skip(exchange->outgoing, length);
-    exchange->transfer.moved += length;
     return length;
 }
 

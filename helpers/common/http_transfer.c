@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/http_transfer.h"
 
+#include <linux/sockios.h>
 #include <openssl/crypto.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/select.h>
 
 #include "common/alloc.h"
 #include "common/cleanup.h"
@@ -68,7 +71,7 @@ static size_t take_header(char *data, size_t size, size_t count, void *user) {
     struct http_transfer *transfer = user;
     const size_t length = size * count;
     const struct slice line = slice_trim(slice_make(data, length));
-    transfer->moved += length;
+    transfer->received += (int64_t)length;
     if (!transfer->answered && slice_starts_with(line, SLICE("HTTP/"))) {
         buffer_reset(&transfer->head);
         transfer->status = status_of(line);
@@ -90,7 +93,7 @@ static size_t take_header(char *data, size_t size, size_t count, void *user) {
 static size_t take_body(char *data, size_t size, size_t count, void *user) {
     struct http_transfer *transfer = user;
     const size_t taken = transfer->take_body(transfer->context, data, size * count);
-    transfer->moved += taken != CURL_WRITEFUNC_PAUSE ? taken : 0;
+    transfer->received += taken != CURL_WRITEFUNC_PAUSE ? (int64_t)taken : 0;
     return taken;
 }
 
@@ -266,20 +269,62 @@ static bool is_readable(int fd) {
     return fd > 0 && poll(&ready, 1, 0) > 0;
 }
 
-/// Everything that moved: what came to us, and what libcurl got rid of.
-static uint64_t activity(const struct http_transfer *transfer) {
+/// What the other side has not acknowledged yet, of all the client's transfers. libcurl does not
+/// tell a transfer's socket while it is under way, but it tells which sockets it waits for.
+static int64_t unacknowledged(CURLM *multi) {
+    fd_set reading;
+    fd_set writing;
+    fd_set exceptional;
+    FD_ZERO(&reading);
+    FD_ZERO(&writing);
+    FD_ZERO(&exceptional);
+    int highest = -1;
+    (void)curl_multi_fdset(multi, &reading, &writing, &exceptional, &highest);
+    int64_t total = 0;
+    for (int fd = 0; fd <= highest; fd++) {
+        int queued = 0;
+        if ((FD_ISSET(fd, &reading) || FD_ISSET(fd, &writing)) &&
+            ioctl(fd, SIOCOUTQ, &queued) == 0) {
+            total += queued;
+        }
+    }
+    return total;
+}
+
+/// Everything that moved between the two sides: what came to us, and what arrived over there. That
+/// the kernel takes some more into its buffers (megabytes, in small bites) is no progress.
+static int64_t activity(const struct http_transfer *transfer) {
     curl_off_t uploaded = 0;
     (void)curl_easy_getinfo(transfer->easy, CURLINFO_SIZE_UPLOAD_T, &uploaded);
-    return transfer->moved + (uint64_t)uploaded;
+    return transfer->received + uploaded - unacknowledged(http_client_multi(transfer->client));
+}
+
+/// Watches over one wait: how long nothing has moved.
+struct stall {
+    int64_t limit_ms;
+    int64_t most;
+    int64_t last_move_ms;
+};
+
+/// What is left until it has lasted too long; INT64_MAX where there is no limit.
+static int64_t stall_left_ms(struct stall *stall, const struct http_transfer *transfer) {
+    if (stall->limit_ms <= 0) {
+        return INT64_MAX;
+    }
+    // The time of the real network, whatever clock is injected.
+    const int64_t now_ms = clock_monotonic_ms(clock_system());
+    const int64_t moved = activity(transfer);
+    if (stall->last_move_ms == 0 || moved > stall->most) {
+        stall->most = moved;
+        stall->last_move_ms = now_ms;
+    }
+    return stall->limit_ms - (now_ms - stall->last_move_ms);
 }
 
 bool http_transfer_drive(struct http_transfer *transfer, bool (*reached)(const void *context),
                          const void *context, struct error *err) {
     CURLM *multi = http_client_multi(transfer->client);
-    // The time of the real network, whatever clock is injected.
-    struct clock *clock = clock_system();
-    int64_t last_move_ms = clock_monotonic_ms(clock);
-    uint64_t moved = activity(transfer);
+    struct stall stall = {.limit_ms = transfer->stall_timeout_ms};
     for (;;) {
         if (is_readable(transfer->cancel_fd)) {
             return error_set(err, "canceled", "%s: canceled", transfer->what);
@@ -290,24 +335,15 @@ bool http_transfer_drive(struct http_transfer *transfer, bool (*reached)(const v
         if (transfer->done || reached(context)) {
             return true;
         }
-        const int64_t now_ms = clock_monotonic_ms(clock);
-        if (activity(transfer) != moved) {
-            moved = activity(transfer);
-            last_move_ms = now_ms;
-        }
-        int64_t wait_ms = LONGEST_POLL_MS;
-        if (transfer->stall_timeout_ms > 0) {
-            const int64_t left = transfer->stall_timeout_ms - (now_ms - last_move_ms);
-            if (left <= 0) {
-                return error_set(err, "timeout", "%s: nothing moved for %lld ms", transfer->what,
-                                 (long long)transfer->stall_timeout_ms);
-            }
-            wait_ms = smaller(wait_ms, left);
+        const int64_t left_ms = stall_left_ms(&stall, transfer);
+        if (left_ms <= 0) {
+            return error_set(err, "timeout", "%s: nothing moved for %lld ms", transfer->what,
+                             (long long)transfer->stall_timeout_ms);
         }
         struct curl_waitfd cancel = {.fd = transfer->cancel_fd, .events = CURL_WAIT_POLLIN};
         if (result == CURLM_OK) {
-            result = curl_multi_poll(multi, &cancel, transfer->cancel_fd > 0 ? 1 : 0, (int)wait_ms,
-                                     NULL);
+            result = curl_multi_poll(multi, &cancel, transfer->cancel_fd > 0 ? 1 : 0,
+                                     (int)smaller(LONGEST_POLL_MS, left_ms), NULL);
         }
         if (result != CURLM_OK) {
             return error_set(err, "protocol", "%s: %s", transfer->what,

@@ -36,8 +36,8 @@ struct http_transfer {
 
     int cancel_fd;
     int64_t stall_timeout_ms;
-    /// Grows with everything that moves.
-    uint64_t moved;
+    /// Bytes that came to us, headers included.
+    int64_t received;
 };
 
 /// Prepares the transfer of a request, without its body, and hands it to the client's multi handle.
