@@ -78,7 +78,7 @@ static bool open_events(struct broker *broker, struct error *err) {
 
 /// Looks after a job that nobody asks about.
 static void *keep(void *context) {
-    enum { INTERVAL_MS = 2000 };
+    enum { INTERVAL_MS = 1000 };
     struct broker *broker = context;
     struct pollfd stop = {.fd = broker->stop_fd, .events = POLLIN};
     while (poll(&stop, 1, INTERVAL_MS) <= 0) {

@@ -253,11 +253,21 @@ static bool is_passed_on(struct slice name) {
     return true;
 }
 
+/// How seldom GitLab lets the runner send its trace, in seconds. More than this (60 where nobody
+/// watches) and a runner learns of a cancel too late to run after_script.
+static struct slice limit_interval(struct slice name, struct slice value) {
+    enum { LONGEST_SECONDS = 15 };
+    int64_t seconds;
+    bool longer = slice_equal_ignoring_case(name, SLICE("X-GitLab-Trace-Update-Interval")) &&
+                  slice_parse_integer(value, &seconds) && seconds > LONGEST_SECONDS;
+    return longer ? SLICE("15") : value;
+}
+
 void broker_response_add_header(struct MHD_Response *response, struct slice name,
                                 struct slice value) {
     if (is_passed_on(name)) {
         char *name_text = slice_copy(name);
-        char *value_text = slice_copy(value);
+        char *value_text = slice_copy(limit_interval(name, value));
         MHD_add_response_header(response, name_text, value_text);
         free(name_text);
         free(value_text);

@@ -15,8 +15,8 @@ static const int64_t PATIENCE_MS = 60000;
 /// For the line before the runner's own final update.
 static const int64_t LINE_PATIENCE_MS = 20000;
 /// A job that says nothing is looked after by ourselves: a runner may leave it alone for minutes,
-/// and a cancel has to be seen.
-static const int64_t SILENCE_MS = 15000;
+/// but a cancel has to end the invocation within 45 s, most of which the job gets for its end.
+static const int64_t SILENCE_MS = 5000;
 static const int64_t TOUCH_PATIENCE_MS = 10000;
 /// Where GitLab has taken an update but is not done with it.
 static const int64_t ACCEPTED_PAUSE_MS = 1000;

@@ -32,16 +32,18 @@ class BrokerHost:
         wait_ms: int = 10_000,
         margin_ms: int = 600_000,
         ca_file: Path | None = None,
-        program: Path = BROKER_HOST,
+        environment: dict[str, str] | None = None,
     ) -> None:
-        self.command = [str(program), server_url, str(token_file), str(wait_ms), str(margin_ms)]
+        self.command = [str(BROKER_HOST), server_url, str(token_file), str(wait_ms), str(margin_ms)]
         self.command += [str(ca_file)] if ca_file else []
+        self.environment = {**os.environ, **(environment or {})}
         self.lock = threading.Lock()
         self.log: list[str] = []
 
     def __enter__(self) -> BrokerHost:
         self.process = subprocess.Popen(
             self.command,
+            env=self.environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

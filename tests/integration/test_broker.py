@@ -370,7 +370,7 @@ def test_a_cancel_is_seen_while_the_runner_says_nothing(make_stage: StageMaker) 
     stage.client().take_job().write("hello\n")
     stage.job.cancel(force=True)
 
-    assert stage.broker.wait_for(30, finished=True)["state"] == "canceled"
+    assert stage.broker.wait_for(12, finished=True)["state"] == "canceled"
 
 
 def test_a_job_that_gitlab_timed_out(make_stage: StageMaker) -> None:

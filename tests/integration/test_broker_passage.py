@@ -92,16 +92,18 @@ def test_a_large_patch_passes_and_a_larger_one_does_not(make_stage: StageMaker) 
     assert stage.job.checksum_ok
 
 
-def test_answers_keep_their_headers(make_stage: StageMaker) -> None:
+@pytest.mark.parametrize(("interval", "passed_on"), [(7, "7"), (60, "15")])
+def test_answers_keep_their_headers(make_stage: StageMaker, interval: int, passed_on: str) -> None:
+    """But for the interval: with a longer one a runner would hear of a cancel too late."""
     stage = make_stage()
-    stage.gitlab.trace_update_interval = 17
+    stage.gitlab.trace_update_interval = interval
     runner = stage.client().take_job()
 
     patched = runner.write("hello\n")
     updated = runner.update("running")
 
     for answer in (patched, updated):
-        assert answer.headers["X-GitLab-Trace-Update-Interval"] == "17"
+        assert answer.headers["X-GitLab-Trace-Update-Interval"] == passed_on
         assert answer.headers["Job-Status"] == "running"
     assert patched.text == "0-6"
     (request,) = stage.requests("PATCH", "/trace")
@@ -574,3 +576,31 @@ def test_a_403_without_a_state_ends_the_job(canned: Callable[..., Any]) -> None:
     assert runner.write("x").status_code == 403
 
     assert broker.status["finished"] and broker.status["state"] == "canceled"
+
+
+def test_gitlab_is_reached_by_the_proxy_of_the_environment(tmp_path: Path) -> None:
+    asked: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                asked.append(connection.recv(65536))
+                connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+        threading.Thread(target=serve, daemon=True).start()
+        proxy = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        (tmp_path / "token").write_text("glrt-real")
+        with BrokerHost(
+            "http://gitlab.example.com", tmp_path / "token", environment={"http_proxy": proxy}
+        ) as broker:
+            assert RunnerClient(broker.url, broker.placeholder).request_job().status_code == 204
+
+    assert asked[0].startswith(b"POST http://gitlab.example.com/api/v4/jobs/request HTTP/1.1")
+
+
+def test_a_gitlab_on_loopback_needs_no_proxy(make_stage: StageMaker) -> None:
+    dead = "http://127.0.0.1:9"
+    stage = make_stage(environment={"https_proxy": dead, "http_proxy": dead, "all_proxy": dead})
+
+    stage.client().take_job()

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// What GitLab, the runner and job scripts send to the broker, and what a secret may hold.
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bootstrap/job.h"
+#include "bootstrap/token.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    const struct slice text = slice_make(data, size);
+    struct error err;
+    cleanup_buffer struct buffer out = BUFFER_INIT((size_t)1 << 20);
+
+    job_destroy(job_parse(text, &err));
+    cleanup_job_update struct job_update update = {0};
+    (void)job_update_parse(text, &update, &err);
+    const struct job_trace trace = job_trace_empty();
+    (void)job_update_rewrite(text, &trace, &out, &err);
+    cleanup_secret struct secret *real = secret_new(SLICE("glrt-real"));
+    buffer_reset(&out);
+    (void)job_request_rewrite(text, "x", real, "s_0123456789ab", true, &out, &err);
+    secret_destroy(token_parse(text, &err));
+    int64_t first;
+    int64_t last;
+    (void)job_trace_parse_range(text, &first, &last);
+    return 0;
+}

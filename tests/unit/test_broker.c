@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+// The broker's beginning and end, and what its owner is told. What passes through it is tested in
+// tests/integration/test_broker*.py.
+#include <check.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bootstrap/broker.h"
+#include "common/json.h"
+#include "scripted_server.h"
+
+static struct error err;
+static struct gitlab *gitlab;
+static struct token_source *token;
+static bool token_is_there;
+static char url[64];
+
+static struct secret *read_token(void *context, int64_t deadline_ms, struct error *error) {
+    (void)context;
+    (void)deadline_ms;
+    if (!token_is_there) {
+        error_set(error, "ResourceNotFoundException", "there is no such secret");
+        return NULL;
+    }
+    return secret_new(SLICE("glrt-real"));
+}
+
+static void set_up(void) {
+    json_initialise();
+    // The environment may name a proxy: it is not for loopback.
+    setenv("http_proxy", "http://127.0.0.1:9", 1);
+    token_is_there = true;
+    token = token_source_new(read_token, NULL, "the secret");
+    gitlab = NULL;
+}
+
+static void tear_down(void) {
+    gitlab_destroy(gitlab);
+    token_source_destroy(token);
+}
+
+static struct broker *start(void) {
+    const struct gitlab_options gitlab_options = {.server_url = url};
+    gitlab = gitlab_new(&gitlab_options);
+    const struct broker_options options = {
+        .gitlab = gitlab,
+        .token = token,
+        .system_id = "s_0123456789ab",
+        .wait_timeout_ms = 10000,
+        .margin_begins_ms = clock_now_ms(clock_system()) + 600000,
+    };
+    return broker_start(&options, &err);
+}
+
+static void start_gitlab(const struct scripted *script, size_t length) {
+    start_server(script, length, NULL);
+    snprintf(url, sizeof(url), "http://127.0.0.1:%d", server.port);
+}
+
+/// Sends a request to the broker, and returns the answer's status.
+static int ask(const struct broker *broker, const char *method, const char *path,
+               const char *headers, const char *body) {
+    const struct http_client_options options = {.allow_http = true, .no_proxy = true};
+    cleanup_http_client struct http_client *client = http_client_new(&options);
+    char target[200];
+    snprintf(target, sizeof(target), "http://127.0.0.1:%u%s", broker_port(broker), path);
+    struct http_header header = {0};
+    struct slice rest = slice_text(headers);
+    slice_split(&rest, ' ', &header.name);
+    header.value = rest;
+    const struct http_request request = {
+        .method = method,
+        .url = target,
+        .headers = &header,
+        .header_count = headers[0] ? 1 : 0,
+        .body = slice_text(body),
+        .timeout_ms = 60000,
+    };
+    cleanup_http_response struct http_response response;
+    http_response_init(&response, 100000);
+    ck_assert_msg(http_send(client, &request, NULL, &response, &err), "%s", err.message);
+    return response.status;
+}
+
+static int ask_for_a_job(const struct broker *broker) {
+    char body[200];
+    snprintf(body, sizeof(body), "{\"token\":\"%s\",\"info\":{}}", broker_placeholder(broker));
+    return ask(broker, "POST", "/api/v4/jobs/request", "", body);
+}
+
+static bool is_readable(const struct broker *broker) {
+    struct pollfd event = {.fd = broker_event_fd(broker), .events = POLLIN};
+    return poll(&event, 1, 0) == 1;
+}
+
+#define JOB "{\"id\":41,\"token\":\"job\",\"job_info\":{\"name\":\"deploy\",\"project_id\":7}}"
+#define JOB_ANSWER "HTTP/1.1 201 Created\r\nContent-Length: 67\r\n\r\n" JOB
+#define GOOD "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nJob-Status: running\r\n\r\n200"
+#define TAKEN "HTTP/1.1 202 Accepted\r\nContent-Length: 3\r\nRange: 0-9\r\n\r\n0-9"
+
+START_TEST(needs_the_token_to_start) {
+    snprintf(url, sizeof(url), "http://127.0.0.1:1");
+    token_is_there = false;
+    ck_assert(start() == NULL);
+    ck_assert_str_eq(err.code, "Runtime.TokenUnavailable");
+    ck_assert(strstr(err.message, "the secret") != NULL);
+}
+END_TEST
+
+START_TEST(gives_each_runner_a_port_and_a_placeholder_of_its_own) {
+    snprintf(url, sizeof(url), "http://127.0.0.1:1");
+    cleanup_broker struct broker *one = start();
+    struct gitlab *first = gitlab;
+    cleanup_broker struct broker *two = start();
+    ck_assert(one && two);
+    ck_assert_uint_ne(broker_port(one), broker_port(two));
+    ck_assert_str_ne(broker_placeholder(one), broker_placeholder(two));
+    ck_assert_uint_ge(strlen(broker_placeholder(one)), 32);
+    ck_assert(strstr(broker_placeholder(one), "real") == NULL);
+    broker_stop(one);
+    one = NULL;
+    gitlab_destroy(first);
+}
+END_TEST
+
+START_TEST(knows_nothing_at_first) {
+    snprintf(url, sizeof(url), "http://127.0.0.1:1");
+    cleanup_broker struct broker *broker = start();
+    struct broker_status status;
+    broker_snapshot(broker, &status);
+    ck_assert(!status.job_arrived && !status.finished && !status.request_in_flight);
+    ck_assert(!status.unauthorized && !status.unreachable);
+    ck_assert_int_eq(status.waiting_since_ms, 0);
+    ck_assert(!is_readable(broker));
+    ck_assert(broker_close_job(broker, "line", "reason", 0, &err));
+    // Nobody has asked, so nobody was unreachable.
+    broker_drop_request(broker);
+    broker_snapshot(broker, &status);
+    ck_assert(!status.unreachable);
+}
+END_TEST
+
+START_TEST(tells_its_owner_of_the_job_and_its_end) {
+    const struct scripted script[] = {{.answer = JOB_ANSWER}, {.answer = GOOD}};
+    start_gitlab(script, 2);
+    cleanup_broker struct broker *broker = start();
+    struct broker_status status;
+    ck_assert_int_eq(ask_for_a_job(broker), 201);
+    ck_assert(is_readable(broker));
+    broker_snapshot(broker, &status);
+    ck_assert(!is_readable(broker));
+    ck_assert(status.job_arrived && !status.finished && !status.request_in_flight);
+    ck_assert_int_eq(status.job.id, 41);
+    ck_assert_int_eq(status.job.project_id, 7);
+    ck_assert_str_eq(status.job.name, "deploy");
+    ck_assert_str_eq(status.job.state, "running");
+
+    ck_assert_int_eq(ask(broker, "PUT", "/api/v4/jobs/41", "JOB-TOKEN job",
+                         "{\"state\":\"failed\",\"failure_reason\":\"x\",\"exit_code\":2}"),
+                     200);
+    ck_assert(is_readable(broker));
+    broker_snapshot(broker, &status);
+    ck_assert(status.finished);
+    ck_assert_str_eq(status.job.state, "failed");
+    ck_assert_str_eq(status.job.failure_reason, "x");
+    ck_assert(status.job.has_exit_code);
+    ck_assert_int_eq(status.job.exit_code, 2);
+    ck_assert(strstr(buffer_text(&server.requests[0]), "glrt-real") != NULL);
+    ck_assert(strstr(buffer_text(&server.requests[1]), "glrt-real") == NULL);
+    stop_server();
+}
+END_TEST
+
+START_TEST(closes_a_job_with_a_line_and_a_checksum) {
+    const struct scripted script[] = {
+        {.answer = JOB_ANSWER}, {.answer = GOOD}, {.answer = TAKEN}, {.answer = GOOD}};
+    start_gitlab(script, 4);
+    cleanup_broker struct broker *broker = start();
+    ck_assert_int_eq(ask_for_a_job(broker), 201);
+    int64_t until_ms = clock_now_ms(clock_system()) + 30000;
+    ck_assert_msg(broker_close_job(broker, "why", "runner_system_failure", until_ms, &err), "%s",
+                  err.message);
+    const char *patch = buffer_text(&server.requests[2]);
+    ck_assert(strstr(patch, "PATCH /api/v4/jobs/41/trace ") == patch);
+    ck_assert(strstr(patch, "Content-Range: 0-3\r\n") != NULL);
+    ck_assert(strstr(patch, "\r\n\r\nwhy\n") != NULL);
+    const char *update = buffer_text(&server.requests[3]);
+    ck_assert(strstr(update, "PUT /api/v4/jobs/41 ") == update);
+    ck_assert(strstr(update, "\"checksum\":\"crc32:8f40f600\"") != NULL);
+    ck_assert(strstr(update, "\"bytesize\":4") != NULL);
+    ck_assert(strstr(update, "exit_code") == NULL);
+    struct broker_status status;
+    broker_snapshot(broker, &status);
+    ck_assert(status.finished);
+    ck_assert_str_eq(status.job.failure_reason, "runner_system_failure");
+    ck_assert_int_eq(
+        ask(broker, "PUT", "/api/v4/jobs/41", "JOB-TOKEN job", "{\"state\":\"success\"}"), 403);
+    stop_server();
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("broker");
+    TCase *tcase = tcase_create("broker");
+    tcase_set_timeout(tcase, 120);
+    tcase_add_checked_fixture(tcase, set_up, tear_down);
+    tcase_add_test(tcase, needs_the_token_to_start);
+    tcase_add_test(tcase, gives_each_runner_a_port_and_a_placeholder_of_its_own);
+    tcase_add_test(tcase, knows_nothing_at_first);
+    tcase_add_test(tcase, tells_its_owner_of_the_job_and_its_end);
+    tcase_add_test(tcase, closes_a_job_with_a_line_and_a_checksum);
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    const int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
