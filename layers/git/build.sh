@@ -40,6 +40,11 @@ build_git() {
     mkdir -p "$folder/bin" "$folder/libexec/git-core" "$folder/share/git-core"
     cp git "$folder/bin/git"
     cp "${programs[@]}" "${scripts[@]}" "$folder/libexec/git-core/"
+    # What a clone of or a push to another folder starts by name.
+    local name
+    for name in git-upload-pack git-receive-pack git-upload-archive; do
+        ln -s git "$folder/bin/$name"
+    done
     ln -s ../../bin/git "$folder/libexec/git-core/git"
     ln -s git-remote-http "$folder/libexec/git-core/git-remote-https"
     cp -R templates/blt "$folder/share/git-core/templates"
