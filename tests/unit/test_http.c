@@ -476,7 +476,8 @@ START_TEST(tells_a_cut_answer_from_a_whole_one) {
     post.method = "POST";
     cleanup_http_exchange struct http_exchange *exchange =
         http_exchange_start(client, &post, 10, &err);
-    ck_assert(http_exchange_send(exchange, SLICE("01234"), &err));
+    // Whether the end of the connection is seen at once is up to the scheduler.
+    (void)http_exchange_send(exchange, SLICE("01234"), &err);
     ck_assert(!http_exchange_finish_body(exchange, &err));
     ck_assert_str_eq(err.code, "protocol");
     ck_assert(!http_exchange_send(exchange, SLICE("0123456"), &err));
