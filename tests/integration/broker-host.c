@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /// A broker alone, for tests: stands where the bootstrap would, and does what it is told.
 ///
-/// `broker-host SERVER_URL TOKEN_FILE WAIT_MS MARGIN_MS [CA_FILE]` prints {"port", "placeholder"} on
-/// one line. Then each line of stdin is an order, answered by one line of JSON:
+/// `broker-host SERVER_URL TOKEN_FILE WAIT_MS MARGIN_MS [CA_FILE]` prints {"port", "placeholder"}
+/// on one line. Then each line of stdin is an order, answered by one line of JSON:
 ///     status
 ///     drop
 ///     hold LINE
@@ -19,8 +19,7 @@
 #include "common/json.h"
 #include "common/log.h"
 
-static struct secret *read_token_file(void *context, int64_t deadline_ms, struct error *err)
-{
+static struct secret *read_token_file(void *context, int64_t deadline_ms, struct error *err) {
     const char *path = context;
     cleanup_buffer struct buffer content = BUFFER_INIT_SENSITIVE(4096);
     cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -35,8 +34,7 @@ static struct secret *read_token_file(void *context, int64_t deadline_ms, struct
     return secret_take(&content);
 }
 
-static void say(cJSON *object)
-{
+static void say(cJSON *object) {
     cleanup_buffer struct buffer line = BUFFER_INIT((size_t)1 << 20);
     struct error err;
     if (json_print(object, &line, &err)) {
@@ -46,24 +44,20 @@ static void say(cJSON *object)
     cJSON_Delete(object);
 }
 
-static void add_text(cJSON *object, const char *name, const char *text)
-{
+static void add_text(cJSON *object, const char *name, const char *text) {
     cJSON_AddItemToObject(object, name,
                           text ? json_create_string(slice_text(text)) : cJSON_CreateNull());
 }
 
-static void add_number(cJSON *object, const char *name, int64_t number)
-{
+static void add_number(cJSON *object, const char *name, int64_t number) {
     cJSON_AddItemToObject(object, name, cJSON_CreateNumber((double)number));
 }
 
-static void add_bool(cJSON *object, const char *name, bool value)
-{
+static void add_bool(cJSON *object, const char *name, bool value) {
     cJSON_AddItemToObject(object, name, cJSON_CreateBool(value));
 }
 
-static void say_status(struct broker *broker)
-{
+static void say_status(struct broker *broker) {
     struct broker_status status;
     broker_snapshot(broker, &status);
     cJSON *object = cJSON_CreateObject();
@@ -92,8 +86,7 @@ static void say_status(struct broker *broker)
     say(object);
 }
 
-static void say_close(struct broker *broker, struct slice arguments)
-{
+static void say_close(struct broker *broker, struct slice arguments) {
     struct slice reason = {0}, limit = {0};
     int64_t limit_ms = 0;
     slice_split(&arguments, ' ', &reason);
@@ -110,8 +103,7 @@ static void say_close(struct broker *broker, struct slice arguments)
     say(object);
 }
 
-static void say_memory(void)
-{
+static void say_memory(void) {
     cJSON *object = cJSON_CreateObject();
     cleanup_fclose FILE *file = fopen("/proc/self/status", "re");
     cleanup_free char *line = NULL;
@@ -131,8 +123,7 @@ static void say_memory(void)
     say(object);
 }
 
-static void obey(struct broker *broker, struct slice order)
-{
+static void obey(struct broker *broker, struct slice order) {
     struct slice word = {0};
     slice_split(&order, ' ', &word);
     if (slice_equal_text(word, "close")) {
@@ -150,23 +141,20 @@ static void obey(struct broker *broker, struct slice order)
     }
 }
 
-static void introduce(const struct broker *broker)
-{
+static void introduce(const struct broker *broker) {
     cJSON *object = cJSON_CreateObject();
     add_number(object, "port", broker_port(broker));
     add_text(object, "placeholder", broker_placeholder(broker));
     say(object);
 }
 
-static int64_t number(const char *text)
-{
+static int64_t number(const char *text) {
     int64_t value = 0;
     slice_parse_integer(slice_text(text), &value);
     return value;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     if (argc < 5) {
         fputs("usage: broker-host SERVER_URL TOKEN_FILE WAIT_MS MARGIN_MS [CA_FILE]\n", stderr);
         return 2;

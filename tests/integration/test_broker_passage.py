@@ -500,7 +500,7 @@ def test_a_job_is_passed_on_byte_for_byte(canned: Callable[..., Any]) -> None:
     assert answer.headers["Content-Type"] == "application/json"
     assert answer.headers["X-Odd"] == "yes" and "timeout=9" not in str(answer.headers)
     status = broker.status
-    assert (status["id"], status["project_id"], status["name"]) == (41, 7, "déploy")
+    assert (status["id"], status["project_id"], status["name"]) == (41, 7, "d\u00e9ploy")
     assert status["queued_ms"] == 812
 
 
