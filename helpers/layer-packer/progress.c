@@ -31,7 +31,7 @@ void progress_update(struct progress *progress, int64_t received, int64_t total)
     const double part = received < total ? (double)received / (double)total : 1;
     char bar[WIDTH + 1];
     for (int i = 0; i < WIDTH; i++) {
-        bar[i] = i < (int)(part * WIDTH) ? '#' : '.';
+        bar[i] = i < (int)(part * (double)WIDTH) ? '#' : '.';
     }
     bar[WIDTH] = '\0';
     (void)fprintf(stderr, "%s%s  [%s] %3d %%  %s of %s", clear_line, progress->name, bar,
