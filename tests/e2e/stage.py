@@ -159,4 +159,10 @@ class Stage:
 
     @property
     def logs(self) -> str:
+        """All that the function wrote, with Lambda's own lines."""
         return "\n".join(self.cloud.functions.logs(self.function))
+
+    @property
+    def log_entries(self) -> list[dict[str, Any]]:
+        """The JSON objects among the lines that the function wrote."""
+        return [json.loads(line) for line in self.logs.splitlines() if line.startswith("{")]

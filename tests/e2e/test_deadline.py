@@ -12,6 +12,7 @@ SCRIPTS = {
     "quiet": ["echo started", "sleep 600"],
     "talking": ["echo started", "for i in $(seq 1 100000); do echo line $i; sleep 0.01; done"],
     "ignores_sigterm": [f"trap '' TERM INT HUP; echo started; {LOOP}"],
+    "stops_the_runner": ["echo started; sleep 5; kill -STOP $(pidof gitlab-runner); sleep 600"],
     "left_its_group": ["echo started", "(trap '' TERM; exec setsid sleep 600) & wait"],
 }
 
@@ -60,21 +61,43 @@ def test_with_too_little_time_no_job_is_taken(make_stage: StageMaker) -> None:
     assert job.status == "pending"
 
 
-def test_a_held_job_request_ends_at_the_margin(make_stage: StageMaker) -> None:
-    """GitLab answers once, then holds the next request for longer than there is time."""
-    stage = make_stage(
-        timeout=25,
-        environment={
-            "RUNLET_DEADLINE_MARGIN": "10",
-            "RUNLET_MIN_JOB_TIME": "5",
-            "RUNLET_WAIT_TIMEOUT": "600",
-        },
-    )
-    stage.cloud.gitlab.faults.add(method="POST", path=r"/jobs/request$", status=204, times=1)
-    stage.cloud.gitlab.faults.add(method="POST", path=r"/jobs/request$", delay=50.0, times=1)
+HOLDS = {
+    "RUNLET_DEADLINE_MARGIN": "10",
+    "RUNLET_MIN_JOB_TIME": "5",
+    "RUNLET_WAIT_TIMEOUT": "600",
+}
+
+
+@pytest.mark.parametrize("answered_before", [True, False])
+def test_a_held_job_request_ends_at_the_margin(
+    make_stage: StageMaker, answered_before: bool
+) -> None:
+    """GitLab holds a job request for longer than there is time: there was no job."""
+    stage = make_stage(timeout=25, environment=HOLDS)
+    if answered_before:
+        stage.cloud.gitlab.faults.add(method="POST", path=r"/jobs/request$", status=204)
+    held = stage.cloud.gitlab.faults.add(method="POST", path=r"/jobs/request$", delay=50.0)
+
+    invocation = stage.invoke()
+
+    assert held.used == 1
+    assert not invocation.function_error, invocation.response
+    assert invocation.response == {"status": "no_job", "job": None}
+    assert 14_000 < invocation.duration_ms < 25_000
+    assert "given up" in stage.logs
+    assert_nothing_is_left(stage)
+
+
+def test_a_job_handed_out_too_late_is_ended_by_gitlab(make_stage: StageMaker) -> None:
+    """What the README says of a request that had to be given up."""
+    stage = make_stage(timeout=25, environment=HOLDS)
+    job = stage.add_job("echo never")
+    stage.cloud.gitlab.faults.add(method="POST", path=r"/jobs/request$", delay=20.0)
 
     invocation = stage.invoke()
 
     assert not invocation.function_error, invocation.response
-    assert invocation.response["status"] == "no_job"
-    assert 14_000 < invocation.duration_ms < 25_000
+    assert invocation.response == {"status": "no_job", "job": None}
+    job.wait("running", 60)
+    stage.cloud.gitlab.advance(7200)
+    assert job.status == "failed"

@@ -5,7 +5,11 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
+import pytest
+
+from e2e.conftest import ARCH_DIST
 from e2e.stage import (
     MIB,
     Stage,
@@ -14,6 +18,7 @@ from e2e.stage import (
     peak_memory_of_bootstrap,
     wait_until,
 )
+from localcloud import LocalCloud
 
 
 def test_a_job_succeeds(stage: Stage) -> None:
@@ -65,18 +70,114 @@ def test_no_job_waits(stage: Stage) -> None:
     assert invocation.response == {"status": "no_job", "job": None}
 
 
-def test_a_job_canceled_in_gitlab_ends_the_invocation(stage: Stage) -> None:
-    job = stage.add_job("echo started", "sleep 300")
+@pytest.mark.parametrize("script", ["sleep 300", "trap '' TERM INT; sleep 300 & wait; sleep 300"])
+def test_a_job_canceled_in_gitlab_ends_the_invocation(stage: Stage, script: str) -> None:
+    job = stage.add_job("echo started", script)
     invoking = stage.start()
     wait_until(lambda: b"started" in job.trace, 60, "the job's first line")
 
     job.cancel()
-    invocation = invoking.result(limit=90)
+    invocation = invoking.result(limit=45)
 
     assert job.status == "canceled"
     assert invocation.response["status"] == "job_canceled"
     assert invocation.response["job"]["state"] == "canceled"
     assert not invocation.function_error
+
+
+def test_a_job_over_its_own_timeout_fails(stage: Stage) -> None:
+    job, invocation = stage.run("echo started", "sleep 300", timeout="6 seconds")
+
+    assert job.status == "failed"
+    assert invocation.response["status"] == "job_failed"
+    assert invocation.duration_ms < 60_000
+
+
+def test_two_invocations_at_a_time_run_in_two_environments(stage: Stage) -> None:
+    meet = "echo started; for i in $(seq 300); do test -e /tmp/go && break; sleep 0.1; done"
+    pipeline = stage.commit({name: {"script": [meet, "ls -A /tmp"]} for name in ("one", "two")})
+    invoking = [stage.start(), stage.start()]
+    wait_until(lambda: all(b"started" in job.trace for job in pipeline.jobs), 60, "both jobs")
+
+    for environment in stage.environments:
+        (environment.tmp / "go").touch()
+    first, second = [one.result(limit=60) for one in invoking]
+
+    assert pipeline.status == "success"
+    assert first.environment_id != second.environment_id
+    assert {one.response["job"]["name"] for one in (first, second)} == {"one", "two"}
+
+
+def test_an_asynchronous_invocation_runs_the_job_once(stage: Stage) -> None:
+    job = stage.add_job("exit 1")
+
+    stage.invoke(asynchronous=True)
+
+    wait_until(lambda: stage.cloud.queue.pending == 0, 60, "the end of all retries")
+    (invocation,) = stage.cloud.functions.invocations(stage.function)
+    assert invocation.response["status"] == "job_failed"  # a success for Lambda: no second deploy
+    assert job.status == "failed"
+
+
+def test_git_and_others_trust_a_private_ca(stage: Stage) -> None:
+    job, invocation = stage.run(
+        "cd $TMPDIR",
+        "git clone -q $CI_REPOSITORY_URL copy && git -C copy log --oneline | wc -l",
+        'test "$(git rev-parse --is-inside-work-tree 2>&1)" != true',
+        'cmp "$CI_SERVER_TLS_CA_FILE" /opt/certs/gitlab-ca.pem',
+        'test "$GIT_SSL_CAINFO" -ef "$SSL_CERT_FILE"',
+        'test $(grep -c BEGIN "$SSL_CERT_FILE") -gt $(grep -c BEGIN "$CI_SERVER_TLS_CA_FILE")',
+        "env | grep -c '^CI_PROJECT_'",
+    )
+
+    assert invocation.response["status"] == "job_succeeded", output_of(job)
+
+
+def test_before_and_after_script_variables_and_stages(stage: Stage) -> None:
+    pipeline = stage.commit(
+        {
+            "one": {"stage": "build", "script": ["echo $GREETING | tee said"],
+                    "artifacts": {"paths": ["said"]}},
+            "two": {"stage": "test", "script": ["cat said", "exit 1"], "allow_failure": True,
+                    "after_script": ["echo after"]},
+            "three": {"stage": "deploy", "script": ["cat said"], "needs": ["one"]},
+        },
+        stages=["build", "test", "deploy"],
+        variables={"GREETING": "good morning"},
+        before_script=["echo before"],
+    )  # fmt: skip
+
+    results = [stage.invoke().response for _ in range(3)]
+
+    assert sorted(one["status"] for one in results) == [
+        "job_failed", "job_succeeded", "job_succeeded",
+    ]  # fmt: skip
+    assert pipeline.status == "success"
+    for job in pipeline.jobs:
+        assert "before\n" in output_of(job) and "good morning\n" in output_of(job)
+    assert "after\n" in output_of(pipeline.job("two"))
+
+
+def test_the_layers_programs_are_found_where_a_profile_replaces_path(
+    tmp_path: Path, ca_layer: Path
+) -> None:
+    with LocalCloud(folder=tmp_path / "cloud", replacing_profile=True, tls=False) as cloud:
+        runner = cloud.gitlab.create_runner(run_untagged=True)
+        cloud.deploy_function(
+            "replaced",
+            zip=ARCH_DIST / "bootstrap.zip",
+            layers=[ARCH_DIST / f"{layer}-layer.zip" for layer in ("git", "gitlab-runner")],
+            environment={"CI_SERVER_URL": cloud.gitlab.url, "CI_SERVER_TOKEN": runner.token},
+        )
+        project = cloud.gitlab.create_project("some/project")
+        pipeline = project.commit({".gitlab-ci.yml": "job: {script: [git --version]}"})
+
+        invocation = cloud.invoke("replaced")
+
+        job = pipeline.job("job")
+        assert invocation.response["status"] == "job_succeeded", output_of(job)
+        assert "git version" in output_of(job)
+        assert runner.token not in "".join(cloud.functions.logs("replaced"))
 
 
 def test_artifacts_of_200_mb_pass_in_constant_memory(make_stage: StageMaker) -> None:

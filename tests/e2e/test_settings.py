@@ -41,8 +41,9 @@ def init_error(stage: Stage) -> str:
     invocation = stage.invoke()
     assert invocation.function_error
     assert invocation.response["errorType"] == "Runtime.ConfigInvalid", invocation.response
-    assert invocation.response["errorMessage"] in stage.logs.replace('\\"', '"')
-    return invocation.response["errorMessage"]
+    message = invocation.response["errorMessage"]
+    assert [one["error"] for one in stage.log_entries if one["level"] == "ERROR"] == [message]
+    return message
 
 
 @pytest.mark.parametrize(("name", "value"), CASES, ids=[f"{n}={v[:40]!a}" for n, v in CASES])
