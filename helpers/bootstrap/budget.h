@@ -33,6 +33,8 @@
 #define BUDGET_CANCEL_GRACE_MS INT64_C(4000)
 /// After the job's final state is in GitLab: for the runner to end by itself.
 #define BUDGET_LINGER_MS INT64_C(20000)
+/// The same where GitLab canceled it, without an after_script to wait for.
+#define BUDGET_ABORT_MS INT64_C(5000)
 /// After it is known that no job can come: for the runner to follow SIGTERM.
 #define BUDGET_FAILED_GRACE_MS INT64_C(1000)
 

@@ -37,7 +37,10 @@ static enum stop_reason reason_to_stop(const struct supervision *s, struct watch
     if (status.finished && watch->finished_at_ms == 0) {
         watch->finished_at_ms = now_ms;
     }
-    bool lingers = watch->finished_at_ms > 0 && now_ms >= watch->finished_at_ms + BUDGET_LINGER_MS;
+    // A runner that is not told of the cancel by its own next request would work on for nobody.
+    bool aborted = status.canceled_since_ms > 0 && !status.canceling;
+    int64_t linger_ms = aborted ? BUDGET_ABORT_MS : BUDGET_LINGER_MS;
+    bool lingers = watch->finished_at_ms > 0 && now_ms >= watch->finished_at_ms + linger_ms;
     return lingers ? STOP_LINGERING : STOP_NOT;
 }
 
