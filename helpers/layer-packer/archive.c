@@ -140,6 +140,15 @@ static zip_source_t *source_of(struct archive *archive, size_t index) {
     return file_source(archive, index);
 }
 
+/// What is not ASCII is marked as UTF-8. What is, is left to libzip's guess: as UTF-8 it would
+/// refuse control characters.
+static zip_flags_t encoding_of(const char *name) {
+    while (*name != '\0' && (unsigned char)*name < 0x80) {
+        name++;
+    }
+    return *name != '\0' ? ZIP_FL_ENC_UTF_8 : ZIP_FL_ENC_GUESS;
+}
+
 static bool add_entry(struct archive *archive, size_t index) {
     const struct entry *entry = &archive->tree->entries[index];
     const bool folder = entry->kind == ENTRY_FOLDER;
@@ -149,7 +158,7 @@ static bool add_entry(struct archive *archive, size_t index) {
         return false;
     }
     cleanup_free char *name = xasprintf("%s%s", entry->name, folder ? "/" : "");
-    const zip_int64_t added = zip_file_add(archive->zip, name, source, ZIP_FL_ENC_UTF_8);
+    const zip_int64_t added = zip_file_add(archive->zip, name, source, encoding_of(name));
     if (added < 0) {
         zip_source_free(source);
         return false;

@@ -40,6 +40,25 @@ static bool is_utf8(struct slice text) {
     return true;
 }
 
+static bool has_control(struct slice text) {
+    for (size_t i = 0; i < text.len; i++) {
+        const char byte = text.data[i];
+        if ((unsigned char)byte < 0x20 && byte != '\t' && byte != '\n' && byte != '\r') {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_ascii(struct slice text) {
+    for (size_t i = 0; i < text.len; i++) {
+        if ((unsigned char)text.data[i] >= 0x80) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /// Says why the name is refused, or NULL.
 static const char *flaw_of_name(struct slice name) {
     if (name.len == 0) {
@@ -69,6 +88,10 @@ static const char *flaw_of_name(struct slice name) {
         if (part.len > NAME_MAX) {
             return "a component of the path is longer than 255 bytes";
         }
+    }
+    if (has_control(name) && !is_ascii(name)) {
+        // libzip cannot write these.
+        return "the name has both control characters and letters beyond ASCII";
     }
     return name.data[name.len - 1] == '/' ? "the path ends in a slash" : NULL;
 }
