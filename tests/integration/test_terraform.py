@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from integration import checkov
 from localcloud.terraform import find_program, write_cli_configuration
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from localcloud import LocalCloud
 from localcloud.terraform import Terraform
 
