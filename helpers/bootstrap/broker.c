@@ -15,9 +15,12 @@
 #include "common/encoding.h"
 #include "common/log.h"
 
-/// A job request says what the runner can do; an update little more than a state.
-#define LARGEST_REQUEST ((size_t)256 << 10)
-#define LARGEST_UPDATE ((size_t)1 << 20)
+/// A job request says what the runner can do, an update little more than a state: a few kilobytes.
+/// Anybody in the environment may send them, many at a time.
+#define LARGEST_REQUEST ((size_t)64 << 10)
+#define LARGEST_UPDATE ((size_t)64 << 10)
+/// For the first time that the token is read.
+static const int64_t READ_TOKEN_MS = 30000;
 
 static const struct broker_route routes[] = {
     {.method = "POST",
@@ -99,8 +102,11 @@ static bool start_keeper(struct broker *broker, struct error *err) {
 }
 
 static bool read_token(struct broker *broker, struct error *err) {
-    cleanup_secret struct secret *token =
-        token_source_get(broker->token, broker->margin_begins_ms, err);
+    int64_t until_ms = clock_now_ms(broker->clock) + READ_TOKEN_MS;
+    if (broker->margin_begins_ms > 0 && until_ms > broker->margin_begins_ms) {
+        until_ms = broker->margin_begins_ms;
+    }
+    cleanup_secret struct secret *token = token_source_get(broker->token, until_ms, err);
     return token != NULL;
 }
 
@@ -224,15 +230,22 @@ void broker_snapshot(struct broker *broker, struct broker_status *status) {
 
 // --- The owner's orders ------------------------------------------------------------------------
 
+/// With the lock held: whether GitLab had its chance and gave no good answer. A request that it
+/// merely holds, as long polling does, is none that failed.
+static bool had_no_answer(const struct broker *broker) {
+    if (broker->waiting_since_ms == 0 || broker->last_good_ms != 0 || broker->unauthorized) {
+        return false;
+    }
+    int64_t limit_ms = broker->waiting_since_ms + broker->wait_timeout_ms + BROKER_GRACE_MS;
+    return broker->troubled || clock_now_ms(broker->clock) >= limit_ms;
+}
+
 void broker_drop_request(struct broker *broker) {
     pthread_mutex_lock(&broker->lock);
     bool news = !broker->dropped;
     bool in_flight = broker->request_in_flight;
     broker->dropped = true;
-    if (news && broker->waiting_since_ms != 0 && broker->last_good_ms == 0 &&
-        !broker->unauthorized) {
-        broker->unreachable = true;
-    }
+    broker->unreachable |= news && had_no_answer(broker);
     pthread_mutex_unlock(&broker->lock);
     if (news && in_flight) {
         log_warn("the time to ask for a job is over: a request to GitLab is given up; a job handed "

@@ -107,12 +107,13 @@ int broker_event_fd(const struct broker *broker);
 void broker_snapshot(struct broker *broker, struct broker_status *status);
 
 /// The margin begins: a request in flight is given up, with a warning in the log, and no further
-/// one is sent. If there was no good answer at all, the status is unreachable from now on.
+/// one is sent. If there was no good answer at all, but trouble or more than the time for it, the
+/// status is unreachable from now on.
 void broker_drop_request(struct broker *broker);
 
-/// From now on the runner's own final update waits until `line` (copied; no line end needed) stands
-/// at the end of the trace, after all that the runner sent. Of several lines for a job only the
-/// first comes into the trace.
+/// From now on the runner's own final update, if it says that the job failed, waits until `line`
+/// (copied; no line end needed) stands at the end of the trace, after all that the runner sent. Of
+/// several lines for a job only the first comes into the trace.
 void broker_hold_final(struct broker *broker, const char *line);
 
 /// The runner is gone without a final state: appends `line` (may be NULL) to the trace, after what

@@ -9,7 +9,6 @@
 /// GitLab answers at once where it was not told what we saw last; otherwise it holds the request,
 /// by default for 50 s.
 static const int64_t SHORT_WAIT_MS = 60000;
-static const int64_t GRACE_MS = 30000;
 static const int64_t READ_TOKEN_MS = 4000;
 
 /// Of a request that the runner waits for.
@@ -73,8 +72,8 @@ static int64_t min_deadline(int64_t a, int64_t b) {
 static int64_t give_up_ms(struct broker *broker, bool *unreachable_then) {
     pthread_mutex_lock(&broker->lock);
     *unreachable_then = broker->last_good_ms == 0;
-    int64_t until =
-        broker->waiting_since_ms + broker->wait_timeout_ms + (*unreachable_then ? GRACE_MS : 0);
+    int64_t until = broker->waiting_since_ms + broker->wait_timeout_ms +
+                    (*unreachable_then ? BROKER_GRACE_MS : 0);
     pthread_mutex_unlock(&broker->lock);
     return until;
 }
@@ -143,6 +142,7 @@ static void note_failure(struct broker *broker, bool unauthorized, const char *c
 static void remember_trouble(struct broker *broker, const struct error *reason) {
     log_warn("a job request failed", LOG_ERROR_FIELDS(reason));
     pthread_mutex_lock(&broker->lock);
+    broker->troubled = true;
     if (!broker->unauthorized && !broker->unreachable) {
         error_set(&broker->failure, "Function.GitLabUnreachable",
                   "GitLab gave no good answer to a job request: %s", reason->message);

@@ -16,6 +16,8 @@
 #include "bootstrap/job_trace.h"
 
 #define PLACEHOLDER_SIZE 40
+/// How much longer than it waits for a job the broker waits for any good answer of GitLab.
+#define BROKER_GRACE_MS INT64_C(30000)
 
 struct broker {
     // Set at the start.
@@ -46,6 +48,8 @@ struct broker {
     bool request_in_flight;
     int64_t waiting_since_ms;
     int64_t last_good_ms;
+    /// A job request has failed.
+    bool troubled;
     bool unauthorized;
     bool unreachable;
     struct error failure;

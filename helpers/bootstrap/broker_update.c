@@ -2,6 +2,7 @@
 /// Updates of the job's state: the runner's, and those that we send in its place.
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "bootstrap/broker_state.h"
 #include "common/alloc.h"
@@ -146,7 +147,8 @@ static enum MHD_Result pass_update(struct broker_request *request,
                      .cancel_fd = broker->close_fd},
     };
     struct error err;
-    if (update->final) {
+    // A job that comes to its own good end in the last moment was not stopped.
+    if (strcmp(update->state, "failed") == 0) {
         add_held_line(broker);
     }
     if (update->final && broker->trace.line_added) {

@@ -8,6 +8,9 @@
 #include "common/cleanup.h"
 #include "common/json.h"
 
+/// A runner's request says what it can do: some 50 values.
+enum { REQUEST_MOST_VALUES = 2000 };
+
 // --- The answer --------------------------------------------------------------------------------
 
 /// Values outside of strings, roughly: each begins after one of these characters.
@@ -25,6 +28,15 @@ static size_t count_values(struct slice text) {
         }
     }
     return count;
+}
+
+/// json_parse, for a text that must not make us take much more memory than it takes itself.
+static bool parse_bounded(struct slice text, const char *name, size_t most_values,
+                          struct json_document *document, struct error *err) {
+    if (count_values(text) > most_values) {
+        return error_set(err, "too_large", "%s: more than %zu values", name, most_values);
+    }
+    return json_parse(text, name, document, err);
 }
 
 static struct secret *read_token(const struct json *object, struct error *err) {
@@ -89,12 +101,8 @@ static bool read_job(struct job *job, const struct json *root, struct error *err
 }
 
 struct job *job_parse(struct slice answer, struct error *err) {
-    if (count_values(answer) > JOB_MOST_VALUES) {
-        error_set(err, "too_large", "job: more than %d values", JOB_MOST_VALUES);
-        return NULL;
-    }
     cleanup_json_document struct json_document document = {0};
-    if (!json_parse(answer, "job", &document, err)) {
+    if (!parse_bounded(answer, "job", JOB_MOST_VALUES, &document, err)) {
         return NULL;
     }
     struct job *job = xcalloc(1, sizeof(*job));
@@ -173,7 +181,7 @@ bool job_request_rewrite(struct slice body, const char *placeholder, const struc
                          struct error *err) {
     cleanup_json_document struct json_document document = {0};
     struct slice given;
-    if (!json_parse(body, "job request", &document, err) ||
+    if (!parse_bounded(body, "job request", REQUEST_MOST_VALUES, &document, err) ||
         !json_get_string(&document.root, "token", &given, err)) {
         return false;
     }
@@ -206,7 +214,7 @@ static const char *known_state(struct slice state) {
 bool job_update_parse(struct slice body, struct job_update *update, struct error *err) {
     cleanup_json_document struct json_document document = {0};
     struct slice text;
-    if (!json_parse(body, "update", &document, err) ||
+    if (!parse_bounded(body, "update", REQUEST_MOST_VALUES, &document, err) ||
         !json_get_string(&document.root, "state", &text, err)) {
         return false;
     }
@@ -252,7 +260,8 @@ static cJSON *output_node(const struct job_trace *trace) {
 bool job_update_rewrite(struct slice body, const struct job_trace *trace, struct buffer *out,
                         struct error *err) {
     cleanup_json_document struct json_document document = {0};
-    if (!json_parse(body, "update", &document, err) || !json_as_object(&document.root, err)) {
+    if (!parse_bounded(body, "update", REQUEST_MOST_VALUES, &document, err) ||
+        !json_as_object(&document.root, err)) {
         return false;
     }
     cJSON *root = document.root.node;

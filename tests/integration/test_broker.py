@@ -248,9 +248,25 @@ def test_a_request_in_flight_is_given_up_when_told(make_stage: StageMaker) -> No
     assert time.monotonic() - begin < 5
     assert answers == [204]
     status = stage.broker.status
-    assert status["unreachable"] and not status["request_in_flight"]
+    assert not status["request_in_flight"]
+    assert not status["unreachable"]  # it was held, as long polling does: that is no trouble
     assert any("given up" in line for line in stage.broker.log)
     assert runner.request_job().status_code == 204
+
+
+def test_giving_up_after_trouble_alone_is_unreachable(make_stage: StageMaker) -> None:
+    stage = make_stage()
+    stage.gitlab.faults.add(path="/jobs/request", status=500, times=None)
+    runner = stage.client()
+    asking = threading.Thread(target=runner.request_job)
+    asking.start()
+    stage.broker.wait_for(request_in_flight=True)
+    stage.broker.wait_for(request_in_flight=False)
+
+    stage.broker.order("drop")
+    asking.join(10)
+
+    assert stage.broker.status["unreachable"]
 
 
 def test_a_job_that_comes_after_the_runner_is_gone_is_failed(make_stage: StageMaker) -> None:
@@ -413,6 +429,17 @@ def test_a_held_line_waits_for_the_final_update(make_stage: StageMaker) -> None:
     runner.write("two\n")
 
     assert stage.job.trace == b"one\ntwo\n"
+
+
+def test_a_job_that_succeeds_in_the_last_moment_was_not_stopped(make_stage: StageMaker) -> None:
+    stage = make_stage()
+    runner = stage.client().take_job()
+    stage.broker.hold(LINE)
+    runner.write("done\n")
+    runner.finish("success")
+
+    assert stage.job.trace == b"done\n" and stage.job.checksum_ok
+    assert stage.job.status == "success"
 
 
 def test_what_comes_after_the_line_is_shifted(make_stage: StageMaker) -> None:

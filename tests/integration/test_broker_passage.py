@@ -364,8 +364,9 @@ def test_odd_requests_do_no_harm(make_stage: StageMaker) -> None:
     assert runner.patch(0, b"x", **{"Content-Range": "-5-1"}).status_code == 400
     assert runner.call("PUT", path, data=b"[1]", headers=real).status_code == 400
     assert runner.call("PUT", path, data=b'{"state":', headers=real).status_code == 400
-    nested = b'{"token":' + b"[" * 200_000
-    assert runner.call("POST", "/jobs/request", data=nested).status_code == 400
+    for much in (b'{"token":' + b"[" * 50_000, b'{"token":[' + b"1," * 20_000 + b"1]}"):
+        assert runner.call("POST", "/jobs/request", data=much).status_code == 400
+        assert runner.call("PUT", path, data=much).status_code == 400
     large = b'{"token":"' + b"x" * (2 * MIB)
     assert runner.call("POST", "/jobs/request", data=large).status_code == 413
     header = b"GET / HTTP/1.1\r\nX: " + b"x" * 200_000 + b"\r\n\r\n"
@@ -424,6 +425,25 @@ def test_many_half_sent_patches_stay_within_memory(make_stage: StageMaker) -> No
     end = time.monotonic() + 20
     while runner.write("x").status_code != 202:
         assert time.monotonic() < end
+
+
+def test_many_large_requests_stay_within_memory(make_stage: StageMaker) -> None:
+    stage = make_stage(tls=False)
+    runner = stage.client().take_job()
+    target = f"/api/v4{runner.job_path}"
+    with ExitStack() as stack:
+        for number in range(40):
+            connection = stack.enter_context(
+                socket.create_connection(("127.0.0.1", stage.broker.port))
+            )
+            method, path = ("PUT", target) if number % 2 else ("POST", "/api/v4/jobs/request")
+            with suppress(ConnectionError):
+                connection.sendall(
+                    f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {MIB}\r\n\r\n".encode()
+                    + b"x" * 65_000
+                )
+        assert runner.write("x").status_code == 202
+        assert stage.broker.order("memory")["peak_kib"] < LIMIT_KIB
 
 
 def test_it_ends_at_once_whatever_is_under_way(make_stage: StageMaker) -> None:
