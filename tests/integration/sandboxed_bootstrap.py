@@ -49,7 +49,10 @@ class SandboxedBootstrap:
         environment: dict[str, str],
         opt_bin: Path | None = None,
         program: Path = PROGRAM,
+        stuck: Path | None = None,
     ) -> None:
+        """`stuck` becomes /tmp/stuck, a mount that nobody in the sandbox can remove."""
+        self.stuck = stuck
         self.tmp = folder / "sandbox-tmp"
         self.tmp.mkdir(exist_ok=True)
         self.tmp.chmod(0o777)
@@ -80,6 +83,8 @@ class SandboxedBootstrap:
         assert bwrap, "bubblewrap is missing: run make setup"
         command = [bwrap, "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc"]
         command += ["--bind", str(self.tmp), "/tmp", "--tmpfs", "/opt"]
+        if self.stuck:
+            command += ["--ro-bind", str(self.stuck), "/tmp/stuck"]
         if self.opt_bin:
             command += ["--ro-bind", str(self.opt_bin), "/opt/bin"]
         # A fixed place outside of /tmp for what tests and jobs tell each other.

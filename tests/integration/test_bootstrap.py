@@ -155,6 +155,21 @@ def test_a_used_tmp_is_emptied_at_init(make_stage: StageMaker, tmp_path: Path) -
     assert stage.left_in_tmp == []
 
 
+def test_a_tmp_that_cannot_be_emptied_is_an_init_error(tmp_path: Path) -> None:
+    stuck = tmp_path / "stuck"
+    stuck.mkdir()
+    (stuck / "file").write_text("x")
+    settings = {"CI_SERVER_URL": "http://127.0.0.1:9", "CI_SERVER_TOKEN": "token"}
+    with (
+        RuntimeApi() as api,
+        SandboxedBootstrap(tmp_path, api.address, settings, stuck=stuck) as bootstrap,
+    ):
+        assert bootstrap.wait() != 0
+        assert api.init_error and api.init_error["errorType"] == "Runtime.WorkspaceDirty"
+        assert "cannot empty /tmp" in api.init_error["errorMessage"]
+    assert (stuck / "file").exists()
+
+
 def test_it_registers_an_extension_without_events(make_stage: StageMaker) -> None:
     stage = make_stage()
     stage.api.wait_for_next()
@@ -400,6 +415,17 @@ def test_the_runner_gets_no_secret(make_stage: StageMaker) -> None:
     assert "SOMETHING" not in environment and "AWS_LAMBDA_RUNTIME_API" not in environment
     assert environment["HOME"].startswith("/tmp/runlet/")
     assert "/opt/bin" in environment["PATH"].split(":")
+
+
+def test_the_trace_id_is_passed_on(make_stage: StageMaker) -> None:
+    stage = make_stage("environment")
+    stage.add_jobs("a", "b")
+    seen = []
+    for headers in ({"Lambda_Runtime_Trace_Id": "Root=1-5bef4de7"}, {}):
+        assert stage.invoke(**headers).json["status"] == "job_succeeded"
+        environment = json.loads((stage.bootstrap.shared / "environment.json").read_text())
+        seen.append(environment.get("_X_AMZN_TRACE_ID"))
+    assert seen == ["Root=1-5bef4de7", None]
 
 
 def test_inherit_passes_the_functions_keys_on(make_stage: StageMaker) -> None:
