@@ -92,12 +92,12 @@ def test_a_job_handed_out_too_late_is_ended_by_gitlab(make_stage: StageMaker) ->
     """What the README says of a request that had to be given up."""
     stage = make_stage(timeout=25, environment=HOLDS)
     job = stage.add_job("echo never")
-    stage.cloud.gitlab.faults.add(method="POST", path=r"/jobs/request$", delay=20.0)
+    stage.cloud.gitlab.faults.add(method="POST", path=r"/jobs/request$", delay_response=20.0)
 
     invocation = stage.invoke()
 
     assert not invocation.function_error, invocation.response
     assert invocation.response == {"status": "no_job", "job": None}
-    job.wait("running", 60)
+    assert job.status == "running"
     stage.cloud.gitlab.advance(7200)
     assert job.status == "failed"

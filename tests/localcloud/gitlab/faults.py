@@ -19,6 +19,7 @@ class Fault:
     headers: Mapping[str, str]
     body: bytes
     delay: float
+    delay_response: float
     cut_after: int | None
     cut_response: bool
     cut_response_after: int | None
@@ -42,6 +43,7 @@ class Faults:
         headers: Mapping[str, str] | None = None,
         body: bytes | str = b"",
         delay: float = 0.0,
+        delay_response: float = 0.0,
         cut_after: int | None = None,
         cut_response: bool = False,
         cut_response_after: int | None = None,
@@ -52,7 +54,8 @@ class Faults:
         `path` is searched for in the path without its query. `delay` seconds pass first. Then
         `status` answers instead of serving; `cut_after` reads that many bytes of the body and
         resets the connection, `cut_response` serves the request and resets it before the answer,
-        `cut_response_after` after that many bytes of the answer's body.
+        `cut_response_after` after that many bytes of the answer's body. `delay_response` seconds
+        pass between serving and answering.
         """
         fault = Fault(
             method=method.upper(),
@@ -61,6 +64,7 @@ class Faults:
             headers=dict(headers or {}),
             body=body.encode() if isinstance(body, str) else body,
             delay=delay,
+            delay_response=delay_response,
             cut_after=cut_after,
             cut_response=cut_response,
             cut_response_after=cut_response_after,

@@ -170,6 +170,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         response = self._answer(request, fault)
         try:
             request.drain()
+            if fault and fault.delay_response:
+                self.server.stopping.wait(fault.delay_response)
             if self.server.stopping.is_set() or (fault and fault.cut_response):
                 raise _Cut
             record.status = response.status
