@@ -178,7 +178,14 @@ int cache_get(const struct cache *cache, const char *url, const char *sha256, bo
         return found;
     }
     *used = true;
-    if (!fill(fd, part, url, sha256, err) || !files_rename_durably(part, path, err)) {
+    if (!fill(fd, part, url, sha256, err)) {
+        struct stat status;
+        if (fstat(fd, &status) == 0 && status.st_size == 0) {
+            (void)unlink(part);
+        }
+        return -1;
+    }
+    if (!files_rename_durably(part, path, err)) {
         return -1;
     }
     return steal_fd(&fd);

@@ -6,15 +6,27 @@
 #include <stdlib.h>
 #include <string.h>
 
+/// A zip's names are somebody else's words: what would play with the terminal is replaced, so that
+/// a message is one line of text.
+static void print_message(const char *message) {
+    for (; *message != '\0'; message++) {
+        const unsigned char byte = (unsigned char)*message;
+        (void)fputc(byte < 0x20 || byte == 0x7f ? '?' : byte, stderr);
+    }
+}
+
 int command_failed(const struct error *err) {
     (void)fflush(stdout);
-    (void)fprintf(stderr, "layer-packer: %s\n", err->message);
+    (void)fputs("layer-packer: ", stderr);
+    print_message(err->message);
+    (void)fputc('\n', stderr);
     return EXIT_FAILURE;
 }
 
 int command_misused(const char *command, const struct error *err) {
-    (void)fprintf(stderr, "layer-packer %s: %s (see layer-packer %s --help)\n", command,
-                  err->message, command);
+    (void)fprintf(stderr, "layer-packer %s: ", command);
+    print_message(err->message);
+    (void)fprintf(stderr, " (see layer-packer %s --help)\n", command);
     return EXIT_MISUSED;
 }
 
