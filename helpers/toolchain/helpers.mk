@@ -99,7 +99,8 @@ fuzz:
 	@$(MAKE) -f $(lastword $(MAKEFILE_LIST)) FUZZ=1 fuzzers
 	@for target in $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c)); do \
 	    mkdir -p build/fuzz/corpus/$$target; \
-	    build/fuzz/$$target -max_total_time=$(FUZZ_SECONDS) build/fuzz/corpus/$$target; \
+	    build/fuzz/$$target -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 \
+	        -artifact_prefix=build/fuzz/$$target- build/fuzz/corpus/$$target || exit 1; \
 	done
 
 .PHONY: fuzzers
