@@ -224,6 +224,19 @@ def test_a_dependent_job_downloads_what_it_may(make_stage: StageMaker) -> None:
         assert len(stage.gitlab.requests) == before
 
 
+def test_a_download_that_is_cut_is_not_taken_for_whole(make_stage: StageMaker) -> None:
+    stage = make_stage(TWO_JOBS)
+    runner = stage.client().take_job()
+    upload(runner, [b"x" * MIB])
+    stage.gitlab.faults.add(method="GET", path="/artifacts", cut_response_after=200_000)
+    path, real = f"{runner.job_path}/artifacts", {"JOB-TOKEN": runner.job["token"]}
+
+    with pytest.raises(requests.RequestException):
+        _ = runner.call("GET", path, headers=real).content
+
+    assert len(runner.call("GET", path, headers=real).content) == MIB
+
+
 def test_a_redirect_to_object_storage_is_passed_on(make_stage: StageMaker) -> None:
     stage = make_stage(TWO_JOBS)
     stage.gitlab.artifacts_redirect = True
