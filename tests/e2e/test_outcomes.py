@@ -241,19 +241,32 @@ def test_the_token_may_stand_in_a_parameter(make_stage: StageMaker) -> None:
     assert job.status == "success"
 
 
-def test_an_event_that_is_no_object_is_refused(stage: Stage) -> None:
+OBJECTS = [
+    b" {}\n",
+    b'{"Records": []}',
+    b'{"object_kind": "build", "nested": {"a": [1, null, 1e999]}}',
+    b'{"a": "\\u0000 \\ud800", "": "", "a": 2}',
+    b'{"a":' * 400 + b"1" + b"}" * 400,
+    b'{"large": [' + b"1," * 2_500_000 + b"1]}",
+]
+
+
+def test_an_event_that_is_no_object_is_refused(make_stage: StageMaker) -> None:
+    stage = make_stage(environment={"RUNLET_WAIT_TIMEOUT": "1"})
     client = stage.cloud.aws.client("lambda")
-    for event in (b"[]", b'"text"', b"3", b"null", b"true"):
+    for event in (b"[]", b'"text"', b"3", b"null", b"true", b"[{}]"):
         answer = client.invoke(FunctionName=stage.function, Payload=event)
         assert answer["FunctionError"]
         error = json.loads(answer["Payload"].read())
         assert error["errorType"] == "Function.EventInvalid"
         assert "object" in error["errorMessage"]
 
-    for event in ({}, {"Records": []}, {"object_kind": "build", "nested": {"a": [1, None]}}):
-        assert stage.invoke(event).response["status"] == "no_job"
+    for event in OBJECTS:
+        answer = client.invoke(FunctionName=stage.function, Payload=event)
+        assert json.loads(answer["Payload"].read()) == {"status": "no_job", "job": None}
     invocations = stage.cloud.functions.invocations(stage.function)
     assert len({one.environment_id for one in invocations}) == 1
+    assert peak_memory_of_bootstrap(stage.environment) < 32 * MIB
 
 
 def test_one_system_id_over_cold_starts(stage: Stage) -> None:

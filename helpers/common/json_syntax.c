@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/json_syntax.h"
+
+#include <string.h>
+
+#include "common/buffer.h"
+#include "common/encoding.h"
+
+/// What may come next, blanks aside.
+enum expected {
+    VALUE,
+    VALUE_OR_END,
+    KEY,
+    KEY_OR_END,
+    COLON,
+    COMMA_OR_END,
+    NOTHING,
+};
+
+struct scanner {
+    struct slice rest;
+    /// A bit for each open level: set for an object, clear for an array.
+    struct buffer levels;
+    size_t depth;
+};
+
+// --- Levels ------------------------------------------------------------------------------------
+
+static bool is_object(const struct scanner *scanner) {
+    size_t level = scanner->depth - 1;
+    return ((unsigned char)scanner->levels.data[level / 8] >> (level % 8)) & 1;
+}
+
+static bool open_level(struct scanner *scanner, bool object) {
+    size_t level = scanner->depth++;
+    if (level / 8 == scanner->levels.len && !buffer_append_byte(&scanner->levels, 0)) {
+        return false;
+    }
+    char *byte = &scanner->levels.data[level / 8];
+    unsigned bit = 1U << (level % 8);
+    *byte = (char)(object ? (unsigned char)*byte | bit : (unsigned char)*byte & ~bit);
+    return true;
+}
+
+// --- Words ---------------------------------------------------------------------------------------
+
+static bool next_is(const struct scanner *scanner, const char *set) {
+    char byte = scanner->rest.len > 0 ? scanner->rest.data[0] : '\0';
+    return byte != '\0' && strchr(set, byte) != NULL;
+}
+
+static void skip(struct scanner *scanner, size_t count) {
+    scanner->rest = slice_skip(scanner->rest, count);
+}
+
+static bool take(struct scanner *scanner, const char *set) {
+    bool there = next_is(scanner, set);
+    if (there) {
+        skip(scanner, 1);
+    }
+    return there;
+}
+
+/// At least one, at most `most` of the set.
+static bool take_all(struct scanner *scanner, const char *set, size_t most) {
+    size_t count = 0;
+    while (count < most && take(scanner, set)) {
+        count++;
+    }
+    return count > 0;
+}
+
+#define DIGITS "0123456789"
+
+static bool take_number(struct scanner *scanner) {
+    (void)take(scanner, "-");
+    if (!take(scanner, "0") && !take_all(scanner, DIGITS, SIZE_MAX)) {
+        return false;
+    }
+    if (take(scanner, ".") && !take_all(scanner, DIGITS, SIZE_MAX)) {
+        return false;
+    }
+    if (!take(scanner, "eE")) {
+        return true;
+    }
+    (void)take(scanner, "+-");
+    return take_all(scanner, DIGITS, SIZE_MAX);
+}
+
+static bool take_escape(struct scanner *scanner) {
+    if (!take(scanner, "u")) {
+        return take(scanner, "\"\\/bfnrt");
+    }
+    for (int i = 0; i < 4; i++) {
+        if (!take(scanner, DIGITS "abcdefABCDEF")) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool take_string(struct scanner *scanner) {
+    if (!take(scanner, "\"")) {
+        return false;
+    }
+    while (!take(scanner, "\"")) {
+        if (take(scanner, "\\")) {
+            if (!take_escape(scanner)) {
+                return false;
+            }
+            continue;
+        }
+        // 0 at the text's end, too.
+        size_t length = encoding_utf8_length(scanner->rest);
+        if (length == 0 || (unsigned char)scanner->rest.data[0] < ' ') {
+            return false;
+        }
+        skip(scanner, length);
+    }
+    return true;
+}
+
+static bool take_literal(struct scanner *scanner) {
+    static const char *const words[] = {"true", "false", "null"};
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (slice_starts_with(scanner->rest, slice_text(words[i]))) {
+            skip(scanner, strlen(words[i]));
+            return true;
+        }
+    }
+    return false;
+}
+
+// --- Grammar -------------------------------------------------------------------------------------
+
+static enum expected after_value(const struct scanner *scanner) {
+    return scanner->depth > 0 ? COMMA_OR_END : NOTHING;
+}
+
+static bool take_value(struct scanner *scanner, enum expected *expected) {
+    if (next_is(scanner, "{[")) {
+        bool object = next_is(scanner, "{");
+        *expected = object ? KEY_OR_END : VALUE_OR_END;
+        skip(scanner, 1);
+        return open_level(scanner, object);
+    }
+    *expected = after_value(scanner);
+    return next_is(scanner, "\"")         ? take_string(scanner)
+           : next_is(scanner, "-" DIGITS) ? take_number(scanner)
+                                          : take_literal(scanner);
+}
+
+static bool take_end(struct scanner *scanner, enum expected *expected) {
+    bool there = take(scanner, is_object(scanner) ? "}" : "]");
+    if (there) {
+        scanner->depth--;
+        *expected = after_value(scanner);
+    }
+    return there;
+}
+
+static bool step(struct scanner *scanner, enum expected *expected) {
+    switch (*expected) {
+    case VALUE_OR_END:
+        return take_end(scanner, expected) || take_value(scanner, expected);
+    case VALUE:
+        return take_value(scanner, expected);
+    case KEY_OR_END:
+        if (take_end(scanner, expected)) {
+            return true;
+        }
+        *expected = COLON;
+        return take_string(scanner);
+    case KEY:
+        *expected = COLON;
+        return take_string(scanner);
+    case COLON:
+        *expected = VALUE;
+        return take(scanner, ":");
+    case COMMA_OR_END:
+        if (take_end(scanner, expected)) {
+            return true;
+        }
+        *expected = is_object(scanner) ? KEY : VALUE;
+        return take(scanner, ",");
+    case NOTHING:
+        break;
+    }
+    return false;
+}
+
+bool json_is_object(struct slice text, struct error *err) {
+    cleanup_buffer struct buffer levels = BUFFER_INIT(text.len / 8 + 1);
+    struct scanner scanner = {.rest = text, .levels = levels};
+    enum expected expected = VALUE;
+    bool good = true;
+    bool object = false;
+    while (good) {
+        (void)take_all(&scanner, " \t\r\n", SIZE_MAX);
+        if (scanner.rest.len == 0) {
+            break;
+        }
+        object |= scanner.depth == 0 && expected == VALUE && next_is(&scanner, "{");
+        good = step(&scanner, &expected);
+    }
+    levels = scanner.levels;
+    if (!good || expected != NOTHING) {
+        return error_set(err, "json", "not JSON, from byte %zu on", text.len - scanner.rest.len);
+    }
+    return object || error_set(err, "json", "not an object");
+}
