@@ -96,7 +96,7 @@ $(foreach program,$(notdir $(TEST_PROGRAMS)),$(eval $(call test_program,$(progra
 
 FUZZ_SECONDS ?= 60
 fuzz:
-	@$(MAKE) -f $(lastword $(MAKEFILE_LIST)) FUZZ=1 fuzzers
+	@$(MAKE) -f helpers/toolchain/helpers.mk FUZZ=1 fuzzers
 	@for target in $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c)); do \
 	    mkdir -p build/fuzz/corpus/$$target; \
 	    build/fuzz/$$target -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 \
