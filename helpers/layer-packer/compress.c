@@ -18,6 +18,8 @@ enum {
     /// Large files are compressed in blocks of this size. A part of the format: other sizes give
     /// other bytes.
     BLOCK_SIZE = 4 * 1024 * 1024,
+    /// What a thread has room for until it meets a larger file.
+    SMALL_BLOCK = 64 * 1024,
     /// Smaller files do not get smaller.
     SMALLEST_DEFLATED = 64,
     /// Jobs that are done or under way and not taken yet, for each thread.
@@ -92,8 +94,7 @@ static bool read_block(struct worker *worker, const struct order *order, struct 
     if (worker->input_size < order->length) {
         free(worker->input);
         worker->input = NULL;
-        // Most files are small; a thread that meets a large one takes the whole block at once.
-        worker->input_size = order->length > 65536 ? BLOCK_SIZE : 65536;
+        worker->input_size = BLOCK_SIZE;
         worker->input = xmalloc(worker->input_size);
     }
     const int fd = source_open(order->entry, err);
@@ -161,7 +162,9 @@ static bool next_order(struct compressor *compressor, struct order *order) {
 
 static void *work(void *context) {
     struct compressor *compressor = context;
-    struct worker worker = {.deflater = deflater_new(compressor->level)};
+    struct worker worker = {.deflater = deflater_new(compressor->level),
+                            .input = xmalloc(SMALL_BLOCK),
+                            .input_size = SMALL_BLOCK};
     (void)pthread_mutex_lock(&compressor->lock);
     for (;;) {
         while (!compressor->stop &&

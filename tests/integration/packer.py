@@ -16,7 +16,8 @@ from typing import Any
 
 from conftest import BUILD
 
-PROGRAM = BUILD / "bin" / "layer-packer"
+# LAYER_PACKER names another one: with sanitizers, or the static one.
+PROGRAM = Path(os.environ.get("LAYER_PACKER", BUILD / "bin" / "layer-packer")).absolute()
 Result = subprocess.CompletedProcess[str]
 
 

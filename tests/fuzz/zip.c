@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+/// Zips: any bytes are either refused or give an archive that was read whole, within its limit.
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "layer-packer/inspect.h"
+#include "layer-packer/reader.h"
+
+enum { LIMIT = 1 << 20 };
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    struct error err;
+    struct inspection inspection;
+    cleanup_reader zip_t *zip = reader_open_bytes(data, size, &err);
+    if (zip != NULL && inspect_zip(zip, size, LIMIT, false, &inspection, &err) &&
+        (inspection.unzipped_size > LIMIT || inspection.entries > size)) {
+        abort();
+    }
+    return 0;
+}
