@@ -6,7 +6,6 @@ shopt -s inherit_errexit
 
 toolchain=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 repo=$(cd "$toolchain/../.." && pwd)
-cache=${RUNLET_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/runlet}/build
 # shellcheck disable=SC2034 # the scripts that read this file use them
 jobs=$(nproc)
 # shellcheck source=versions.env
@@ -17,6 +16,13 @@ die() {
     say "error: $*"
     exit 1
 }
+
+cache=${RUNLET_CACHE_DIR:-${XDG_CACHE_HOME:-${HOME:-}/.cache}/runlet}/build
+[[ $cache != /.cache/* ]] || die "no place for the cache: set HOME or RUNLET_CACHE_DIR"
+# The scripts work in folders of their own, and flags of compilers and of configure are words.
+[[ $cache == /* ]] || cache=$repo/$cache
+[[ $cache != *[[:space:]]* ]] ||
+    die "the cache $cache has a blank in its path: set RUNLET_CACHE_DIR to a folder without one"
 
 # hash_of FILE|TEXT...: one hash over the contents of files and the words that are none.
 hash_of() {

@@ -12,6 +12,12 @@ if [ "${1:-}" = --layers ]; then
     shift
 fi
 [ $# -gt 0 ] || die "name an architecture: x86_64 or arm64"
+for arch in "$@"; do
+    case $arch in
+        x86_64 | arm64) ;;
+        *) die "ARCH=$arch: expected x86_64, arm64 or all" ;;
+    esac
+done
 case $(uname -m) in
     aarch64) machine=arm64 ;;
     *) machine=x86_64 ;;
@@ -92,10 +98,6 @@ version=$(sed -nE 's/^#define RUNLET_VERSION "(.*)"$/\1/p' helpers/common/versio
 say "building the Lambda artifacts: $*"
 compile "$machine"
 for arch in "$@"; do
-    case $arch in
-        x86_64 | arm64) ;;
-        *) die "ARCH=$arch: expected x86_64, arm64 or all" ;;
-    esac
     mkdir -p "dist/$arch"
     if [ -z "$layers_only" ]; then
         [ "$arch" = "$machine" ] || compile "$arch"

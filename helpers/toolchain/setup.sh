@@ -16,9 +16,10 @@ wanted_packages() {
 missing_packages() {
     local wanted installed
     wanted=$(wanted_packages | sort -u)
+    # The state's first letter is what is wanted (h: held back), the second what is there.
     # shellcheck disable=SC2086 # a list of words; dpkg-query fails where it does not know one
     installed=$(dpkg-query -W -f '${Package} ${db:Status-Abbrev}\n' $wanted 2>/dev/null |
-        awk '$2 == "ii" { print $1 }' | sort -u) || true
+        awk '$2 ~ /^.i/ { print $1 }' | sort -u) || true
     comm -23 <(printf '%s\n' "$wanted") <(printf '%s\n' "$installed")
 }
 

@@ -95,6 +95,53 @@ def test_setup_shows_what_apt_said_when_it_fails(machine: Machine) -> None:
     assert "apt-get could not install cmake" in result.stderr
 
 
+def test_setup_takes_a_package_that_is_held_back(machine: Machine) -> None:
+    real = shutil.which("dpkg-query")
+    machine.has("dpkg-query", f'{real} "$@" | sed "s/^cmake ii/cmake hi/"')
+    machine.has("id", "echo 1000")
+
+    result = machine.run("setup.sh")
+
+    assert result.returncode == 0, result.stderr
+
+
+def test_an_unknown_architecture_is_refused_before_anything_is_built(machine: Machine) -> None:
+    result = machine.run("dist.sh", "x86_64", "bogus")
+
+    assert result.returncode != 0
+    assert result.stderr == "error: ARCH=bogus: expected x86_64, arm64 or all\n"
+
+
+def cache_of(machine: Machine) -> subprocess.CompletedProcess[str]:
+    script = f"set -euo pipefail; . {TOOLCHAIN}/common.sh; cd /; echo $cache"
+    return subprocess.run(
+        ["bash", "-c", script], env=machine.environ, capture_output=True, text=True
+    )
+
+
+def test_the_cache_is_one_folder_from_wherever_it_is_used(machine: Machine) -> None:
+    machine.environ["RUNLET_CACHE_DIR"] = "cache"
+    assert cache_of(machine).stdout == f"{REPO}/cache/build\n"
+    machine.environ.pop("RUNLET_CACHE_DIR")
+    machine.environ.update(XDG_CACHE_HOME="/xdg")
+    assert cache_of(machine).stdout == "/xdg/runlet/build\n"
+
+
+def test_a_cache_that_compilers_could_not_use_is_refused_with_the_reason(
+    machine: Machine, tmp_path: Path
+) -> None:
+    machine.environ["RUNLET_CACHE_DIR"] = str(tmp_path / "my cache")
+    result = cache_of(machine)
+    assert result.returncode != 0
+    assert "set RUNLET_CACHE_DIR to a folder without one" in result.stderr
+
+    for name in ("RUNLET_CACHE_DIR", "XDG_CACHE_HOME", "HOME"):
+        machine.environ.pop(name, None)
+    result = cache_of(machine)
+    assert result.returncode != 0
+    assert "set HOME or RUNLET_CACHE_DIR" in result.stderr
+
+
 def test_takes_tofu_where_there_is_no_terraform(machine: Machine, tmp_path: Path) -> None:
     for name in ("bash", "dirname", "nproc", "env", "cat"):
         (machine.programs / name).symlink_to(str(shutil.which(name)))
