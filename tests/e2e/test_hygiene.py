@@ -31,7 +31,10 @@ MESSES = {
         "long=$(head -c 255 /dev/zero | tr '\\0' n); mkdir /tmp/$long; touch /tmp/$long/$long"
     ),
     "many_files": "mkdir /tmp/many; cd /tmp/many; for i in $(seq 1 20000); do : > f$i; done",
-    "deep_tree": "cd /tmp; for i in $(seq 1 1200); do mkdir directory; cd directory; done",
+    "deep_tree": (
+        "long=$(head -c 200 /dev/zero | tr '\\0' d); cd /tmp; "
+        "for i in $(seq 1 60); do mkdir $long; cd $long; done"
+    ),
     "daemons_that_write": (
         'for n in 1 2 3; do (setsid bash -c \'(trap "" TERM HUP INT; '
         "while :; do mkdir -p /tmp/w$RANDOM; echo x > /tmp/w$RANDOM.txt; done) &' "

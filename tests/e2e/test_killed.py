@@ -48,16 +48,23 @@ def test_a_killed_runner_ends_the_invocation_within_30_s(stage: Stage) -> None:
     assert invocation.duration_ms < 40_000
 
 
-@pytest.mark.parametrize("signal", ["KILL", "STOP"])
-def test_a_killed_bootstrap_costs_only_its_environment(make_stage: StageMaker, signal: str) -> None:
+@pytest.mark.parametrize(
+    ("kill", "error_type"),
+    [
+        ("kill -KILL $(pidof bootstrap)", "Runtime.ExitError"),
+        ("kill -KILL -1", "Runtime.ExitError"),
+        ("kill -HUP $(pidof bootstrap)", "Runtime.ExitError"),
+        ("kill -STOP $(pidof bootstrap)", "Sandbox.Timedout"),
+    ],
+)
+def test_a_killed_bootstrap_costs_only_its_environment(
+    make_stage: StageMaker, kill: str, error_type: str
+) -> None:
     stage = make_stage(timeout=25, environment={"RUNLET_DEADLINE_MARGIN": "8"})
-    job, invocation = stage.run(
-        "echo left > /tmp/left", f"kill -{signal} $(pidof bootstrap)", "sleep 300"
-    )
+    job, invocation = stage.run("echo left > /tmp/left", kill, "sleep 300")
 
     assert invocation.function_error
-    expected = {"KILL": "Runtime.ExitError", "STOP": "Sandbox.Timedout"}[signal]
-    assert invocation.response["errorType"] == expected
+    assert invocation.response["errorType"] == error_type
     assert job.status == "running"  # GitLab's own timeout ends it: the README says so
     assert not any(one.alive for one in stage.environments)
 
@@ -67,6 +74,19 @@ def test_a_killed_bootstrap_costs_only_its_environment(make_stage: StageMaker, s
 
     stage.cloud.gitlab.advance(7200)
     assert job.status == "failed"
+
+
+def test_a_bootstrap_that_is_told_to_end_closes_its_job(stage: Stage) -> None:
+    job, invocation = stage.run("echo started; sleep 4; kill -TERM $(pidof bootstrap); sleep 300")
+
+    assert invocation.response["status"] == "job_failed"
+    assert job.status == "failed"
+    assert job.failure_reason == "runner_system_failure"
+    assert "started\n" in output_of(job)
+    assert "ended the environment" in last_line_of(job)
+    next_job, next_invocation = stage.run("echo clean")
+    assert next_invocation.response["status"] == "job_succeeded", output_of(next_job)
+    assert next_invocation.environment_id != invocation.environment_id
 
 
 def test_a_used_tmp_after_a_crash_is_emptied_at_init(make_stage: StageMaker) -> None:

@@ -48,3 +48,33 @@ def test_fewer_jobs_than_allowed(make_stage: StageMaker) -> None:
     assert first.response["status"] == "job_succeeded"
     assert [one["name"] for one in first.response["jobs"]] == ["only"]
     assert second.response == {"status": "no_job", "job": None, "jobs": []}
+
+
+def test_the_time_runs_out_in_the_second_job(make_stage: StageMaker) -> None:
+    stage = make_stage(
+        timeout=30, environment={"RUNLET_MAX_JOBS": "3", "RUNLET_DEADLINE_MARGIN": "8"}
+    )
+    pipeline = stage.commit(
+        {"quick": {"script": ["echo ok"]}, "long": {"script": ["sleep 600"]},
+         "late": {"script": ["echo ok"]}}
+    )  # fmt: skip
+
+    invocation = stage.invoke()
+
+    assert invocation.response["status"] == "deadline"
+    assert [one["state"] for one in invocation.response["jobs"]] == ["success", "failed"]
+    assert invocation.response["job"]["name"] == "long"
+    assert pipeline.job("long").status == "failed"
+    assert pipeline.job("late").status == "pending"
+    assert invocation.duration_ms < 30_000
+
+
+def test_a_fresh_environment_for_each_job_means_one_job(make_stage: StageMaker) -> None:
+    stage = make_stage(environment={"RUNLET_MAX_JOBS": "3", "RUNLET_FRESH_ENVIRONMENT": "true"})
+    pipeline = stage.commit({name: {"script": ["echo ok"]} for name in ("one", "two")})
+
+    first, second = stage.invoke(), stage.invoke()
+
+    assert [len(one.response["jobs"]) for one in (first, second)] == [1, 1]
+    assert first.environment_id != second.environment_id
+    assert pipeline.status == "success"

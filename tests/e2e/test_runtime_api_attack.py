@@ -121,3 +121,30 @@ def test_a_job_that_only_asks_changes_nothing(make_stage: StageMaker) -> None:
     victim = victim_of(stage)
     assert stage.invoke().response["status"] == "job_succeeded"
     assert victim.status == "success"
+
+
+def test_a_job_that_reports_an_error_in_our_place(make_stage: StageMaker) -> None:
+    stage = make_stage(timeout=60)
+    forged = '{"errorType": "Function.Forged", "errorMessage": "by the job"}'
+    waiter = "(setsid bash -c 'api GET invocation/next' >/dev/null 2>&1 &)"
+    attack(stage, "export -f api", f"api POST invocation/$id/error '{forged}' >/dev/null", waiter)
+    environment = stage.environment
+
+    invocation = stage.invoke()
+
+    assert invocation.response["errorType"] == "Function.Forged"
+    wait_until(lambda: not environment.alive, 60, "the end of the environment")
+    victim = victim_of(stage)
+    assert stage.invoke().response["status"] == "job_succeeded"
+    assert_fresh(stage, victim, environment.id)
+
+
+def test_a_job_that_reports_a_failed_init(make_stage: StageMaker) -> None:
+    stage = make_stage(timeout=60)
+    job = attack(stage, "api POST init/error '{}' | head -1 | sed 's/^/answered: /'")
+
+    invocation = stage.invoke()
+
+    assert "answered: HTTP/1.1 403" in output_of(job)
+    assert invocation.response["status"] == "job_succeeded"
+    assert invocation.response["job"]["id"] == job.id

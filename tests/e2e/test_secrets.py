@@ -13,17 +13,17 @@ from e2e.stage import Stage, StageMaker, output_of
 
 # Runner tokens, access keys of sessions, session tokens. The patterns do not match themselves, so
 # that a hit is a find and not the hunter.
-SECRETS = "gl[r]t-[A-Za-z0-9_.-]{8,}|AS[I]A[A-Z0-9]{16}|FQ[o]GZXIvYXdz"
+SECRETS = "gl[r]t-[A-Za-z0-9_.-]{8,}|AS[I]A[A-Z0-9]{16}|FQ[o]GZXIvYXdz|place[h]older-[0-9a-f]{8,}"
 
-# The prey is what gitlab-runner does hold: its placeholder token, which has the form of a real one.
-# That it is found shows that the hunt can find things. In memory other bytes may follow it.
+# The prey is what gitlab-runner does hold: its placeholder token. That it is found shows that the
+# hunt can find things. In memory other bytes may follow it.
 HUNT = rf"""
 set +e +o pipefail
 runner=$(pidof gitlab-runner | cut -d' ' -f1)
 prey=$(tr '\0' '\n' < /proc/$runner/cmdline | sed -n 's/^--token=//p')
 test ${{#prey}} -ge 8 || echo "NO PREY"
 hits() {{ grep -aoE "{SECRETS}" | sort -u | while read -r hit; do
-  case "$hit" in "${{prey:0:8}}"*) echo "PREY $1" ;; *) echo "HIT $1 $hit" ;; esac; done; }}
+  case "$hit" in "${{prey:0:20}}"*) echo "PREY $1" ;; *) echo "HIT $1 $hit" ;; esac; done; }}
 for p in /proc/[0-9]*; do
   cat $p/environ 2>/dev/null | tr '\0' '\n' | hits $p/environ
   cat $p/cmdline 2>/dev/null | tr '\0' '\n' | hits $p/cmdline

@@ -334,7 +334,8 @@ class Environment:
     def _posted(self, posted: Posted) -> None:
         with self._changed:
             if posted.kind == "init-error":
-                self._init_error = self._init_error or posted
+                if posted.status == 202:  # after init it is refused, and ends nothing
+                    self._init_error = self._init_error or posted
             elif (
                 self.current is not None
                 and posted.request_id == self.current.request_id
