@@ -55,14 +55,14 @@ static const struct broker_route routes[] = {
 
 // --- Start -------------------------------------------------------------------------------------
 
-/// Of the form of a runner's token, as some versions look at its beginning.
+/// Not of the form of a runner's token: whoever finds it shall not take it for one.
 static bool make_placeholder(struct broker *broker, struct error *err) {
     unsigned char random[16];
     if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random)) {
         return error_errno(err, errno, "cannot make a placeholder token");
     }
     cleanup_buffer struct buffer text = BUFFER_INIT(PLACEHOLDER_SIZE - 1);
-    buffer_append_text(&text, "glrt-");
+    buffer_append_text(&text, "placeholder-");
     encoding_append_hex(&text, slice_make(random, sizeof(random)));
     memcpy(broker->placeholder, buffer_text(&text), text.len + 1);
     return buffer_check(&text, "placeholder token", err);

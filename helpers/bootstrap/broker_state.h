@@ -15,7 +15,7 @@
 #include "bootstrap/job.h"
 #include "bootstrap/job_trace.h"
 
-#define PLACEHOLDER_SIZE 40
+#define PLACEHOLDER_SIZE 48
 /// How much longer than it waits for a job the broker waits for any good answer of GitLab.
 #define BROKER_GRACE_MS INT64_C(30000)
 
