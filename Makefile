@@ -65,6 +65,8 @@ localcloud: setup ## keeps the local cloud up in the foreground
 	@$T/dist.sh x86_64
 	@$(PYTHON) -m localcloud up
 
+# Most tests wait for something, so more of them run side by side than there are cores.
+PYTEST_ARGS ?= -n 4 --dist loadfile
 test: setup ## runs every test and the linters; the last line says how many passed
 	@$(MAKE) build
 	@$(MAKE) build SANITIZE=1
