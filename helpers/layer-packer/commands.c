@@ -24,9 +24,10 @@ int command_failed(const struct error *err) {
 }
 
 int command_misused(const char *command, const struct error *err) {
-    (void)fprintf(stderr, "layer-packer %s: ", command);
+    const char *space = command[0] != '\0' ? " " : "";
+    (void)fprintf(stderr, "layer-packer%s%s: ", space, command);
     print_message(err->message);
-    (void)fprintf(stderr, " (see layer-packer %s --help)\n", command);
+    (void)fprintf(stderr, " (see layer-packer%s%s --help)\n", space, command);
     return EXIT_MISUSED;
 }
 

@@ -15,7 +15,7 @@ int command_fetch(int argc, char **argv);
 
 /// Prints the message to stderr, as "layer-packer: <message>", and returns EXIT_FAILURE.
 int command_failed(const struct error *err);
-/// Prints the message and where to read on, and returns EXIT_MISUSED.
+/// Prints the message and where to read on, and returns EXIT_MISUSED. "" is no command at all.
 int command_misused(const char *command, const struct error *err);
 /// For options_parse: true to go on; else `*code` is the exit code. `command` as in "pack".
 bool command_parse(const struct options *options, const char *command, int argc, char **argv,

@@ -613,6 +613,7 @@ class TestCommandLine:
             (["sign", "x"], "--key"),
             (["sign", "--key", "k"], "ZIP"),
             (["fetch"], "--recipe"),
+            (["--json"], "layer-packer: unknown option --json (see layer-packer --help)"),
         ],
     )
     def test_misuse_is_2(self, arguments: list[str], hint: str, tmp_path: Path) -> None:
