@@ -74,6 +74,8 @@ cached() {
         (
             flock 9
             [ ! -d "$folder" ] || exit 0
+            # What a build that was killed left behind: nobody else is at it while we hold the lock.
+            rm -rf -- "$cache/.$name".??????
             local temporary
             temporary=$(mktemp -d "$cache/.$name.XXXXXX")
             chmod 0755 "$temporary"

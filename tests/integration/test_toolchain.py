@@ -213,6 +213,20 @@ def test_a_failed_build_leaves_nothing_in_the_cache(machine: Machine, tmp_path: 
     assert [path.name for path in cache.iterdir() if path.is_dir()] == []
 
 
+def test_a_build_clears_what_a_killed_one_left(machine: Machine, tmp_path: Path) -> None:
+    cache = tmp_path / "cache" / "build"
+    for name in (".thing.AbCd12", ".things.AbCd12", "thing-0000"):
+        (cache / name / "half").mkdir(parents=True)
+    script = (
+        f"set -euo pipefail; . {TOOLCHAIN}/common.sh\n"
+        'build() { touch "$1/whole"; }\n'
+        "cached thing 1234 build\n"
+    )
+    subprocess.run(["bash", "-c", script], env=machine.environ, check=True, capture_output=True)
+    folders = {path.name for path in cache.iterdir() if path.is_dir()}
+    assert folders == {".things.AbCd12", "thing-0000", "thing-1234"}
+
+
 def test_two_callers_build_once(machine: Machine, tmp_path: Path) -> None:
     machine.has_an_empty_cache()
     script = tmp_path / "build.sh"
