@@ -78,7 +78,7 @@ static bool list(const char *path, bool json, bool summarize, uint64_t *total_si
         return false;
     }
     cleanup_reader zip_t *zip = reader_open(fd, err);
-    if (zip == NULL || !inspect_zip(zip, summary.size, UINT64_MAX, true, &inspection, err)) {
+    if (zip == NULL || !inspect_zip(fd, zip, summary.size, UINT64_MAX, true, &inspection, err)) {
         return error_prefix(err, "%s", path);
     }
     summary.entries = inspection.entries;

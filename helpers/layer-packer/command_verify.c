@@ -28,7 +28,7 @@ static bool verify(const char *path, const char *key, int64_t max_unzipped, stru
     }
     cleanup_reader zip_t *zip = reader_open(fd, err);
     if (zip == NULL ||
-        !inspect_zip(zip, summary->size, (uint64_t)max_unzipped, false, &inspection, err)) {
+        !inspect_zip(fd, zip, summary->size, (uint64_t)max_unzipped, false, &inspection, err)) {
         return error_prefix(err, "%s", path);
     }
     summary->entries = inspection.entries;

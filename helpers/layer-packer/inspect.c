@@ -8,6 +8,7 @@
 
 #include "common/alloc.h"
 #include "common/cleanup.h"
+#include "layer-packer/directory.h"
 #include "layer-packer/reader.h"
 #include "layer-packer/tree.h"
 
@@ -152,12 +153,12 @@ static bool inspect(struct inspector *inspector, bool structure_only, struct err
     return true;
 }
 
-bool inspect_zip(zip_t *zip, uint64_t file_size, uint64_t max_unzipped, bool structure_only,
+bool inspect_zip(int fd, zip_t *zip, uint64_t file_size, uint64_t max_unzipped, bool structure_only,
                  struct inspection *inspection, struct error *err) {
     *inspection = (struct inspection){0};
     struct inspector inspector = {
         .zip = zip, .file_size = file_size, .max_unzipped = max_unzipped, .result = inspection};
-    const bool good = inspect(&inspector, structure_only, err);
+    const bool good = directory_check(fd, zip, err) && inspect(&inspector, structure_only, err);
     tree_clean_up(&inspector.tree);
     return good;
 }

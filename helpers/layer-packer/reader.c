@@ -44,12 +44,6 @@ zip_t *reader_open(int fd, struct error *err) {
     return open_source(source, &error, err);
 }
 
-zip_t *reader_open_bytes(const void *bytes, size_t size, struct error *err) {
-    zip_error_t error;
-    zip_error_init(&error);
-    return open_source(zip_source_buffer_create(bytes, size, 0, &error), &error, err);
-}
-
 void reader_closep(zip_t **zip) {
     if (*zip != NULL) {
         zip_discard(*zip);

@@ -12,8 +12,6 @@
 /// Opens the zip in the open file `fd`, which stays the caller's, and has libzip check that its
 /// directory fits together. NULL on failure.
 zip_t *reader_open(int fd, struct error *err);
-/// The same for bytes in memory, borrowed as long as the zip is open.
-zip_t *reader_open_bytes(const void *bytes, size_t size, struct error *err);
 void reader_closep(zip_t **zip);
 
 /// The Unix mode of an entry with its type, 0 where the zip says none. A mode without a type has

@@ -115,6 +115,11 @@ class TestVerify:
     def test_devices(self, mode: int, tmp_path: Path) -> None:
         assert "device" in verify_fails(make(tmp_path / "o.zip", (entry("odd", mode), b"")))
 
+    def test_a_nul_in_a_name(self, tmp_path: Path) -> None:
+        path = make(tmp_path / "o.zip", (entry("goodXevil"), b"x"))
+        path.write_bytes(path.read_bytes().replace(b"goodXevil", b"good\0evil"))
+        assert "NUL" in verify_fails(path)
+
     def test_other_compressors(self, tmp_path: Path) -> None:
         path = make(tmp_path / "o.zip", (entry("x", method=zipfile.ZIP_LZMA), b"x" * 1000))
         assert "deflate" in verify_fails(path)
