@@ -214,6 +214,7 @@ def test_a_failed_build_leaves_nothing_in_the_cache(machine: Machine, tmp_path: 
 
 
 def test_a_build_clears_what_a_killed_one_left(machine: Machine, tmp_path: Path) -> None:
+    machine.has_an_empty_cache()
     cache = tmp_path / "cache" / "build"
     for name in (".thing.AbCd12", ".things.AbCd12", "thing-0000"):
         (cache / name / "half").mkdir(parents=True)
