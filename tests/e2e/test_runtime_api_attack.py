@@ -24,9 +24,7 @@ request_id() {
 """
 ASK = 'answer=$(api GET invocation/next); id=$(echo "$answer" | request_id); echo "request <$id>"'
 FORGED: dict[str, Any] = {"status": "job_succeeded", "job": None, "forged": True}
-ANSWER = (
-    f"api POST invocation/$id/response '{json.dumps(FORGED)}' | head -1 | sed 's/^/answered: /'"
-)
+ANSWER = f"api POST invocation/$id/response '{json.dumps(FORGED)}' | sed -n '1s/^/answered: /p'"
 
 
 def attack(stage: Stage, *script: str) -> Any:
@@ -141,7 +139,7 @@ def test_a_job_that_reports_an_error_in_our_place(make_stage: StageMaker) -> Non
 
 def test_a_job_that_reports_a_failed_init(make_stage: StageMaker) -> None:
     stage = make_stage(timeout=60)
-    job = attack(stage, "api POST init/error '{}' | head -1 | sed 's/^/answered: /'")
+    job = attack(stage, "api POST init/error '{}' | sed -n '1s/^/answered: /p'")
 
     invocation = stage.invoke()
 

@@ -45,7 +45,7 @@ for p in /proc/[0-9]*; do
   for what in environ maps mem auxv; do
     (head -c 1 $p/$what | od -c) 2>&1 | head -1 | sed "s|^|BOOTSTRAP $what |"
   done
-  (ls $p/fd/ | head -3) 2>&1 | sed "s|^|BOOTSTRAP fd |"
+  (ls -l $p/fd/1) 2>&1 | head -1 | sed "s|^|BOOTSTRAP fd |"
 done
 grep -E '^[0-9a-f]+-[0-9a-f]+ rw' /proc/$runner/maps > $HOME/maps
 while read -r range rest; do
