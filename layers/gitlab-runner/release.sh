@@ -42,6 +42,8 @@ jq --arg version "$version" --arg url "$source_url" --arg x86_64 "$x86_64" --arg
     .version = $version
     | .description = "GitLab Runner \($version), the release by GitLab"
     | .files |= map(select(.path != "share/licenses"))
+    | (.files[] | select(.source.path == "LICENSE")).path =
+        "share/licenses/gitlab-runner-{version}/LICENSE"
     | (.files[] | select(.path == "bin/gitlab-runner")).source =
         {url: $url, sha256: {x86_64: $x86_64, arm64: $arm64}}' "$recipe" >"$written"
 chmod 0644 "$written"

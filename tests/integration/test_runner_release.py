@@ -151,6 +151,8 @@ def test_the_packer_takes_the_release(
     with zipfile.ZipFile(output) as archive:
         assert archive.read("bin/gitlab-runner") == binaries()[GOARCHES[arch]]
         assert archive.getinfo("bin/gitlab-runner").external_attr >> 16 & 0o777 == 0o755
+        # The licence, and the version that it belongs to.
+        assert f"share/licenses/gitlab-runner-{VERSION}/LICENSE" in archive.namelist()
 
 
 def test_the_packer_refuses_another_file(tree: Tree, server: ReleaseServer, tmp_path: Path) -> None:
