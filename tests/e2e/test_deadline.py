@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from e2e.stage import Stage, StageMaker, commands_of, last_line_of, output_of
+from e2e.stage import Stage, StageMaker, commands_of, last_line_of, output_of, wait_until
 
 LOOP = "for i in $(seq 1 1000); do sleep 1; done"
 SCRIPTS = {
@@ -41,6 +41,24 @@ def test_the_job_is_stopped_before_lambda_stops_us(
 
     job, invocation = stage.run("echo next")
     assert invocation.response["status"] == "job_succeeded", output_of(job)
+
+
+@pytest.mark.parametrize("fault", [{"status": 500}, {"cut_response": True}, {"delay": 1.0}])
+def test_the_line_gets_through_trouble_at_the_end(make_stage: StageMaker, fault: dict) -> None:
+    stage = make_stage(timeout=22, environment={"RUNLET_DEADLINE_MARGIN": "8"})
+    job = stage.add_job("echo started", "sleep 600")
+    invoking = stage.start()
+    wait_until(lambda: b"started" in job.trace, 60, "the job's first line")
+    for method, path in (("PATCH", rf"/jobs/{job.id}/trace$"), ("PUT", rf"/jobs/{job.id}$")):
+        stage.cloud.gitlab.faults.add(method=method, path=path, times=2, **fault)
+
+    invocation = invoking.result(limit=60)
+
+    assert invocation.response["status"] == "deadline", invocation.response
+    assert job.status == "failed"
+    assert "time ran out" in last_line_of(job)
+    assert output_of(job).count("maximum_timeout") == 1
+    assert_nothing_is_left(stage)
 
 
 def assert_nothing_is_left(stage: Stage) -> None:

@@ -37,6 +37,26 @@ def test_a_killed_runner_is_told_to_gitlab(stage: Stage) -> None:
     assert list(stage.environment.tmp.iterdir()) == []
 
 
+@pytest.mark.parametrize("fault", [{"status": 500}, {"cut_after": 10}, {"cut_response": True}])
+def test_a_killed_runner_is_told_through_trouble(stage: Stage, fault: dict) -> None:
+    job = stage.add_job("echo started", 'while ! test -e "$HOME/go"; do sleep 0.2; done',
+                        KILL_RUNNER)  # fmt: skip
+    invoking = stage.start()
+    wait_until(lambda: b"started" in job.trace, 60, "the job's first line")
+    for method, path in (("PATCH", rf"/jobs/{job.id}/trace$"), ("PUT", rf"/jobs/{job.id}$")):
+        stage.cloud.gitlab.faults.add(method=method, path=path, times=2, **fault)
+
+    (home,) = stage.environment.tmp.glob("runlet/*/home")
+    (home / "go").touch()
+    invocation = invoking.result(limit=60)
+
+    assert invocation.response["status"] == "job_failed", invocation.response
+    assert job.status == "failed"
+    assert "SIGKILL" in last_line_of(job)
+    assert output_of(job).count("SIGKILL") == 1
+    assert job.checksum_ok is True
+
+
 def test_a_killed_runner_ends_the_invocation_within_30_s(stage: Stage) -> None:
     job = stage.add_job("echo started", "sleep 4", KILL_RUNNER, "sleep 100")
 
