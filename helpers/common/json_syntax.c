@@ -20,7 +20,7 @@ enum expected {
 struct scanner {
     struct slice rest;
     /// A bit for each open level: set for an object, clear for an array.
-    struct buffer levels;
+    struct buffer *levels;
     size_t depth;
 };
 
@@ -28,15 +28,15 @@ struct scanner {
 
 static bool is_object(const struct scanner *scanner) {
     size_t level = scanner->depth - 1;
-    return ((unsigned char)scanner->levels.data[level / 8] >> (level % 8)) & 1;
+    return ((unsigned char)scanner->levels->data[level / 8] >> (level % 8)) & 1;
 }
 
 static bool open_level(struct scanner *scanner, bool object) {
     size_t level = scanner->depth++;
-    if (level / 8 == scanner->levels.len && !buffer_append_byte(&scanner->levels, 0)) {
+    if (level / 8 == scanner->levels->len && !buffer_append_byte(scanner->levels, 0)) {
         return false;
     }
-    char *byte = &scanner->levels.data[level / 8];
+    char *byte = &scanner->levels->data[level / 8];
     unsigned bit = 1U << (level % 8);
     *byte = (char)(object ? (unsigned char)*byte | bit : (unsigned char)*byte & ~bit);
     return true;
@@ -191,7 +191,7 @@ static bool step(struct scanner *scanner, enum expected *expected) {
 
 bool json_is_object(struct slice text, struct error *err) {
     cleanup_buffer struct buffer levels = BUFFER_INIT(text.len / 8 + 1);
-    struct scanner scanner = {.rest = text, .levels = levels};
+    struct scanner scanner = {.rest = text, .levels = &levels};
     enum expected expected = VALUE;
     bool good = true;
     bool object = false;
@@ -203,7 +203,6 @@ bool json_is_object(struct slice text, struct error *err) {
         object |= scanner.depth == 0 && expected == VALUE && next_is(&scanner, "{");
         good = step(&scanner, &expected);
     }
-    levels = scanner.levels;
     if (!good || expected != NOTHING) {
         return error_set(err, "json", "not JSON, from byte %zu on", text.len - scanner.rest.len);
     }
