@@ -48,7 +48,9 @@ def test_every_make_target_that_is_named_exists() -> None:
     makefile = (REPO / "Makefile").read_text()
     targets = set(re.findall(r"^([a-z-]+):", makefile, re.M))
     for file in READMES:
-        named = re.findall(r"`make ([a-z][a-z-]*)[^`]*`|^make ([a-z][a-z-]*)", file.read_text(), re.M)
+        named = re.findall(
+            r"`make ([a-z][a-z-]*)[^`]*`|^make ([a-z][a-z-]*)", file.read_text(), re.M
+        )
         for target in {first or second for first, second in named}:
             assert target in targets, f"{file.relative_to(REPO)} names make {target}"
 
