@@ -21,6 +21,9 @@ enum {
     MAX_URL = 8192,
 };
 
+/// Larger than anything that goes into a zip: a server without an end shall not fill the disk.
+#define MAX_DOWNLOAD (INT64_C(4) << 30)
+
 struct state {
     struct progress progress;
     /// Becomes readable when our patience ends; it runs from a failure until the next new byte.
@@ -112,6 +115,7 @@ static bool run(const char *url, int fd, struct state *state, struct error *err)
     const struct http_download download = {
         .fd = fd,
         .resume_from = state->received,
+        .max_size = MAX_DOWNLOAD,
         .progress = note_progress,
         .context = state,
     };

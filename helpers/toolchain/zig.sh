@@ -4,6 +4,8 @@
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
 
+[ "$(uname -m)" != aarch64 ] || ZIGLANG_SHA256=$ARM64_ZIGLANG_SHA256
+
 unpack_wheel() {
     cd "$1"
     pip download --no-deps --only-binary :all: "ziglang==$ZIGLANG_VERSION" -d wheel
