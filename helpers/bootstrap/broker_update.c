@@ -21,6 +21,8 @@ static const int64_t SILENCE_MS = 5000;
 static const int64_t TOUCH_PATIENCE_MS = 10000;
 /// Where GitLab has taken an update but is not done with it.
 static const int64_t ACCEPTED_PAUSE_MS = 1000;
+/// With less than this left GitLab is not waited for: a pause and an attempt or two.
+static const int64_t ACCEPTED_LAST_MS = 2000;
 
 /// An update on its way.
 struct dispatch {
@@ -250,6 +252,19 @@ void broker_touch(struct broker *broker) {
     pthread_mutex_unlock(&broker->job_lock);
 }
 
+/// GitLab has an update but waits for the parts of the trace that make up the checksum. False where
+/// there is nothing more to try.
+static bool await_acceptance(struct broker *broker, bool *with_output,
+                             const struct gitlab_patience *patience) {
+    if (clock_left_ms(broker->clock, patience->until_ms) >= ACCEPTED_LAST_MS) {
+        return clock_sleep_ms(broker->clock, ACCEPTED_PAUSE_MS, patience->cancel_fd);
+    }
+    // Nobody comes again after us: without a checksum there is nothing to wait for.
+    bool was_with_output = *with_output;
+    *with_output = false;
+    return was_with_output;
+}
+
 /// One more attempt to set the job failed. True when nothing more is to be tried, with `*done` for
 /// how it ended.
 static bool try_to_fail(struct broker *broker, const char *failure_reason, bool *with_output,
@@ -267,7 +282,7 @@ static bool try_to_fail(struct broker *broker, const char *failure_reason, bool 
         return true;
     case 202:
         error_set(err, "status", "GitLab has not taken the job's final state yet");
-        return !clock_sleep_ms(broker->clock, ACCEPTED_PAUSE_MS, patience->cancel_fd);
+        return !await_acceptance(broker, with_output, patience);
     case 412:
         error_set(err, "status", "GitLab does not agree on the trace");
         *with_output = false;
@@ -302,6 +317,7 @@ bool broker_fail_job(struct broker *broker, const char *failure_reason,
                      const struct gitlab_patience *patience, struct error *err) {
     bool with_output = true;
     bool done = broker_is_finished(broker);
+    error_set(err, "timeout", "the time for it is over");
     while (!done && clock_left_ms(broker->clock, patience->until_ms) > 0) {
         if (try_to_fail(broker, failure_reason, &with_output, patience, &done, err)) {
             break;
