@@ -94,6 +94,8 @@ struct parcel {
     struct broker_headers headers;
     struct gitlab_patience patience;
     struct job_trace_plan plan;
+    /// It was sent before and may have been taken, though nobody was told.
+    bool tried;
     /// The last answer.
     struct http_response response;
     /// After MISFIT.
@@ -128,7 +130,10 @@ static bool skip_what_is_there(struct parcel *parcel) {
         parcel->remote_size = -1;
         return false;
     }
-    size_t there = job_trace_find(&parcel->broker->trace, &parcel->plan, parcel->remote_size);
+    // What GitLab has in the place of a parcel that was never sent is somebody else's.
+    size_t there = parcel->tried
+                       ? job_trace_find(&parcel->broker->trace, &parcel->plan, parcel->remote_size)
+                       : 0;
     parcel->plan.bytes = slice_skip(parcel->plan.bytes, there);
     parcel->plan.offset += (int64_t)there;
     // The rest of a probe is none: GitLab has forgotten the trace, or was asked again.
@@ -162,6 +167,7 @@ static enum delivery deliver(struct parcel *parcel, struct error *err) {
         if (answered && !gitlab_is_transient(status)) {
             return REFUSED;
         }
+        parcel->tried = true;
         if (answered) {
             error_set(err, "status", "GitLab answered with status %d", status);
         }
@@ -238,6 +244,8 @@ static enum MHD_Result pass_patch(struct broker_request *request, int64_t first)
         .patience = {.until_ms = clock_now_ms(broker->clock) + PATIENCE_MS,
                      .cancel_fd = broker->close_fd},
         .plan = plan,
+        // By the runner, perhaps.
+        .tried = true,
     };
     broker_headers_forward(&parcel.headers, request);
     struct error err;

@@ -118,10 +118,15 @@ int64_t job_trace_runner_offset(const struct job_trace *trace, int64_t size) {
     return size < line_end ? trace->line_at : size - trace->line_length;
 }
 
+/// So far below the largest number that sums of offsets and lengths are none of them too large.
+static bool is_offset(int64_t value) {
+    return value >= 0 && value <= INT64_C(1) << 53;
+}
+
 bool job_trace_parse_range(struct slice text, int64_t *first, int64_t *last) {
     struct slice rest = slice_trim(text);
     struct slice low, high, more;
     return slice_split(&rest, '-', &low) && slice_split(&rest, '-', &high) &&
            !slice_split(&rest, '-', &more) && slice_parse_integer(low, first) &&
-           slice_parse_integer(high, last) && *first >= 0 && *last >= 0;
+           slice_parse_integer(high, last) && is_offset(*first) && is_offset(*last);
 }

@@ -98,6 +98,7 @@ static bool is_readable(const struct broker *broker) {
 #define JOB_ANSWER "HTTP/1.1 201 Created\r\nContent-Length: 67\r\n\r\n" JOB
 #define GOOD "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nJob-Status: running\r\n\r\n200"
 #define TAKEN "HTTP/1.1 202 Accepted\r\nContent-Length: 3\r\nRange: 0-9\r\n\r\n0-9"
+#define LONGER "HTTP/1.1 416 Range\r\nContent-Length: 0\r\nRange: 0-2\r\n\r\n"
 
 START_TEST(needs_the_token_to_start) {
     snprintf(url, sizeof(url), "http://127.0.0.1:1");
@@ -200,6 +201,77 @@ START_TEST(closes_a_job_with_a_line_and_a_checksum) {
 }
 END_TEST
 
+START_TEST(says_why_a_job_is_not_closed_when_there_is_no_time) {
+    const struct scripted script[] = {{.answer = JOB_ANSWER}};
+    start_gitlab(script, 1);
+    cleanup_broker struct broker *broker = start();
+    ck_assert_int_eq(ask_for_a_job(broker), 201);
+    struct error failure;
+    memset(&failure, 'x', sizeof(failure));
+    int64_t until_ms = clock_now_ms(clock_system()) - 1000;
+    ck_assert(!broker_close_job(broker, "why", "runner_system_failure", until_ms, &failure));
+    ck_assert_str_eq(failure.code, "timeout");
+    ck_assert_str_eq(failure.message, "cannot close job 41 in GitLab: the time for it is over");
+    stop_server();
+}
+END_TEST
+
+START_TEST(does_not_wait_for_a_checksum_when_time_is_short) {
+    const struct scripted script[] = {{.answer = JOB_ANSWER},
+                                      {.answer = GOOD},
+                                      {.answer = TAKEN},
+                                      {.answer = TAKEN},
+                                      {.answer = GOOD}};
+    start_gitlab(script, 5);
+    cleanup_broker struct broker *broker = start();
+    ck_assert_int_eq(ask_for_a_job(broker), 201);
+    int64_t until_ms = clock_now_ms(clock_system()) + 1900;
+    ck_assert_msg(broker_close_job(broker, "why", "runner_system_failure", until_ms, &err), "%s",
+                  err.message);
+    ck_assert(strstr(buffer_text(&server.requests[3]), "\"checksum\"") != NULL);
+    ck_assert(strstr(buffer_text(&server.requests[4]), "\"checksum\"") == NULL);
+    ck_assert(strstr(buffer_text(&server.requests[4]), "\"bytesize\"") == NULL);
+    stop_server();
+}
+END_TEST
+
+START_TEST(waits_for_a_checksum_while_there_is_time) {
+    const struct scripted script[] = {{.answer = JOB_ANSWER},
+                                      {.answer = GOOD},
+                                      {.answer = TAKEN},
+                                      {.answer = TAKEN},
+                                      {.answer = GOOD}};
+    start_gitlab(script, 5);
+    cleanup_broker struct broker *broker = start();
+    ck_assert_int_eq(ask_for_a_job(broker), 201);
+    int64_t until_ms = clock_now_ms(clock_system()) + 60000;
+    ck_assert_msg(broker_close_job(broker, "why", "runner_system_failure", until_ms, &err), "%s",
+                  err.message);
+    ck_assert(strstr(buffer_text(&server.requests[4]), "\"checksum\"") != NULL);
+    stop_server();
+}
+END_TEST
+
+START_TEST(puts_its_whole_line_behind_what_nobody_told_it_of) {
+    const struct scripted script[] = {{.answer = JOB_ANSWER},
+                                      {.answer = GOOD},
+                                      {.answer = LONGER},
+                                      {.answer = TAKEN},
+                                      {.answer = GOOD}};
+    start_gitlab(script, 5);
+    cleanup_broker struct broker *broker = start();
+    ck_assert_int_eq(ask_for_a_job(broker), 201);
+    int64_t until_ms = clock_now_ms(clock_system()) + 60000;
+    ck_assert_msg(broker_close_job(broker, "why", "runner_system_failure", until_ms, &err), "%s",
+                  err.message);
+    const char *patch = buffer_text(&server.requests[3]);
+    ck_assert(strstr(patch, "Content-Range: 2-6\r\n") != NULL);
+    ck_assert(strstr(patch, "\r\n\r\n\nwhy\n") != NULL);
+    ck_assert(strstr(buffer_text(&server.requests[4]), "\"checksum\"") == NULL);
+    stop_server();
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("broker");
     TCase *tcase = tcase_create("broker");
@@ -210,6 +282,10 @@ int main(void) {
     tcase_add_test(tcase, knows_nothing_at_first);
     tcase_add_test(tcase, tells_its_owner_of_the_job_and_its_end);
     tcase_add_test(tcase, closes_a_job_with_a_line_and_a_checksum);
+    tcase_add_test(tcase, says_why_a_job_is_not_closed_when_there_is_no_time);
+    tcase_add_test(tcase, does_not_wait_for_a_checksum_when_time_is_short);
+    tcase_add_test(tcase, waits_for_a_checksum_while_there_is_time);
+    tcase_add_test(tcase, puts_its_whole_line_behind_what_nobody_told_it_of);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

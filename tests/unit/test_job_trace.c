@@ -123,8 +123,21 @@ START_TEST(reads_ranges) {
     ck_assert(job_trace_parse_range(SLICE("0-12"), &first, &last));
     ck_assert_int_eq(first, 0);
     ck_assert_int_eq(last, 12);
-    static const char *const bad[] = {"",      "1",    "1-",   "-1",    "a-b",
-                                      "1-2-3", "1--2", "1-2x", "1 - 2", "9223372036854775808-1"};
+    static const char *const bad[] = {
+        "",
+        "1",
+        "1-",
+        "-1",
+        "a-b",
+        "1-2-3",
+        "1--2",
+        "1-2x",
+        "1 - 2",
+        "9223372036854775808-1",
+        // Nobody has so much, and nothing may be added to it.
+        "9223372036854775807-9223372036854775807",
+        "0-9223372036854775807",
+    };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         ck_assert_msg(!job_trace_parse_range(slice_text(bad[i]), &first, &last), "%s", bad[i]);
     }
