@@ -158,7 +158,8 @@ bool run_handle(void *context, const struct invocation *invocation, struct buffe
     cleanup_result struct result result = {0};
     bool good = find_and_run(run, invocation, &result, &runner_ms, err);
     bool dirty = !good && error_is(err, "Runtime.WorkspaceDirty");
-    bool used = run->settings.fresh_environment && result.job_count > 0;
+    // Of a run that failed nobody can say that there was no job in it.
+    bool used = run->settings.fresh_environment && (result.job_count > 0 || !good);
     *verdict = dirty || used ? ENVIRONMENT_ENDS : ENVIRONMENT_STAYS;
     const struct metrics metrics = {
         .function_name = run->settings.function_name,

@@ -504,6 +504,24 @@ def test_a_fresh_environment_for_each_job(make_stage: StageMaker) -> None:
     assert stage.api.next_requests == 2
 
 
+def test_a_fresh_environment_after_a_job_that_nobody_could_end(make_stage: StageMaker) -> None:
+    stage = make_stage(
+        "killed",
+        RUNLET_FRESH_ENVIRONMENT="true",
+        RUNLET_DEADLINE_MARGIN="8",
+        RUNLET_MIN_JOB_TIME="0",
+    )
+    stage.gitlab.faults.add(method="PUT", status=503, times=None)
+    stage.add_job()
+
+    invocation = stage.invoke(seconds=16)
+
+    assert invocation.kind == "error", invocation.json
+    assert invocation.json["errorType"] == "Function.GitLabUnreachable"
+    assert stage.bootstrap.wait() != 0
+    assert stage.api.next_requests == 1
+
+
 def test_sigterm_ends_an_idle_environment(make_stage: StageMaker) -> None:
     stage = make_stage()
     stage.api.wait_for_next()
