@@ -255,6 +255,17 @@ void broker_drop_request(struct broker *broker) {
     broker_notify(broker);
 }
 
+bool broker_stop_asking(struct broker *broker) {
+    pthread_mutex_lock(&broker->lock);
+    bool idle = !broker->request_in_flight;
+    broker->dropped |= idle;
+    pthread_mutex_unlock(&broker->lock);
+    if (idle) {
+        raise_event(broker->drop_fd);
+    }
+    return idle;
+}
+
 void broker_hold_final(struct broker *broker, const char *line) {
     pthread_mutex_lock(&broker->lock);
     if (!broker->held_line) {

@@ -15,7 +15,7 @@
 ///         broker_drop_request();
 ///         with a job: broker_hold_final(line), SIGTERM, and SIGKILL in the end
 ///     the runner is gone:
-///         while request_in_flight: wait for the event (broker_drop_request() at the margin)
+///         until broker_stop_asking(): wait for the event (broker_drop_request() at the margin)
 ///         job_arrived and not finished   -> broker_close_job(line, "runner_system_failure")
 ///     broker_snapshot; broker_stop
 ///
@@ -110,6 +110,10 @@ void broker_snapshot(struct broker *broker, struct broker_status *status);
 /// one is sent. If there was no good answer at all, but trouble or more than the time for it, the
 /// status is unreachable from now on.
 void broker_drop_request(struct broker *broker);
+
+/// The runner is gone: sends no further job request. False where one is with GitLab right now,
+/// which may bring a job; broker_drop_request() gives it up.
+bool broker_stop_asking(struct broker *broker);
 
 /// From now on the runner's own final update, if it says that the job failed, waits until `line`
 /// (copied; no line end needed) stands at the end of the trace, after all that the runner sent. Of

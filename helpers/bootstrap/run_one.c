@@ -101,8 +101,7 @@ static bool kill_processes(const struct one *one, struct error *err) {
 
 /// A request that is with GitLab may bring a job that nobody is left to run: it has to be failed.
 static void await_request(const struct one *one, struct broker_status *status) {
-    broker_snapshot(one->broker, status);
-    while (status->request_in_flight) {
+    while (!broker_stop_asking(one->broker)) {
         if (sigterm_came() || clock_now_ms(one->clock) >= one->margin_begins_ms) {
             broker_drop_request(one->broker);
             break;

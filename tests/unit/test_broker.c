@@ -142,6 +142,18 @@ START_TEST(knows_nothing_at_first) {
 }
 END_TEST
 
+START_TEST(asks_for_nothing_once_the_runner_is_gone) {
+    snprintf(url, sizeof(url), "http://127.0.0.1:1");
+    cleanup_broker struct broker *broker = start();
+    ck_assert(broker_stop_asking(broker));
+    ck_assert_int_eq(ask_for_a_job(broker), 204);
+    struct broker_status status;
+    broker_snapshot(broker, &status);
+    ck_assert(!status.unreachable);
+    ck_assert_int_eq(status.waiting_since_ms, 0);
+}
+END_TEST
+
 START_TEST(tells_its_owner_of_the_job_and_its_end) {
     const struct scripted script[] = {{.answer = JOB_ANSWER}, {.answer = GOOD}};
     start_gitlab(script, 2);
@@ -280,6 +292,7 @@ int main(void) {
     tcase_add_test(tcase, needs_the_token_to_start);
     tcase_add_test(tcase, gives_each_runner_a_port_and_a_placeholder_of_its_own);
     tcase_add_test(tcase, knows_nothing_at_first);
+    tcase_add_test(tcase, asks_for_nothing_once_the_runner_is_gone);
     tcase_add_test(tcase, tells_its_owner_of_the_job_and_its_end);
     tcase_add_test(tcase, closes_a_job_with_a_line_and_a_checksum);
     tcase_add_test(tcase, says_why_a_job_is_not_closed_when_there_is_no_time);
