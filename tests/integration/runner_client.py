@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -180,6 +181,15 @@ class RunnerClient:
         elif answer.status_code == 416:
             self.sent = int(answer.headers["Range"].split("-")[1])
         return answer
+
+    def write_through(self, text: str, limit: float) -> None:
+        """Sends it as gitlab-runner does: what a cut connection lost is sent again."""
+        end = time.monotonic() + limit
+        self.written += text.encode()
+        while self.sent < len(self.written):
+            assert time.monotonic() < end, f"{text!r} was not taken within {limit} s"
+            with contextlib.suppress(requests.ConnectionError):
+                self.send_rest()
 
     def output(self) -> dict[str, Any]:
         checksum = f"crc32:{zlib.crc32(self.written):08x}"
