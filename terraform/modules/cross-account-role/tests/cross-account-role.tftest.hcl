@@ -325,7 +325,7 @@ run "refuses_a_trust_that_is_too_long" {
       provider_arn = "arn:aws:iam::444455556666:oidc-provider/gitlab.example.com"
       host         = "gitlab.example.com"
       # 64 times 64 characters.
-      subjects  = ["project_id:7:ref:%{for a in ["0", "1", "2", "3", "4", "5", "6", "7"]}%{for b in ["0", "1", "2", "3", "4", "5", "6", "7"]}${a}${b}/a-branch-with-a-name-that-is-as-long-as-a-sentence-of-a-novel/%{endfor}%{endfor}"]
+      subjects  = ["project_id:7:ref:%{for a in [0, 1, 2, 3, 4, 5, 6, 7]}%{for b in [0, 1, 2, 3, 4, 5, 6, 7]}${a}${b}/a-branch-with-a-name-that-is-as-long-as-a-sentence-of-a-novel/%{endfor}%{endfor}"]
       audiences = ["sts"]
     }
   }
