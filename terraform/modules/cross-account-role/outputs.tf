@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 output "arn" {
-  description = "ARN of the role, given out when its policies are in place: the `role_arn` of an entry in the runner's `accounts`."
+  description = "ARN of the role, given out when its policies are in place."
   value       = one(aws_iam_role.this[*].arn)
 
   # Whoever takes the ARN may assume the role at once.
