@@ -51,19 +51,23 @@ module "layer" {
 module "execution_role" {
   source = "./modules/execution-role"
 
-  create                   = local.create_role
-  function_name            = local.name
-  path                     = var.role_path
-  permissions_boundary_arn = var.permissions_boundary_arn
-  log_group_arn            = coalesce(module.function.log_group_arn, "arn:aws:logs:none:000000000000:log-group:none")
-  token                    = var.token
-  kms_key_arn              = var.kms_key_arn
-  dead_letter_target_arn   = var.dead_letter_target_arn
-  dead_letter_kms_key_arn  = var.dead_letter_kms_key_arn
-  vpc_access               = var.vpc != null
-  tracing                  = var.tracing_mode == "Active"
-  policy_arns              = var.role_policy_arns
-  tags                     = var.tags
+  create                       = local.create_role
+  function_name                = local.name
+  path                         = var.role_path
+  permissions_boundary_arn     = var.permissions_boundary_arn
+  log_group_arn                = coalesce(module.function.log_group_arn, "arn:aws:logs:none:000000000000:log-group:none")
+  token                        = var.token
+  kms_key_arn                  = var.kms_key_arn
+  job_role_arn                 = local.job_role_arn
+  accounts_parameter_name      = local.accounts_parameter_name
+  provider_mirror              = try(var.provider_mirror.s3, null)
+  dead_letter_target_arn       = var.dead_letter_target_arn
+  dead_letter_kms_key_arn      = var.dead_letter_kms_key_arn
+  file_system_access_point_arn = try(var.file_system.access_point_arn, null)
+  vpc_access                   = var.vpc != null
+  tracing                      = var.tracing_mode == "Active"
+  policy_arns                  = var.role_policy_arns
+  tags                         = var.tags
 }
 
 module "function" {
@@ -90,6 +94,7 @@ module "function" {
   maximum_event_age_in_seconds   = var.maximum_event_age_in_seconds
   dead_letter_target_arn         = var.dead_letter_target_arn
   vpc                            = var.vpc
+  file_system                    = var.file_system
   kms_key_arn                    = var.kms_key_arn
   code_signing_config_arn        = var.code_signing_config_arn
   tracing_mode                   = var.tracing_mode

@@ -33,6 +33,53 @@ output "function_arn" {
     condition     = var.timeout > coalesce(var.runner.deadline_margin, 15) + (var.runner.min_job_time == null ? 10 : var.runner.min_job_time)
     error_message = "timeout (${var.timeout} s) leaves no time for a job: it must be more than runner.deadline_margin (default 15) and runner.min_job_time (default 10) together."
   }
+
+  precondition {
+    condition     = local.job_credentials != "role" || var.create_job_role || var.job_credentials.role_arn != null
+    error_message = "job_credentials.mode \"role\" needs a job role: write create_job_role = true, or job_credentials = { role_arn = \"arn:aws:iam::...:role/...\" } for one of your own."
+  }
+
+  precondition {
+    condition     = !var.create_job_role || var.job_credentials.role_arn == null
+    error_message = "create_job_role and job_credentials.role_arn name two job roles, and a job gets one: leave one of them out."
+  }
+
+  precondition {
+    condition     = local.job_credentials == "role" || (!var.create_job_role && var.job_credentials.role_arn == null)
+    error_message = "With job_credentials.mode \"${local.job_credentials}\" no job would get the job role of create_job_role or job_credentials.role_arn: write mode = \"role\", or leave the role out."
+  }
+
+  precondition {
+    condition     = var.role_arn == null || var.job_credentials.role_arn == null || var.role_arn != var.job_credentials.role_arn
+    error_message = "job_credentials.role_arn is the execution role itself, which reads the runner token: write another role, or create_job_role = true."
+  }
+
+  precondition {
+    condition     = local.job_credentials != "inherit" || length(var.accounts) == 0
+    error_message = "accounts do not go with job_credentials.mode \"inherit\": its keys stand in the job's environment, where they win over every profile. Write create_job_role = true and leave mode out."
+  }
+
+  precondition {
+    condition     = local.job_credentials == "role" || length(local.chained_accounts) == 0
+    error_message = "accounts ${join(", ", keys(local.chained_accounts))} are reached over the job role, and there is none: write create_job_role = true, or id_token = \"AWS_ID_TOKEN\" for an account that trusts GitLab."
+  }
+
+  precondition {
+    condition     = var.id_token_audience == null || (local.job_credentials == "role" && var.job_session_identity)
+    error_message = "id_token_audience adds tags to the session of the job role, and there is no such session with tags: write create_job_role = true and leave job_session_identity out, or leave id_token_audience out."
+  }
+
+  precondition {
+    condition     = try(var.provider_mirror.s3, null) == null || var.ephemeral_storage_size >= 2048
+    error_message = "provider_mirror.s3 is unpacked in /tmp, which has ${var.ephemeral_storage_size} MB: write ephemeral_storage_size = 2048 or more."
+  }
+
+  precondition {
+    condition = !startswith(coalesce(try(var.provider_mirror.path, null), "none"), "/mnt/") || (
+      var.file_system == null ? false : startswith("${var.provider_mirror.path}/", "${var.file_system.local_mount_path}/")
+    )
+    error_message = "provider_mirror.path is below /mnt/, where only file_system mounts: write file_system = { access_point_arn = \"...\", local_mount_path = \"...\" } with a path that holds it."
+  }
 }
 
 output "function_name" {
@@ -83,4 +130,24 @@ output "layer_arns" {
 output "artifact_hashes" {
   description = "SHA-256 of the artifacts in use, in hexadecimal, by name."
   value       = { for name, artifact in local.artifacts : name => artifact.sha256 }
+}
+
+output "job_role_arn" {
+  description = "ARN of the job role, also of one that was given; null where jobs get none."
+  value       = var.create ? (local.create_job_role ? module.job_role.arn : local.job_role_arn) : null
+}
+
+output "job_role_name" {
+  description = "Name of the job role, also of one that was given; null where jobs get none."
+  value       = var.create ? (local.create_job_role ? module.job_role.name : (local.job_role_arn == null ? null : element(split("/", local.job_role_arn), -1))) : null
+}
+
+output "accounts_parameter_name" {
+  description = "Name of the SSM parameter that holds `accounts`; null where there are none."
+  value       = one(aws_ssm_parameter.accounts[*].name)
+}
+
+output "account_names" {
+  description = "Names of the profiles that jobs get, one for each of `accounts`."
+  value       = var.create ? sort(keys(var.accounts)) : []
 }

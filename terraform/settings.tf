@@ -19,8 +19,14 @@ locals {
         RUNLET_MIN_JOB_TIME      = var.runner.min_job_time == null ? null : tostring(var.runner.min_job_time)
         RUNLET_RUNNER_ARGS       = length(var.runner.args) > 0 ? jsonencode(var.runner.args) : null
         RUNLET_FRESH_ENVIRONMENT = var.runner.fresh_environment ? "true" : null
-        RUNLET_JOB_CREDENTIALS   = var.job_credentials.mode == "none" ? null : var.job_credentials.mode
-        RUNLET_JOB_ROLE_ARN      = var.job_credentials.role_arn
+
+        RUNLET_JOB_CREDENTIALS        = local.job_credentials == "none" ? null : local.job_credentials
+        RUNLET_JOB_ROLE_ARN           = local.job_role_arn
+        RUNLET_JOB_SESSION_IDENTITY   = var.job_session_identity ? null : "false"
+        RUNLET_ACCOUNTS_PARAMETER     = local.accounts_parameter_name
+        RUNLET_ID_TOKEN_AUDIENCE      = var.id_token_audience
+        RUNLET_PROVIDER_MIRROR        = var.provider_mirror == null ? null : (var.provider_mirror.s3 == null ? var.provider_mirror.path : "s3://${var.provider_mirror.s3.bucket}/${var.provider_mirror.s3.key}")
+        RUNLET_PROVIDER_MIRROR_SHA256 = try(var.provider_mirror.s3.sha256, null)
       } : name => value if value != null
     },
   ))

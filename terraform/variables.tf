@@ -211,29 +211,181 @@ variable "runner" {
 variable "job_credentials" {
   description = <<-EOT
     What AWS credentials the job script gets.
-    - `mode`: `none`; or `inherit`, the execution role itself, which can read the runner token, so only for trusted projects. `role` comes in a later version.
-    - `role_arn`: the role of mode `role`.
+    - `mode`: `none`; `role`, a session of the job role as short as the job, the default where there is a job role; or `inherit`, the execution role itself, which can read the runner token, so only for trusted projects.
+    - `role_arn`: a job role of your own, in place of `create_job_role`. It must trust the execution role, as `modules/job-role` does.
   EOT
   type = object({
-    mode     = optional(string, "none")
+    mode     = optional(string)
     role_arn = optional(string)
   })
   default  = {}
   nullable = false
 
   validation {
-    condition     = contains(["none", "role", "inherit"], var.job_credentials.mode)
+    condition     = var.job_credentials.mode == null ? true : contains(["none", "role", "inherit"], var.job_credentials.mode)
     error_message = "job_credentials.mode must be none, role or inherit."
-  }
-
-  validation {
-    condition     = var.job_credentials.mode != "role"
-    error_message = "job_credentials.mode \"role\" is not there yet in this version: write \"none\" or \"inherit\"."
   }
 
   validation {
     condition     = var.job_credentials.role_arn == null || can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$", var.job_credentials.role_arn))
     error_message = "job_credentials.role_arn must be the ARN of a role, as in \"arn:aws:iam::123456789012:role/jobs\"."
+  }
+}
+
+variable "create_job_role" {
+  description = "Whether to make the role whose session each job gets. It may assume the roles of `accounts` and do what `job_role` says, and nothing else."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "job_role" {
+  description = <<-EOT
+    More of the job role that `create_job_role` makes. Every job of this runner has these rights; none may read the runner token.
+    - `name`: its name (the function's and `-job`).
+    - `permissions_boundary_arn`: ARN of a policy that limits what it can ever do (that of `permissions_boundary_arn`).
+    - `policy_arns`: ARNs of further policies, by names of your choice.
+    - `inline_policies`: further policies of its own, JSON by name.
+  EOT
+  type = object({
+    name                     = optional(string)
+    permissions_boundary_arn = optional(string)
+    policy_arns              = optional(map(string), {})
+    inline_policies          = optional(map(string), {})
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.job_role.name == null || can(regex("^[a-zA-Z0-9_+=,.@-]{1,64}$", var.job_role.name))
+    error_message = "job_role.name must be 1 to 64 letters, digits and characters of _+=,.@-, as in \"ci-job\"."
+  }
+}
+
+variable "accounts" {
+  description = <<-EOT
+    Roles that jobs deploy with, by the name of the profile that a job gets for each (`AWS_PROFILE=prod`). They are kept in an SSM parameter.
+    - `role_arn`: exact ARN of the role, as `modules/cross-account-role` makes it.
+    - `external_id`: what its trust asks for. A label, not a secret: every job can read it.
+    - `region`: region of the profile (the runner's).
+    - `duration_seconds`: length of a session, 900 to 3600; with `id_token` up to 43200 (what is left of the job, 900 at least).
+    - `session_name`: name of the session, where the account asks for one (it tells project and job).
+    - `id_token`: name of the job's variable under `id_tokens:` that holds a token for this account. Then the role is assumed with it, without the job role.
+  EOT
+  type = map(object({
+    role_arn         = string
+    external_id      = optional(string)
+    region           = optional(string)
+    duration_seconds = optional(number)
+    session_name     = optional(string)
+    id_token         = optional(string)
+  }))
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = alltrue([for name in keys(var.accounts) : can(regex("^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$", name)) && name != "default"])
+    error_message = "accounts must have names of 1 to 64 letters, digits and characters of _.- that begin with a letter or digit, and none is \"default\": each becomes a profile, as in { prod = { role_arn = \"...\" } }."
+  }
+
+  validation {
+    condition     = alltrue([for account in values(var.accounts) : can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:role/([!-)+->@-~]+/)?[a-zA-Z0-9_+=,.@-]{1,64}$", account.role_arn))])
+    error_message = "accounts[*].role_arn must be the exact ARN of one role, without wildcards, as in \"arn:aws:iam::444455556666:role/deploy\"."
+  }
+
+  validation {
+    condition     = alltrue([for account in values(var.accounts) : account.external_id == null ? true : can(regex("^[a-zA-Z0-9_+=,.@:/-]{2,}$", account.external_id)) && length(account.external_id) <= 1224])
+    error_message = "accounts[*].external_id must be 2 to 1224 letters, digits and characters of _+=,.@:/-, as in \"runlet-prod\"."
+  }
+
+  validation {
+    condition     = alltrue([for account in values(var.accounts) : account.external_id == null || account.id_token == null])
+    error_message = "accounts[*].external_id goes with the job role alone: STS knows no external id for an id_token. Leave one of the two out."
+  }
+
+  validation {
+    condition     = alltrue([for account in values(var.accounts) : account.region == null || can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]{1,2}$", account.region))])
+    error_message = "accounts[*].region must be the name of a region, as in \"eu-central-1\"."
+  }
+
+  validation {
+    condition = alltrue([for account in values(var.accounts) : account.duration_seconds == null ? true : (
+      account.duration_seconds >= 900 && account.duration_seconds <= (account.id_token == null ? 3600 : 43200) && floor(account.duration_seconds) == account.duration_seconds
+    )])
+    error_message = "accounts[*].duration_seconds must be a whole number from 900 to 3600, since STS gives a session over the job role no more than an hour; with id_token up to 43200, as far as the role's max_session_duration."
+  }
+
+  validation {
+    condition     = alltrue([for account in values(var.accounts) : account.session_name == null || can(regex("^[a-zA-Z0-9_+=,.@-]{2,64}$", account.session_name))])
+    error_message = "accounts[*].session_name must be 2 to 64 letters, digits and characters of _+=,.@-, as in \"AWSAFT-Session\"."
+  }
+
+  validation {
+    condition     = alltrue([for account in values(var.accounts) : account.id_token == null || can(regex("^[a-zA-Z_][a-zA-Z0-9_]*$", account.id_token))])
+    error_message = "accounts[*].id_token must be the name of the job's variable, not the token itself: write \"AWS_ID_TOKEN\" for id_tokens: { AWS_ID_TOKEN: { aud: ... } } in .gitlab-ci.yml."
+  }
+}
+
+variable "job_session_identity" {
+  description = "Whether a job's session carries tags and a source identity that say which job it is. Write false where the trust of a target role cannot be changed to allow `sts:TagSession` and `sts:SetSourceIdentity`."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "id_token_audience" {
+  description = "The `aud` of the job's id_token `RUNLET_ID_TOKEN`. Where a job has one that verifies, its session is also tagged with pipeline source, environment and user login, which GitLab tells the runner in no other way."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.id_token_audience == null || can(regex("^[!-~]{1,255}$", var.id_token_audience))
+    error_message = "id_token_audience must be the aud that jobs write, 1 to 255 characters without blanks, as in \"https://runlet.example.com\"."
+  }
+}
+
+variable "provider_mirror" {
+  description = <<-EOT
+    Where jobs find Terraform's providers without a network; exactly one of the two.
+    - `s3`: a zip in S3 of a filesystem mirror, unpacked, as `layer-packer pack --max-unzipped-size` writes it: `bucket`, `key`, `sha256` in hexadecimal, and `kms_key_arn` where the object has a key of its own. It needs 2048 MB of `ephemeral_storage_size` or more.
+    - `path`: an absolute folder in the function, of `file_system` or of a layer.
+  EOT
+  type = object({
+    s3 = optional(object({
+      bucket      = string
+      key         = string
+      sha256      = string
+      kms_key_arn = optional(string)
+    }))
+    path = optional(string)
+  })
+  default = null
+
+  validation {
+    condition     = var.provider_mirror == null ? true : (var.provider_mirror.s3 == null) != (var.provider_mirror.path == null)
+    error_message = "provider_mirror must name one place: write { s3 = { bucket = \"...\", key = \"...\", sha256 = \"...\" } }, or { path = \"/mnt/providers\" }."
+  }
+
+  validation {
+    condition     = try(var.provider_mirror.path, null) == null ? true : can(regex("^(/[a-zA-Z0-9_.-]+)+$", var.provider_mirror.path)) && !can(regex("/[.]{1,2}(/|$)", var.provider_mirror.path))
+    error_message = "provider_mirror.path must be an absolute folder in the function, without slash at its end, as in \"/mnt/providers\"."
+  }
+
+  validation {
+    condition = try(var.provider_mirror.s3, null) == null ? true : (
+      can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.provider_mirror.s3.bucket)) && can(regex("^[a-zA-Z0-9!_.'()-][a-zA-Z0-9!_.'()/=+@,:-]*$", var.provider_mirror.s3.key)) && length(var.provider_mirror.s3.key) <= 1024
+    )
+    error_message = "provider_mirror.s3 must name a bucket without s3:// and a key without slash in front, wildcards and blanks, as in { bucket = \"my-artifacts\", key = \"mirror/providers.zip\", sha256 = \"...\" }."
+  }
+
+  validation {
+    condition     = try(var.provider_mirror.s3, null) == null ? true : can(regex("^[0-9a-f]{64}$", var.provider_mirror.s3.sha256))
+    error_message = "provider_mirror.s3.sha256 must be the zip's SHA-256 in 64 small hexadecimal digits, as sha256sum and layer-packer --json print it; the base64 form is another one."
+  }
+
+  validation {
+    condition     = try(var.provider_mirror.s3.kms_key_arn, null) == null || can(regex("^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/.+$", var.provider_mirror.s3.kms_key_arn))
+    error_message = "provider_mirror.s3.kms_key_arn must be the ARN of a key (not an alias), as in \"arn:aws:kms:eu-central-1:123456789012:key/...\"."
   }
 }
 
@@ -296,7 +448,7 @@ variable "environment_variables" {
       for name in keys(var.environment_variables) :
       !contains(["CI_SERVER_URL", "CI_SERVER_TLS_CA_FILE", "CI_SERVER_TOKEN", "RUNNER_NAME"], name) && !startswith(name, "RUNLET_")
     ])
-    error_message = "environment_variables must not hold the bootstrap's settings: use the inputs gitlab, runner, token and job_credentials."
+    error_message = "environment_variables must not hold the bootstrap's settings: use the inputs gitlab, runner, token, job_credentials, accounts, id_token_audience, job_session_identity and provider_mirror."
   }
 }
 
@@ -426,6 +578,29 @@ variable "vpc" {
   }
 }
 
+variable "file_system" {
+  description = <<-EOT
+    Mounts an EFS access point. It needs `vpc`, a mount target in each subnet that is there before the function is made, and a security group that lets NFS (2049) through.
+    - `access_point_arn`: ARN of the access point.
+    - `local_mount_path`: where the function finds it, a name below `/mnt/`.
+  EOT
+  type = object({
+    access_point_arn = string
+    local_mount_path = string
+  })
+  default = null
+
+  validation {
+    condition     = var.file_system == null ? true : can(regex("^arn:aws[a-z-]*:elasticfilesystem:[a-z0-9-]+:[0-9]{12}:access-point/fsap-[0-9a-f]+$", var.file_system.access_point_arn))
+    error_message = "file_system.access_point_arn must be the ARN of an access point, not of the file system, as in \"arn:aws:elasticfilesystem:eu-central-1:123456789012:access-point/fsap-0123456789abcdef0\"."
+  }
+
+  validation {
+    condition     = var.file_system == null ? true : can(regex("^/mnt/[a-zA-Z0-9_.-]{1,155}$", var.file_system.local_mount_path))
+    error_message = "file_system.local_mount_path must be one name below /mnt/, where Lambda mounts, as in \"/mnt/providers\"."
+  }
+}
+
 variable "kms_key_arn" {
   description = "ARN of the KMS key for the environment variables, in place of Lambda's own."
   type        = string
@@ -526,7 +701,7 @@ variable "role_path" {
 }
 
 variable "permissions_boundary_arn" {
-  description = "ARN of a policy that limits what the execution role can ever do."
+  description = "ARN of a policy that limits what the roles made here can ever do."
   type        = string
   default     = null
 

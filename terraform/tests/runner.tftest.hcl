@@ -160,8 +160,10 @@ run "makes_nothing_when_told_so" {
   command = plan
 
   variables {
-    create    = false
-    artifacts = "not/there"
+    create          = false
+    artifacts       = "not/there"
+    create_job_role = true
+    accounts        = { prod = { role_arn = "arn:aws:iam::444455556666:role/deploy" } }
   }
 
   assert {
@@ -169,7 +171,8 @@ run "makes_nothing_when_told_so" {
       output.function_arn == null && output.function_name == null && output.function_version == null &&
       output.alias_arn == null && output.alias_name == null && output.log_group_arn == null &&
       output.log_group_name == null && output.role_arn == null && output.role_name == null &&
-      length(output.layer_arns) == 0 && length(output.artifact_hashes) == 0
+      length(output.layer_arns) == 0 && length(output.artifact_hashes) == 0 && output.job_role_arn == null &&
+      output.job_role_name == null && output.accounts_parameter_name == null && length(output.account_names) == 0
     )
     error_message = "An output is not null or empty."
   }
@@ -421,16 +424,6 @@ run "refuses_unknown_job_credentials" {
 
   variables {
     job_credentials = { mode = "admin" }
-  }
-
-  expect_failures = [var.job_credentials]
-}
-
-run "says_that_role_is_not_there_yet" {
-  command = plan
-
-  variables {
-    job_credentials = { mode = "role", role_arn = "arn:aws:iam::123456789012:role/jobs" }
   }
 
   expect_failures = [var.job_credentials]

@@ -108,6 +108,76 @@ data "aws_iam_policy_document" "execution" {
   }
 
   dynamic "statement" {
+    for_each = var.job_role_arn != null ? [1] : []
+
+    content {
+      sid       = "AssumeJobRole"
+      actions   = ["sts:AssumeRole", "sts:SetSourceIdentity", "sts:TagSession"]
+      resources = [var.job_role_arn]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.accounts_parameter_name != null ? [var.accounts_parameter_name] : []
+
+    content {
+      sid       = "ReadAccounts"
+      actions   = ["ssm:GetParameter"]
+      resources = ["${local.arn}:ssm:${local.regional}:parameter/${trimprefix(statement.value, "/")}"]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.provider_mirror != null ? [var.provider_mirror] : []
+
+    content {
+      sid       = "ReadProviderMirror"
+      actions   = ["s3:GetObject"]
+      resources = ["${local.arn}:s3:::${statement.value.bucket}/${statement.value.key}"]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = try(var.provider_mirror.kms_key_arn, null) != null ? [var.provider_mirror] : []
+
+    content {
+      sid       = "DecryptProviderMirror"
+      actions   = ["kms:Decrypt"]
+      resources = [statement.value.kms_key_arn]
+
+      condition {
+        test     = "StringEquals"
+        variable = "kms:ViaService"
+        values   = [for suffix in local.dns_suffixes : "s3.${local.region}.${suffix}"]
+      }
+
+      # With a bucket key the context is the bucket's ARN, without one the object's.
+      condition {
+        test     = "StringEquals"
+        variable = "kms:EncryptionContext:aws:s3:arn"
+        values   = ["${local.arn}:s3:::${statement.value.bucket}", "${local.arn}:s3:::${statement.value.bucket}/${statement.value.key}"]
+      }
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.file_system_access_point_arn != null ? [var.file_system_access_point_arn] : []
+
+    content {
+      sid     = "MountFileSystem"
+      actions = ["elasticfilesystem:ClientMount"]
+      # The right stands on file systems; which one, the access point says, whose ARN has no name of it.
+      resources = ["${join(":", slice(split(":", statement.value), 0, 5))}:file-system/*"]
+
+      condition {
+        test     = "StringEquals"
+        variable = "elasticfilesystem:AccessPointArn"
+        values   = [statement.value]
+      }
+    }
+  }
+
+  dynamic "statement" {
     for_each = local.dead_letter != null ? [1] : []
 
     content {

@@ -147,6 +147,63 @@ variable "dead_letter_kms_key_arn" {
   }
 }
 
+variable "job_role_arn" {
+  description = "Exact ARN of the role that the runner assumes for each job, where job credentials are `role`. It need not exist yet."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.job_role_arn == null || can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$", var.job_role_arn))
+    error_message = "job_role_arn must be the exact ARN of a role, without wildcards, as in \"arn:aws:iam::123456789012:role/ci-job\"."
+  }
+}
+
+variable "accounts_parameter_name" {
+  description = "Name of the SSM parameter that holds the accounts of jobs."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.accounts_parameter_name == null || can(regex("^/?[A-Za-z0-9_./-]*[A-Za-z0-9_.-]$", var.accounts_parameter_name))
+    error_message = "accounts_parameter_name must be the name of an SSM parameter, as in \"/runlet/ci/accounts\"."
+  }
+}
+
+variable "provider_mirror" {
+  description = <<-EOT
+    The zip of Terraform providers in S3 that the runner unpacks for its jobs.
+    - `bucket`, `key`: the object.
+    - `kms_key_arn`: the KMS key that encrypts it, where it is not S3's own.
+  EOT
+  type = object({
+    bucket      = string
+    key         = string
+    kms_key_arn = optional(string)
+  })
+  default = null
+
+  validation {
+    condition     = var.provider_mirror == null ? true : can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.provider_mirror.bucket)) && can(regex("^[^/*?$[:cntrl:]][^*?$[:cntrl:]]*$", var.provider_mirror.key))
+    error_message = "provider_mirror must name one object, without wildcards, as in { bucket = \"my-artifacts\", key = \"mirror/providers.zip\" }."
+  }
+
+  validation {
+    condition     = var.provider_mirror == null ? true : var.provider_mirror.kms_key_arn == null || can(regex("^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/.+$", var.provider_mirror.kms_key_arn))
+    error_message = "provider_mirror.kms_key_arn must be the ARN of a key (not an alias), as in \"arn:aws:kms:eu-central-1:123456789012:key/...\"."
+  }
+}
+
+variable "file_system_access_point_arn" {
+  description = "ARN of the EFS access point that the function mounts: for reading alone."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.file_system_access_point_arn == null || can(regex("^arn:aws[a-z-]*:elasticfilesystem:[a-z0-9-]+:[0-9]{12}:access-point/fsap-[0-9a-f]+$", var.file_system_access_point_arn))
+    error_message = "file_system_access_point_arn must be the ARN of an access point, as in \"arn:aws:elasticfilesystem:eu-central-1:123456789012:access-point/fsap-0123456789abcdef0\"."
+  }
+}
+
 variable "vpc_access" {
   description = "Whether the function is in a VPC: Lambda may then manage its network interfaces, the function's own code may not."
   type        = bool

@@ -95,9 +95,23 @@ resource "aws_lambda_function" "this" {
     }
   }
 
+  dynamic "file_system_config" {
+    for_each = var.file_system != null ? [var.file_system] : []
+
+    content {
+      arn              = file_system_config.value.access_point_arn
+      local_mount_path = file_system_config.value.local_mount_path
+    }
+  }
+
   tags = var.tags
 
   lifecycle {
+    precondition {
+      condition     = var.file_system == null || var.vpc != null
+      error_message = "file_system needs vpc: Lambda reaches an EFS mount target only from a subnet of its network. Write vpc = { subnet_ids = [...], security_group_ids = [...] }."
+    }
+
     precondition {
       condition     = local.environment_size <= 4096
       error_message = "The environment variables of ${var.name} take ${local.environment_size} bytes; Lambda takes 4,096. Move long values to an SSM parameter or into a layer, and pass the name or path."

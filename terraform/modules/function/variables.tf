@@ -236,6 +236,29 @@ variable "vpc" {
   }
 }
 
+variable "file_system" {
+  description = <<-EOT
+    Mounts an EFS access point. It needs `vpc`, a mount target in each subnet that is there before the function is made, and a security group that lets NFS (2049) through.
+    - `access_point_arn`: ARN of the access point.
+    - `local_mount_path`: where the function finds it, a name below `/mnt/`.
+  EOT
+  type = object({
+    access_point_arn = string
+    local_mount_path = string
+  })
+  default = null
+
+  validation {
+    condition     = var.file_system == null ? true : can(regex("^arn:aws[a-z-]*:elasticfilesystem:[a-z0-9-]+:[0-9]{12}:access-point/fsap-[0-9a-f]+$", var.file_system.access_point_arn))
+    error_message = "file_system.access_point_arn must be the ARN of an access point, not of the file system, as in \"arn:aws:elasticfilesystem:eu-central-1:123456789012:access-point/fsap-0123456789abcdef0\"."
+  }
+
+  validation {
+    condition     = var.file_system == null ? true : can(regex("^/mnt/[a-zA-Z0-9_.-]{1,155}$", var.file_system.local_mount_path))
+    error_message = "file_system.local_mount_path must be one name below /mnt/, where Lambda mounts, as in \"/mnt/providers\"."
+  }
+}
+
 variable "kms_key_arn" {
   description = "ARN of the KMS key for the environment variables, in place of Lambda's own."
   type        = string

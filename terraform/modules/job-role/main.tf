@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+
+locals {
+  # STS wants all three at every hop of a session with transitive tags and a source identity. Without
+  # identity the two are left out, so that no job can tag itself with an identity of its own making.
+  session_actions = concat(["sts:AssumeRole"], var.session_identity ? ["sts:TagSession", "sts:SetSourceIdentity"] : [])
+}
+
+data "aws_iam_policy_document" "trust" {
+  count = var.create ? 1 : 0
+
+  statement {
+    sid     = "ExecutionRole"
+    actions = local.session_actions
+
+    principals {
+      type        = "AWS"
+      identifiers = [var.execution_role_arn]
+    }
+  }
+}
+
+data "aws_iam_policy_document" "targets" {
+  count = var.create && length(var.target_role_arns) > 0 ? 1 : 0
+
+  statement {
+    sid       = "AssumeTargetRoles"
+    actions   = local.session_actions
+    resources = var.target_role_arns
+  }
+}
+
+resource "aws_iam_role" "this" {
+  count = var.create ? 1 : 0
+
+  name                 = var.name
+  path                 = var.path
+  description          = var.description
+  assume_role_policy   = data.aws_iam_policy_document.trust[0].json
+  max_session_duration = var.max_session_duration
+  permissions_boundary = var.permissions_boundary_arn
+  tags                 = var.tags
+}
+
+resource "aws_iam_role_policy" "targets" {
+  count = var.create && length(var.target_role_arns) > 0 ? 1 : 0
+
+  name   = "accounts"
+  role   = aws_iam_role.this[0].name
+  policy = data.aws_iam_policy_document.targets[0].json
+
+  lifecycle {
+    precondition {
+      condition     = length(replace(data.aws_iam_policy_document.targets[0].json, "/\\s/", "")) <= 10240
+      error_message = "target_role_arns make a policy of more than IAM's 10240 characters: name fewer roles, or give shorter names and paths to them."
+    }
+  }
+}
+
+resource "aws_iam_role_policy" "this" {
+  for_each = var.create ? var.inline_policies : {}
+
+  name   = each.key
+  role   = aws_iam_role.this[0].name
+  policy = each.value
+}
+
+resource "aws_iam_role_policy_attachment" "this" {
+  for_each = var.create ? var.policy_arns : {}
+
+  role       = aws_iam_role.this[0].name
+  policy_arn = each.value
+}
