@@ -95,6 +95,16 @@ data "aws_iam_policy_document" "trust" {
       }
 
       dynamic "condition" {
+        for_each = statement.value.claims
+
+        content {
+          test     = condition.value.test
+          variable = "${statement.value.host}:${condition.key}"
+          values   = condition.value.values
+        }
+      }
+
+      dynamic "condition" {
         for_each = var.session_name != null ? [var.session_name] : []
 
         content {

@@ -41,7 +41,7 @@ variable "job_roles" {
     Job roles that may assume this role, by names of your choice; one role may stand here more than once, with other tags.
     - `arn`: exact ARN of the job role.
     - `external_id`: what the caller must send as external id. A label against mix-ups, not a secret.
-    - `session_tags`: values that the job's session must have, one of the list for each tag, compared to the letter: `project_id`, `project_path`, `ref`, `ref_type`, `protected`, `job_id`, `pipeline_id`, `user_id`.
+    - `session_tags`: values that the job's session must have, one of the list for each tag, compared to the letter: `project_id`, `project_path`, `ref`, `ref_type`, `protected`, `job_id`, `pipeline_id`, `user_id`; and where the job had a `RUNLET_ID_TOKEN` that verified, `pipeline_source`, `environment`, `user_login`.
     - `allow_any_project`: whether neither `project_id` nor `project_path` is needed among them (false).
     - `allow_unprotected_ref`: whether `ref` may stand without `protected = ["true"]` (false).
   EOT
@@ -82,9 +82,9 @@ variable "job_roles" {
 
   validation {
     condition = alltrue(flatten([for role in values(var.job_roles) : [
-      for tag in keys(role.session_tags) : contains(["project_id", "project_path", "ref", "ref_type", "protected", "job_id", "pipeline_id", "user_id"], tag)
+      for tag in keys(role.session_tags) : contains(["project_id", "project_path", "ref", "ref_type", "protected", "job_id", "pipeline_id", "user_id", "pipeline_source", "environment", "user_login"], tag)
     ]]))
-    error_message = "job_roles[*].session_tags knows project_id, project_path, ref, ref_type, protected, job_id, pipeline_id and user_id: a job's session has no other tag from Runlet, and any other could be of the job's own making. Write for example session_tags = { project_id = [\"7\"] }."
+    error_message = "job_roles[*].session_tags knows project_id, project_path, ref, ref_type, protected, job_id, pipeline_id, user_id, pipeline_source, environment and user_login: a job's session has no other tag from Runlet, and any other could be of the job's own making. Write for example session_tags = { project_id = [\"7\"] }."
   }
 
   validation {
@@ -142,6 +142,7 @@ variable "gitlab_oidc" {
     - `subjects`: values of `sub`, of which one must match. `*` and `?` are wildcards after the project, `&{*}` and `&{?}` the characters themselves.
     - `audiences`: values of `aud`, of which one must match to the letter.
     - `allow_namespace_wildcards`: whether the path of a project may hold wildcards below its top-level group (false).
+    - `claims`: with host `gitlab.com` alone, what further claims must be, each with `values`, of which one must match, and `test`, `StringEquals` or `StringLike`: `project_id`, `namespace_id`, `ref_protected`, `pipeline_source`, `runner_environment`, `user_id`, `user_login`, `user_email`, `user_access_level`.
   EOT
   type = object({
     provider_arn              = string
@@ -149,8 +150,41 @@ variable "gitlab_oidc" {
     subjects                  = list(string)
     audiences                 = list(string)
     allow_namespace_wildcards = optional(bool, false)
+    claims = optional(map(object({
+      test   = optional(string, "StringEquals")
+      values = list(string)
+    })), {})
   })
   default = null
+
+  validation {
+    condition     = var.gitlab_oidc == null ? true : var.gitlab_oidc.host == "gitlab.com" || length(var.gitlab_oidc.claims) == 0
+    error_message = "gitlab_oidc.claims are known to AWS for gitlab.com alone: for any other host only sub and aud reach the trust policy, and a condition on another claim never matches. Put what you need into the sub, by the project's ci_id_token_sub_claim_components."
+  }
+
+  validation {
+    condition = var.gitlab_oidc == null ? true : alltrue([for claim in keys(var.gitlab_oidc.claims) :
+      contains(["project_id", "namespace_id", "ref_protected", "pipeline_source", "runner_environment", "user_id", "user_login", "user_email", "user_access_level"], claim)
+    ])
+    error_message = "gitlab_oidc.claims knows project_id, namespace_id, ref_protected, pipeline_source, runner_environment, user_id, user_login, user_email and user_access_level, which are AWS's keys for gitlab.com: a condition on another claim never matches. Write a path or ref as part of subjects."
+  }
+
+  validation {
+    condition     = var.gitlab_oidc == null ? true : alltrue([for claim in values(var.gitlab_oidc.claims) : !can(regex("^For(All|Any)", claim.test))])
+    error_message = "gitlab_oidc.claims[*].test must have no ForAllValues or ForAnyValue: each claim has one value, and ForAllValues is true also where the claim is missing. Write StringEquals, which takes several values too."
+  }
+
+  validation {
+    condition     = var.gitlab_oidc == null ? true : alltrue([for claim in values(var.gitlab_oidc.claims) : can(regex("^For(All|Any)", claim.test)) || contains(["StringEquals", "StringLike"], claim.test)])
+    error_message = "gitlab_oidc.claims[*].test must be StringEquals or StringLike: negations and ...IfExists are true where the claim is missing. Write what is let in, as in { project_id = { values = [\"7\"] } }."
+  }
+
+  validation {
+    condition = var.gitlab_oidc == null ? true : alltrue([for claim in values(var.gitlab_oidc.claims) :
+      try(length(claim.values) > 0 && alltrue([for value in claim.values : can(regex("^[^[:cntrl:]&$]{1,255}$", value)) && (claim.test != "StringEquals" || !can(regex("[*?]", value)))]), false)
+    ])
+    error_message = "gitlab_oidc.claims[*].values must hold at least one value of 1 to 255 characters without policy variables, and wildcards only with test = \"StringLike\": StringEquals compares * and ? to the letter."
+  }
 
   validation {
     condition     = var.gitlab_oidc == null ? true : can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:oidc-provider/[a-zA-Z0-9._~/-]+$", var.gitlab_oidc.provider_arn))

@@ -649,3 +649,83 @@ run "refuses_to_trust_nobody" {
 
   expect_failures = [aws_iam_role.this]
 }
+
+run "refuses_claims_of_another_host" {
+  command = plan
+
+  variables {
+    gitlab_oidc = {
+      provider_arn = "arn:aws:iam::444455556666:oidc-provider/gitlab.example.com"
+      host         = "gitlab.example.com"
+      subjects     = ["project_path:group/app:ref_type:branch:ref:main"]
+      audiences    = ["aws"]
+      claims       = { project_id = { values = ["7"] } }
+    }
+  }
+
+  expect_failures = [var.gitlab_oidc]
+}
+
+run "refuses_a_claim_that_aws_does_not_know" {
+  command = plan
+
+  variables {
+    gitlab_oidc = {
+      provider_arn = "arn:aws:iam::444455556666:oidc-provider/gitlab.com"
+      host         = "gitlab.com"
+      subjects     = ["project_path:group/app:ref_type:branch:ref:main"]
+      audiences    = ["aws"]
+      claims       = { environment = { values = ["production"] } }
+    }
+  }
+
+  expect_failures = [var.gitlab_oidc]
+}
+
+run "refuses_for_all_values" {
+  command = plan
+
+  variables {
+    gitlab_oidc = {
+      provider_arn = "arn:aws:iam::444455556666:oidc-provider/gitlab.com"
+      host         = "gitlab.com"
+      subjects     = ["project_path:group/app:ref_type:branch:ref:main"]
+      audiences    = ["aws"]
+      claims       = { project_id = { test = "ForAllValues:StringEquals", values = ["7"] } }
+    }
+  }
+
+  expect_failures = [var.gitlab_oidc]
+}
+
+run "refuses_a_negation" {
+  command = plan
+
+  variables {
+    gitlab_oidc = {
+      provider_arn = "arn:aws:iam::444455556666:oidc-provider/gitlab.com"
+      host         = "gitlab.com"
+      subjects     = ["project_path:group/app:ref_type:branch:ref:main"]
+      audiences    = ["aws"]
+      claims       = { project_id = { test = "StringNotEquals", values = ["7"] } }
+    }
+  }
+
+  expect_failures = [var.gitlab_oidc]
+}
+
+run "refuses_a_wildcard_that_is_compared_to_the_letter" {
+  command = plan
+
+  variables {
+    gitlab_oidc = {
+      provider_arn = "arn:aws:iam::444455556666:oidc-provider/gitlab.com"
+      host         = "gitlab.com"
+      subjects     = ["project_path:group/app:ref_type:branch:ref:main"]
+      audiences    = ["aws"]
+      claims       = { user_login = { values = ["ops-*"] } }
+    }
+  }
+
+  expect_failures = [var.gitlab_oidc]
+}

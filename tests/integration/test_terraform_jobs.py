@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What jobs get in AWS, applied to the local cloud: job role, accounts, trust by OIDC."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from integration.test_terraform_apply import FILES, assert_settled, pack, policy
+from localcloud import LocalCloud
+from localcloud.terraform import Terraform
+
+ROLE_MODE = """
+provider "aws" {
+  s3_use_path_style = true
+}
+
+variable "artifacts" {
+  type = string
+}
+
+resource "aws_ssm_parameter" "token" {
+  name  = "/ci/runner-token"
+  type  = "SecureString"
+  value = "put in by hand"
+}
+
+module "deploy" {
+  source = "../../terraform/modules/cross-account-role"
+
+  name = "deploy"
+  job_roles = {
+    runner = {
+      arn          = module.runner.job_role_arn
+      external_id  = "runlet-prod"
+      session_tags = { project_id = ["7"], protected = ["true"] }
+    }
+  }
+}
+
+module "runner" {
+  source = "../../terraform"
+
+  name            = "jobs"
+  artifacts       = var.artifacts
+  role_path       = "/ci/"
+  gitlab          = { url = "https://gitlab.example.com" }
+  token           = { parameter_name = aws_ssm_parameter.token.name }
+  create_job_role = true
+  accounts = {
+    prod = { role_arn = "arn:aws:iam::444455556666:role/deploy", external_id = "runlet-prod" }
+    dev  = { role_arn = "arn:aws:iam::777788889999:role/deploy", id_token = "AWS_ID_TOKEN" }
+  }
+  id_token_audience = "https://runlet.example.com"
+
+  ephemeral_storage_size = 2048
+  provider_mirror = {
+    s3 = {
+      bucket = "artifacts"
+      key    = "mirror/providers.zip"
+      sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    }
+  }
+}
+
+output "function_name" {
+  value = module.runner.function_name
+}
+
+output "role_name" {
+  value = module.runner.role_name
+}
+
+output "role_arn" {
+  value = module.runner.role_arn
+}
+
+output "job_role_arn" {
+  value = module.runner.job_role_arn
+}
+
+output "job_role_name" {
+  value = module.runner.job_role_name
+}
+
+output "accounts_parameter_name" {
+  value = module.runner.accounts_parameter_name
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
+    with LocalCloud(folder=tmp_path_factory.mktemp("cloud")) as running:
+        yield running
+
+
+def configuration(cloud: LocalCloud, folder: Path, text: str) -> Terraform:
+    dist = folder / "dist"
+    pack(dist, dict.fromkeys(FILES, "one"))
+    terraform = Terraform("quick-start", folder, cloud.aws.environ(), artifacts=dist)
+    shutil.rmtree(terraform.folder)
+    terraform.folder.mkdir()
+    (terraform.folder / "main.tf").write_text(text)
+    terraform.init()
+    return terraform
+
+
+def trust(cloud: LocalCloud, role: str) -> list[dict[str, Any]]:
+    document = cloud.aws.client("iam").get_role(RoleName=role)["Role"]["AssumeRolePolicyDocument"]
+    return list(document["Statement"])
+
+
+def test_role_mode_is_applied_and_settled(cloud: LocalCloud, tmp_path: Path) -> None:
+    terraform = configuration(cloud, tmp_path, ROLE_MODE)
+    variables = {"artifacts": "../../dist"}
+
+    terraform.apply(variables)
+
+    outputs = terraform.outputs()
+    assert outputs["job_role_name"] == "jobs-job"
+    assert outputs["job_role_arn"].endswith(":role/ci/jobs-job")
+    function = cloud.aws.client("lambda").get_function_configuration(
+        FunctionName=outputs["function_name"]
+    )
+    assert function["Environment"]["Variables"] == {
+        "CI_SERVER_URL": "https://gitlab.example.com",
+        "RUNLET_TOKEN_PARAMETER": "/ci/runner-token",
+        "RUNLET_JOB_CREDENTIALS": "role",
+        "RUNLET_JOB_ROLE_ARN": outputs["job_role_arn"],
+        "RUNLET_ACCOUNTS_PARAMETER": outputs["accounts_parameter_name"],
+        "RUNLET_ID_TOKEN_AUDIENCE": "https://runlet.example.com",
+        "RUNLET_PROVIDER_MIRROR": "s3://artifacts/mirror/providers.zip",
+        "RUNLET_PROVIDER_MIRROR_SHA256": (
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        ),
+    }
+    parameter = cloud.aws.client("ssm").get_parameter(Name=outputs["accounts_parameter_name"])
+    assert json.loads(parameter["Parameter"]["Value"]) == {
+        "prod": {"role_arn": "arn:aws:iam::444455556666:role/deploy", "external_id": "runlet-prod"},
+        "dev": {"role_arn": "arn:aws:iam::777788889999:role/deploy", "id_token": "AWS_ID_TOKEN"},
+    }
+    assert_settled(terraform, variables)
+
+    statements = policy(cloud, outputs["role_name"])
+    assert set(statements) == {
+        "WriteLogs",
+        "ReadRunnerToken",
+        "AssumeJobRole",
+        "ReadAccounts",
+        "ReadProviderMirror",
+    }
+    assert statements["AssumeJobRole"]["Resource"] == outputs["job_role_arn"]
+    assert statements["ReadAccounts"]["Resource"].endswith(":parameter/runlet/jobs/accounts")
+    assert (
+        statements["ReadProviderMirror"]["Resource"]
+        == "arn:aws:s3:::artifacts/mirror/providers.zip"
+    )
+
+    terraform.destroy(variables)
+
+
+def test_a_job_role_trusts_the_runner_alone_and_has_no_right_on_its_token(
+    cloud: LocalCloud, tmp_path: Path
+) -> None:
+    terraform = configuration(cloud, tmp_path, ROLE_MODE)
+    variables = {"artifacts": "../../dist"}
+
+    terraform.apply(variables)
+
+    outputs = terraform.outputs()
+    name = outputs["job_role_name"]
+    assert [one["Principal"] for one in trust(cloud, name)] == [{"AWS": outputs["role_arn"]}]
+    iam = cloud.aws.client("iam")
+    assert iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"] == []
+    assert iam.list_role_policies(RoleName=name)["PolicyNames"] == ["accounts"]
+    document = iam.get_role_policy(RoleName=name, PolicyName="accounts")["PolicyDocument"]
+    assert [(one["Effect"], one["Resource"]) for one in document["Statement"]] == [
+        ("Allow", "arn:aws:iam::444455556666:role/deploy")
+    ]
+    assert {action.split(":")[0] for one in document["Statement"] for action in one["Action"]} == {
+        "sts"
+    }
+
+    terraform.destroy(variables)
