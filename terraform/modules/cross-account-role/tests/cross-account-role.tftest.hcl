@@ -81,6 +81,10 @@ run "takes_every_tag_of_a_job" {
           job_id       = ["41"]
           pipeline_id  = ["12"]
           user_id      = ["3"]
+
+          pipeline_source = ["push"]
+          environment     = ["production"]
+          user_login      = ["root"]
         }
       }
     }
@@ -88,15 +92,18 @@ run "takes_every_tag_of_a_job" {
 
   assert {
     condition = jsonencode({ for name, value in jsondecode(output.trust_policy_json).Statement[0].Condition.StringEquals : name => flatten([value]) }) == jsonencode({
-      "aws:PrincipalTag/job_id"       = ["41"]
-      "aws:PrincipalTag/pipeline_id"  = ["12"]
-      "aws:PrincipalTag/project_id"   = ["7", "8"]
-      "aws:PrincipalTag/project_path" = ["group/app"]
-      "aws:PrincipalTag/protected"    = ["true"]
-      "aws:PrincipalTag/ref"          = ["release/1.2", "main"]
-      "aws:PrincipalTag/ref_type"     = ["branch"]
-      "aws:PrincipalTag/user_id"      = ["3"]
-      "sts:ExternalId"                = ["runlet-prod"]
+      "aws:PrincipalTag/environment"     = ["production"]
+      "aws:PrincipalTag/job_id"          = ["41"]
+      "aws:PrincipalTag/pipeline_id"     = ["12"]
+      "aws:PrincipalTag/pipeline_source" = ["push"]
+      "aws:PrincipalTag/project_id"      = ["7", "8"]
+      "aws:PrincipalTag/project_path"    = ["group/app"]
+      "aws:PrincipalTag/protected"       = ["true"]
+      "aws:PrincipalTag/ref"             = ["release/1.2", "main"]
+      "aws:PrincipalTag/ref_type"        = ["branch"]
+      "aws:PrincipalTag/user_id"         = ["3"]
+      "aws:PrincipalTag/user_login"      = ["root"]
+      "sts:ExternalId"                   = ["runlet-prod"]
     })
     error_message = "A tag is not asked for as it was given: ${output.trust_policy_json}"
   }
@@ -331,4 +338,31 @@ run "refuses_a_trust_that_is_too_long" {
   }
 
   expect_failures = [aws_iam_role.this]
+}
+
+run "compares_claims_that_aws_knows_for_gitlab_com" {
+  command = plan
+
+  variables {
+    job_roles = {}
+    gitlab_oidc = {
+      provider_arn = "arn:aws:iam::444455556666:oidc-provider/gitlab.com"
+      host         = "gitlab.com"
+      subjects     = ["project_path:group/app:ref_type:branch:ref:main"]
+      audiences    = ["https://gitlab.com"]
+      claims       = { project_id = { values = ["7"] }, user_login = { test = "StringLike", values = ["ops-*"] } }
+    }
+  }
+
+  assert {
+    condition = jsonencode(jsondecode(output.trust_policy_json).Statement[0].Condition) == jsonencode({
+      StringEquals = {
+        "gitlab.com:aud"        = "https://gitlab.com"
+        "gitlab.com:project_id" = "7"
+        "gitlab.com:sub"        = "project_path:group/app:ref_type:branch:ref:main"
+      }
+      StringLike = { "gitlab.com:user_login" = "ops-*" }
+    })
+    error_message = "The claims are not compared as told: ${output.trust_policy_json}"
+  }
 }

@@ -218,7 +218,7 @@ run "refuses_a_tag_that_jobs_do_not_have" {
       runner = {
         arn          = "arn:aws:iam::111122223333:role/runlet-job"
         external_id  = "runlet-prod"
-        session_tags = { project_id = ["7"], environment = ["prod"] }
+        session_tags = { project_id = ["7"], environment_tier = ["prod"] }
       }
     }
   }
@@ -724,6 +724,22 @@ run "refuses_a_wildcard_that_is_compared_to_the_letter" {
       subjects     = ["project_path:group/app:ref_type:branch:ref:main"]
       audiences    = ["aws"]
       claims       = { user_login = { values = ["ops-*"] } }
+    }
+  }
+
+  expect_failures = [var.gitlab_oidc]
+}
+
+run "refuses_a_claim_without_values" {
+  command = plan
+
+  variables {
+    gitlab_oidc = {
+      provider_arn = "arn:aws:iam::444455556666:oidc-provider/gitlab.com"
+      host         = "gitlab.com"
+      subjects     = ["project_path:group/app:ref_type:branch:ref:main"]
+      audiences    = ["aws"]
+      claims       = { project_id = { values = [] } }
     }
   }
 

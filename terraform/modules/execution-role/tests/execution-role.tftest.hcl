@@ -263,3 +263,129 @@ run "refuses_every_log_group_at_once" {
 
   expect_failures = [var.log_group_arn]
 }
+
+run "assumes_its_job_role_and_reads_its_accounts_and_nothing_else" {
+  command = plan
+
+  variables {
+    job_role_arn            = "arn:aws:iam::123456789012:role/ci/ci-job"
+    accounts_parameter_name = "/runlet/ci/accounts"
+  }
+
+  assert {
+    condition = [for s in jsondecode(output.policy_json).Statement : jsonencode(s) if !contains(["WriteLogs", "ReadRunnerToken"], s.Sid)] == [
+      jsonencode({
+        Action   = ["sts:TagSession", "sts:SetSourceIdentity", "sts:AssumeRole"]
+        Effect   = "Allow"
+        Resource = "arn:aws:iam::123456789012:role/ci/ci-job"
+        Sid      = "AssumeJobRole"
+      }),
+      jsonencode({
+        Action   = "ssm:GetParameter"
+        Effect   = "Allow"
+        Resource = "arn:aws:ssm:eu-central-1:123456789012:parameter/runlet/ci/accounts"
+        Sid      = "ReadAccounts"
+      }),
+    ]
+    error_message = "The policy is not what was meant: ${output.policy_json}"
+  }
+}
+
+run "reads_one_mirror_and_decrypts_it_through_s3_alone" {
+  command = plan
+
+  variables {
+    provider_mirror = { bucket = "artifacts", key = "mirror/providers.zip", kms_key_arn = "arn:aws:kms:eu-central-1:123456789012:key/4" }
+  }
+
+  assert {
+    condition = [for s in jsondecode(output.policy_json).Statement : jsonencode(s) if !contains(["WriteLogs", "ReadRunnerToken"], s.Sid)] == [
+      jsonencode({
+        Action   = "s3:GetObject"
+        Effect   = "Allow"
+        Resource = "arn:aws:s3:::artifacts/mirror/providers.zip"
+        Sid      = "ReadProviderMirror"
+      }),
+      jsonencode({
+        Action = "kms:Decrypt"
+        Condition = { StringEquals = {
+          "kms:EncryptionContext:aws:s3:arn" = ["arn:aws:s3:::artifacts", "arn:aws:s3:::artifacts/mirror/providers.zip"]
+          "kms:ViaService"                   = "s3.eu-central-1.amazonaws.com"
+        } }
+        Effect   = "Allow"
+        Resource = "arn:aws:kms:eu-central-1:123456789012:key/4"
+        Sid      = "DecryptProviderMirror"
+      }),
+    ]
+    error_message = "The policy is not what was meant: ${output.policy_json}"
+  }
+}
+
+run "mounts_a_file_system_for_reading_alone" {
+  command = plan
+
+  variables {
+    file_system_access_point_arn = "arn:aws:elasticfilesystem:eu-central-1:123456789012:access-point/fsap-0123456789abcdef0"
+  }
+
+  assert {
+    condition = [for s in jsondecode(output.policy_json).Statement : jsonencode(s) if !contains(["WriteLogs", "ReadRunnerToken"], s.Sid)] == [jsonencode({
+      Action    = "elasticfilesystem:ClientMount"
+      Condition = { StringEquals = { "elasticfilesystem:AccessPointArn" = "arn:aws:elasticfilesystem:eu-central-1:123456789012:access-point/fsap-0123456789abcdef0" } }
+      Effect    = "Allow"
+      Resource  = "arn:aws:elasticfilesystem:eu-central-1:123456789012:file-system/*"
+      Sid       = "MountFileSystem"
+    })]
+    error_message = "The policy is not what was meant: ${output.policy_json}"
+  }
+}
+
+run "refuses_a_wildcard_for_the_job_role" {
+  command = plan
+
+  variables {
+    job_role_arn = "arn:aws:iam::123456789012:role/*"
+  }
+
+  expect_failures = [var.job_role_arn]
+}
+
+run "refuses_a_wildcard_for_the_parameter" {
+  command = plan
+
+  variables {
+    accounts_parameter_name = "/runlet/*"
+  }
+
+  expect_failures = [var.accounts_parameter_name]
+}
+
+run "refuses_a_wildcard_for_the_mirror" {
+  command = plan
+
+  variables {
+    provider_mirror = { bucket = "artifacts", key = "*" }
+  }
+
+  expect_failures = [var.provider_mirror]
+}
+
+run "refuses_an_alias_for_the_key_of_the_mirror" {
+  command = plan
+
+  variables {
+    provider_mirror = { bucket = "artifacts", key = "p.zip", kms_key_arn = "alias/ci" }
+  }
+
+  expect_failures = [var.provider_mirror]
+}
+
+run "refuses_a_file_system_for_an_access_point" {
+  command = plan
+
+  variables {
+    file_system_access_point_arn = "arn:aws:elasticfilesystem:eu-central-1:123456789012:file-system/fs-0123456789abcdef0"
+  }
+
+  expect_failures = [var.file_system_access_point_arn]
+}

@@ -231,3 +231,49 @@ run "refuses_what_is_no_target_for_dead_letters" {
 
   expect_failures = [var.dead_letter_target_arn, var.vpc, var.architecture, var.alias]
 }
+
+run "mounts_a_file_system" {
+  command = plan
+
+  variables {
+    vpc         = { subnet_ids = ["subnet-1"], security_group_ids = ["sg-1"] }
+    file_system = { access_point_arn = "arn:aws:elasticfilesystem:eu-central-1:123456789012:access-point/fsap-0123456789abcdef0", local_mount_path = "/mnt/providers" }
+  }
+
+  assert {
+    condition     = aws_lambda_function.this[0].file_system_config[0].arn == "arn:aws:elasticfilesystem:eu-central-1:123456789012:access-point/fsap-0123456789abcdef0" && aws_lambda_function.this[0].file_system_config[0].local_mount_path == "/mnt/providers"
+    error_message = "The access point is not mounted where it was told."
+  }
+}
+
+run "refuses_a_file_system_without_a_network" {
+  command = plan
+
+  variables {
+    file_system = { access_point_arn = "arn:aws:elasticfilesystem:eu-central-1:123456789012:access-point/fsap-0123456789abcdef0", local_mount_path = "/mnt/providers" }
+  }
+
+  expect_failures = [aws_lambda_function.this[0]]
+}
+
+run "refuses_a_mount_outside_of_mnt" {
+  command = plan
+
+  variables {
+    vpc         = { subnet_ids = ["subnet-1"], security_group_ids = ["sg-1"] }
+    file_system = { access_point_arn = "arn:aws:elasticfilesystem:eu-central-1:123456789012:access-point/fsap-0123456789abcdef0", local_mount_path = "/opt/providers" }
+  }
+
+  expect_failures = [var.file_system]
+}
+
+run "refuses_a_file_system_by_its_own_arn" {
+  command = plan
+
+  variables {
+    vpc         = { subnet_ids = ["subnet-1"], security_group_ids = ["sg-1"] }
+    file_system = { access_point_arn = "arn:aws:elasticfilesystem:eu-central-1:123456789012:file-system/fs-1", local_mount_path = "/mnt/providers" }
+  }
+
+  expect_failures = [var.file_system]
+}
