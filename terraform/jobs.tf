@@ -40,7 +40,7 @@ module "job_role" {
   name                     = local.job_role_name
   path                     = var.role_path
   execution_role_arn       = var.role_arn != null ? var.role_arn : coalesce(module.execution_role.arn, "arn:aws:iam::000000000000:role/none")
-  target_role_arns         = distinct([for account in values(local.chained_accounts) : account.role_arn])
+  target_role_arns         = [for account in values(local.chained_accounts) : account.role_arn]
   session_identity         = var.job_session_identity
   permissions_boundary_arn = var.job_role.permissions_boundary_arn != null ? var.job_role.permissions_boundary_arn : var.permissions_boundary_arn
   policy_arns              = var.job_role.policy_arns

@@ -179,9 +179,9 @@ def assert_settled(terraform: Terraform, variables: dict[str, str]) -> None:
     assert empty, said
 
 
-def policy(cloud: LocalCloud, role: str) -> dict[str, Any]:
+def policy(cloud: LocalCloud, role: str, name: str = "execution") -> dict[str, Any]:
     """The statements of a role's policy by their Sid."""
-    answer = cloud.aws.client("iam").get_role_policy(RoleName=role, PolicyName="execution")
+    answer = cloud.aws.client("iam").get_role_policy(RoleName=role, PolicyName=name)
     return {one["Sid"]: one for one in answer["PolicyDocument"]["Statement"]}
 
 

@@ -43,6 +43,32 @@ module "deploy" {
   }
 }
 
+module "gitlab" {
+  source = "../../terraform/modules/gitlab-oidc"
+
+  issuer_url = "https://gitlab.example.com"
+  audiences  = ["https://gitlab.example.com"]
+  roles = {
+    deploy = {
+      name     = "deploy-by-token"
+      subjects = [{ project_path = "group/app", ref_type = "branch", ref = "main" }]
+    }
+  }
+}
+
+# The second module of an account finds the provider that is there.
+module "gitlab_again" {
+  source = "../../terraform/modules/gitlab-oidc"
+
+  issuer_url           = "https://gitlab.example.com"
+  create_provider      = false
+  audiences            = ["https://gitlab.example.com"]
+  sub_claim_components = ["project_id", "ref_protected"]
+  roles                = { plan = { subjects = [{ project_id = 7, ref_protected = true }] } }
+
+  depends_on = [module.gitlab]
+}
+
 module "runner" {
   source = "../../terraform"
 
@@ -53,8 +79,8 @@ module "runner" {
   token           = { parameter_name = aws_ssm_parameter.token.name }
   create_job_role = true
   accounts = {
-    prod = { role_arn = "arn:aws:iam::444455556666:role/deploy", external_id = "runlet-prod" }
-    dev  = { role_arn = "arn:aws:iam::777788889999:role/deploy", id_token = "AWS_ID_TOKEN" }
+    prod = { role_arn = module.deploy.arn, external_id = "runlet-prod" }
+    dev  = { role_arn = module.gitlab.role_arns["deploy"], id_token = "AWS_ID_TOKEN" }
   }
   id_token_audience = "https://runlet.example.com"
 
@@ -66,6 +92,18 @@ module "runner" {
       sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     }
   }
+}
+
+output "deploy_role_arn" {
+  value = module.deploy.arn
+}
+
+output "gitlab_role_arns" {
+  value = merge(module.gitlab.role_arns, module.gitlab_again.role_arns)
+}
+
+output "provider_arns" {
+  value = [module.gitlab.provider_arn, module.gitlab_again.provider_arn]
 }
 
 output "function_name" {
@@ -142,8 +180,8 @@ def test_role_mode_is_applied_and_settled(cloud: LocalCloud, tmp_path: Path) -> 
     }
     parameter = cloud.aws.client("ssm").get_parameter(Name=outputs["accounts_parameter_name"])
     assert json.loads(parameter["Parameter"]["Value"]) == {
-        "prod": {"role_arn": "arn:aws:iam::444455556666:role/deploy", "external_id": "runlet-prod"},
-        "dev": {"role_arn": "arn:aws:iam::777788889999:role/deploy", "id_token": "AWS_ID_TOKEN"},
+        "prod": {"role_arn": outputs["deploy_role_arn"], "external_id": "runlet-prod"},
+        "dev": {"role_arn": outputs["gitlab_role_arns"]["deploy"], "id_token": "AWS_ID_TOKEN"},
     }
     assert_settled(terraform, variables)
 
@@ -152,14 +190,27 @@ def test_role_mode_is_applied_and_settled(cloud: LocalCloud, tmp_path: Path) -> 
         "WriteLogs",
         "ReadRunnerToken",
         "AssumeJobRole",
-        "ReadAccounts",
         "ReadProviderMirror",
     }
     assert statements["AssumeJobRole"]["Resource"] == outputs["job_role_arn"]
-    assert statements["ReadAccounts"]["Resource"].endswith(":parameter/runlet/jobs/accounts")
     assert (
         statements["ReadProviderMirror"]["Resource"]
         == "arn:aws:s3:::artifacts/mirror/providers.zip"
+    )
+    statements = policy(cloud, outputs["role_name"], "accounts")
+    assert set(statements) == {"ReadAccounts"}
+    assert statements["ReadAccounts"]["Resource"].endswith(":parameter/runlet/jobs/accounts")
+
+    provider, found = outputs["provider_arns"]
+    assert provider == found
+    (deploy,) = trust(cloud, "deploy-by-token")
+    assert deploy["Principal"] == {"Federated": provider}
+    assert deploy["Condition"]["StringEquals"]["gitlab.example.com:sub"] == (
+        "project_path:group/app:ref_type:branch:ref:main"
+    )
+    (plan,) = trust(cloud, "plan")
+    assert plan["Condition"]["StringEquals"]["gitlab.example.com:sub"] == (
+        "project_id:7:ref_protected:true"
     )
 
     terraform.destroy(variables)
@@ -181,7 +232,7 @@ def test_a_job_role_trusts_the_runner_alone_and_has_no_right_on_its_token(
     assert iam.list_role_policies(RoleName=name)["PolicyNames"] == ["accounts"]
     document = iam.get_role_policy(RoleName=name, PolicyName="accounts")["PolicyDocument"]
     assert [(one["Effect"], one["Resource"]) for one in document["Statement"]] == [
-        ("Allow", "arn:aws:iam::444455556666:role/deploy")
+        ("Allow", outputs["deploy_role_arn"])
     ]
     assert {action.split(":")[0] for one in document["Statement"] for action in one["Action"]} == {
         "sts"

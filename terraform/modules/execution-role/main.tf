@@ -118,16 +118,6 @@ data "aws_iam_policy_document" "execution" {
   }
 
   dynamic "statement" {
-    for_each = var.accounts_parameter_name != null ? [var.accounts_parameter_name] : []
-
-    content {
-      sid       = "ReadAccounts"
-      actions   = ["ssm:GetParameter"]
-      resources = ["${local.arn}:ssm:${local.regional}:parameter/${trimprefix(statement.value, "/")}"]
-    }
-  }
-
-  dynamic "statement" {
     for_each = var.provider_mirror != null ? [var.provider_mirror] : []
 
     content {
@@ -270,6 +260,18 @@ data "aws_iam_policy_document" "execution" {
   }
 }
 
+# Apart, because the accounts name roles that trust the job role, which in turn trusts this one: with a
+# policy of its own nothing waits for itself.
+data "aws_iam_policy_document" "accounts" {
+  count = var.create && var.accounts_parameter_name != null ? 1 : 0
+
+  statement {
+    sid       = "ReadAccounts"
+    actions   = ["ssm:GetParameter"]
+    resources = ["${local.arn}:ssm:${local.regional}:parameter/${trimprefix(var.accounts_parameter_name, "/")}"]
+  }
+}
+
 resource "aws_iam_role" "this" {
   count = var.create ? 1 : 0
 
@@ -288,6 +290,14 @@ resource "aws_iam_role_policy" "this" {
   name   = "execution"
   role   = aws_iam_role.this[0].name
   policy = data.aws_iam_policy_document.execution[0].json
+}
+
+resource "aws_iam_role_policy" "accounts" {
+  count = var.create && var.accounts_parameter_name != null ? 1 : 0
+
+  name   = "accounts"
+  role   = aws_iam_role.this[0].name
+  policy = data.aws_iam_policy_document.accounts[0].json
 }
 
 resource "aws_iam_role_policy_attachment" "this" {

@@ -26,7 +26,7 @@ data "aws_iam_policy_document" "targets" {
   statement {
     sid       = "AssumeTargetRoles"
     actions   = local.session_actions
-    resources = var.target_role_arns
+    resources = distinct(var.target_role_arns)
   }
 }
 

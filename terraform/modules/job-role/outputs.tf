@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 
 output "arn" {
-  description = "ARN of the role, given out when its policies are in place."
+  description = "ARN of the role. It does not wait for `target_role_arns`, whose trust needs it."
   value       = one(aws_iam_role.this[*].arn)
 
-  # Whoever takes the ARN may assume the role at once.
-  depends_on = [aws_iam_role_policy.targets, aws_iam_role_policy.this, aws_iam_role_policy_attachment.this]
+  depends_on = [aws_iam_role_policy.this, aws_iam_role_policy_attachment.this]
 }
 
 output "name" {

@@ -66,11 +66,6 @@ variable "target_role_arns" {
     condition     = alltrue([for arn in var.target_role_arns : can(regex("[*?]|^arn:aws[a-z-]*:iam::[0-9]{12}:role/([!-~]+/)?[a-zA-Z0-9_+=,.@-]{1,64}$", arn))])
     error_message = "target_role_arns must hold ARNs of roles, as in [\"arn:aws:iam::444455556666:role/deploy\"]."
   }
-
-  validation {
-    condition     = length(var.target_role_arns) == length(distinct(var.target_role_arns))
-    error_message = "target_role_arns must name each role once."
-  }
 }
 
 variable "session_identity" {

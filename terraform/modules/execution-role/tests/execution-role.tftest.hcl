@@ -280,6 +280,12 @@ run "assumes_its_job_role_and_reads_its_accounts_and_nothing_else" {
         Resource = "arn:aws:iam::123456789012:role/ci/ci-job"
         Sid      = "AssumeJobRole"
       }),
+    ]
+    error_message = "The policy is not what was meant: ${output.policy_json}"
+  }
+
+  assert {
+    condition = [for s in jsondecode(output.accounts_policy_json).Statement : jsonencode(s)] == [
       jsonencode({
         Action   = "ssm:GetParameter"
         Effect   = "Allow"
@@ -287,7 +293,12 @@ run "assumes_its_job_role_and_reads_its_accounts_and_nothing_else" {
         Sid      = "ReadAccounts"
       }),
     ]
-    error_message = "The policy is not what was meant: ${output.policy_json}"
+    error_message = "The policy is not what was meant: ${output.accounts_policy_json}"
+  }
+
+  assert {
+    condition     = jsonencode(jsondecode(aws_iam_role_policy.accounts[0].policy)) == jsonencode(jsondecode(output.accounts_policy_json))
+    error_message = "The role's policy is not the one that is given out."
   }
 }
 
