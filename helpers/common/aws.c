@@ -261,10 +261,14 @@ static void parse_json_error(struct slice body, struct buffer *code, struct buff
     struct error ignored;
     if (json_parse(body, "answer", &document, &ignored) &&
         json_as_object(&document.root, &ignored)) {
+        // The query protocol's answers in JSON hold it one level deeper.
+        struct json object = document.root;
+        (void)(json_has(&document.root, "Error") &&
+               json_get_object(&document.root, "Error", &object, &ignored));
         if (code->len == 0) {
-            first_string(&document.root, code_keys, code);
+            first_string(&object, code_keys, code);
         }
-        first_string(&document.root, message_keys, message);
+        first_string(&object, message_keys, message);
     }
 }
 

@@ -1,186 +1,247 @@
 // SPDX-License-Identifier: Apache-2.0
-/// The forms and limits of STS's parameters, so that a mistake is named before anything is sent.
+/// The forms and limits of what STS takes, so that a mistake is named before anything is sent.
 /// Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
-#include <ctype.h>
-
 #include "common/encoding.h"
 #include "common/sts.h"
 
-#define WORD_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
-
-/// A text parameter: its lengths, and the characters it may have beside letters, digits and "_".
-struct rule {
-    const char *name;
-    size_t min;
-    size_t max;
-    const char *others;
+enum {
+    LEAST_ARN = 20,
+    LONGEST_ARN = 2048,
+    /// Of the policy and the policies' ARNs together.
+    LONGEST_POLICY = 2048,
+    MOST_POLICY_ARNS = 10,
+    LONGEST_TAG_KEY = 128,
+    LONGEST_TAG_VALUE = 256,
+    LEAST_TOKEN = 4,
+    LONGEST_TOKEN = 20000,
 };
 
-static bool bad(struct error *err, const char *name, const char *flaw) {
-    return error_set(err, "form", "%s %s", name, flaw);
+/// Fails with "form" and "<name>: <formatted>"
+#define BAD(err, name, format, ...)                                                                \
+    error_set(err, "form", "%s: " format, name __VA_OPT__(, ) __VA_ARGS__)
+
+static bool is_alphanumeric(char byte) {
+    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
+           (byte >= '0' && byte <= '9');
 }
 
-static bool check_text(const char *value, const struct rule *rule, struct error *err) {
-    if (value == NULL) {
+static bool is_non_ascii(char byte) {
+    return ((unsigned char)byte & 0x80U) != 0;
+}
+
+/// The number of characters; false where it is no valid UTF-8.
+static bool count_characters(struct slice text, size_t *count) {
+    for (*count = 0; text.len > 0; ++*count) {
+        const size_t length = encoding_utf8_length(text);
+        if (length == 0) {
+            return false;
+        }
+        text = slice_skip(text, length);
+    }
+    return true;
+}
+
+/// Letters, digits, "_" and those in `more`, in a length within the limits. NULL passes.
+static bool check_word(const char *name, const char *word, size_t least, size_t longest,
+                       const char *more, struct error *err) {
+    if (word == NULL) {
         return true;
     }
-    const size_t length = strlen(value);
-    if (length < rule->min || length > rule->max) {
-        return error_set(err, "form", "%s has %zu characters; STS takes %zu to %zu", rule->name,
-                         length, rule->min, rule->max);
+    const size_t length = strlen(word);
+    if (length < least || length > longest) {
+        return BAD(err, name, "%zu characters; it takes %zu to %zu", length, least, longest);
     }
-    for (const char *c = value; *c != '\0'; c++) {
-        if (strchr(WORD_CHARACTERS, *c) == NULL && strchr(rule->others, *c) == NULL) {
-            return error_set(err, "form",
-                             "%s \"%s\" has a character that STS does not take; letters, digits "
-                             "and _%s are fine",
-                             rule->name, value, rule->others);
+    for (const char *c = word; *c != '\0'; c++) {
+        if (!is_alphanumeric(*c) && *c != '_' && strchr(more, *c) == NULL) {
+            return BAD(err, name, "\"%.100s\" has a character other than letters, digits and _%s",
+                       word, more);
         }
     }
     return true;
 }
 
-static bool check_arn(const char *arn, const char *name, const char *kind, struct error *err) {
-    struct slice rest = slice_text(arn);
-    struct slice part[6];
-    size_t count = 0;
-    while (count < 5 && slice_split(&rest, ':', &part[count])) {
-        count++;
-    }
-    const bool good = count == 5 && slice_equal_text(part[0], "arn") &&
-                      slice_starts_with(part[1], SLICE("aws")) &&
-                      slice_equal_text(part[2], "iam") && part[3].len == 0 &&
-                      slice_starts_with(rest, slice_text(kind)) && rest.len > strlen(kind) &&
-                      strlen(arn) >= 20 && strlen(arn) <= 2048;
-    for (const char *c = arn; good && *c != '\0'; c++) {
-        if (*c <= ' ' || *c > '~') {
-            return error_set(err, "form", "%s has a blank or a control character", name);
+/// "arn:<partition>:iam::<account>:<kind>/<name>"; for policies the account may be "aws".
+static bool is_iam_arn(struct slice arn, struct slice kind, bool may_be_of_aws) {
+    struct slice part[5];
+    for (size_t i = 0; i < 5; i++) {
+        if (!slice_split(&arn, ':', &part[i])) {
+            return false;
         }
     }
-    return good ||
-           error_set(err, "form", "%s \"%s\" is no ARN as in arn:aws:iam::123456789012:%sNAME",
-                     name, arn, kind);
+    bool account = part[4].len == 12;
+    for (size_t i = 0; account && i < part[4].len; i++) {
+        account = part[4].data[i] >= '0' && part[4].data[i] <= '9';
+    }
+    account = account || (may_be_of_aws && slice_equal_text(part[4], "aws"));
+    return slice_equal_text(part[0], "arn") && slice_starts_with(part[1], SLICE("aws")) &&
+           slice_equal_text(part[2], "iam") && part[3].len == 0 && account &&
+           slice_starts_with(arn, kind) && arn.len > kind.len;
+}
+
+static bool check_arn(const char *name, const char *arn, struct slice kind, bool may_be_of_aws,
+                      struct error *err) {
+    const size_t length = strlen(arn);
+    bool printable = true;
+    for (size_t i = 0; i < length; i++) {
+        printable = printable && arn[i] > ' ' && arn[i] <= '~';
+    }
+    if (length < LEAST_ARN || length > LONGEST_ARN || !printable ||
+        !is_iam_arn(slice_text(arn), kind, may_be_of_aws)) {
+        return BAD(err, name, "\"%.200s\" is not of the form arn:aws:iam::123456789012:%s%s", arn,
+                   kind.data, "NAME");
+    }
+    return true;
 }
 
 static bool check_policies(const struct sts_assume *assume, struct error *err) {
-    if (assume->policy != NULL) {
-        const size_t length = strlen(assume->policy);
-        if (length < 1 || length > 2048) {
-            return error_set(err, "form", "policy has %zu characters; STS takes 1 to 2048", length);
-        }
-    }
-    if (assume->policy_arn_count > 10) {
-        return error_set(err, "form", "policy-arns names %zu policies; STS takes 10",
-                         assume->policy_arn_count);
+    size_t total = 0;
+    if (assume->policy_arn_count > MOST_POLICY_ARNS) {
+        return BAD(err, "policy ARNs", "%zu of them; STS takes %d at most",
+                   assume->policy_arn_count, MOST_POLICY_ARNS);
     }
     for (size_t i = 0; i < assume->policy_arn_count; i++) {
-        if (!check_arn(assume->policy_arns[i], "policy-arns", "policy/", err)) {
+        if (!check_arn("policy ARN", assume->policy_arns[i], SLICE("policy/"), true, err)) {
             return false;
         }
+        total += strlen(assume->policy_arns[i]);
     }
-    return true;
-}
-
-/// The number of characters, or SIZE_MAX where it is no UTF-8 or has one that tags may not have.
-/// Letters of all scripts are fine, and what is not ASCII is left to STS to judge.
-static size_t tag_length(const char *text) {
+    if (assume->policy == NULL) {
+        return true;
+    }
+    const struct slice policy = slice_text(assume->policy);
     size_t count = 0;
-    struct slice rest = slice_text(text);
-    while (rest.len > 0) {
-        const size_t length = encoding_utf8_length(rest);
-        const char first = rest.data[0];
-        if (length == 0 || (length == 1 && isalnum((unsigned char)first) == 0 &&
-                            strchr(" _.:/=+-@", first) == NULL)) {
-            return SIZE_MAX;
+    if (policy.len == 0) {
+        return BAD(err, "policy", "it is empty");
+    }
+    if (!count_characters(policy, &count)) {
+        return BAD(err, "policy", "it is no valid UTF-8");
+    }
+    for (size_t i = 0; i < policy.len; i++) {
+        const unsigned char byte = (unsigned char)policy.data[i];
+        // The first byte of a character above U+00FF is above 0xc3.
+        const bool blank = byte == '\t' || byte == '\n' || byte == '\r';
+        if ((byte < ' ' && !blank) || byte == 0x7f || byte > 0xc3) {
+            return BAD(err, "policy", "it has a character that STS does not take (byte %zu)", i);
         }
-        rest = slice_skip(rest, length);
-        count++;
     }
-    return count;
-}
-
-static bool check_tag(const struct sts_tag *tag, struct error *err) {
-    const size_t key = tag_length(tag->key);
-    const size_t value = tag_length(tag->value);
-    if (key == SIZE_MAX || value == SIZE_MAX) {
-        return error_set(err, "form",
-                         "tags: \"%s\" has a character that STS does not take; letters, digits, "
-                         "blanks and _.:/=+-@ are fine",
-                         tag->key);
-    }
-    if (key < 1 || key > 128 || value > 256) {
-        return error_set(err, "form",
-                         "tags: \"%s\" is too long; STS takes keys of 1 to 128 and values of at "
-                         "most 256 characters",
-                         tag->key);
+    if (total + count > LONGEST_POLICY) {
+        return BAD(err, "policy", "%zu characters with the policy ARNs; STS takes %d at most",
+                   total + count, LONGEST_POLICY);
     }
     return true;
+}
+
+/// STS takes letters, digits and blanks of any script, and "_.:/=+-@". Which characters beyond
+/// ASCII are such is left to it.
+static bool check_tag_text(const char *name, const char *text, size_t least, size_t longest,
+                           struct error *err) {
+    size_t count = 0;
+    if (!count_characters(slice_text(text), &count)) {
+        return BAD(err, name, "it is no valid UTF-8");
+    }
+    if (count < least || count > longest) {
+        return BAD(err, name, "\"%.40s\" has %zu characters; it takes %zu to %zu", text, count,
+                   least, longest);
+    }
+    for (const char *c = text; *c != '\0'; c++) {
+        if (!is_alphanumeric(*c) && !is_non_ascii(*c) && strchr(" _.:/=+-@", *c) == NULL) {
+            return BAD(err, name,
+                       "\"%.100s\" has a character other than letters, digits, blanks and "
+                       "_.:/=+-@",
+                       text);
+        }
+    }
+    return true;
+}
+
+static bool same_key(const char *a, const char *b) {
+    return slice_equal_ignoring_case(slice_text(a), slice_text(b));
 }
 
 static bool check_tags(const struct sts_assume *assume, struct error *err) {
-    if (assume->tag_count > STS_MOST_TAGS || assume->transitive_key_count > STS_MOST_TAGS) {
-        return bad(err, "tags", "are more than the 50 that STS takes");
+    if (assume->tag_count > STS_MOST_TAGS) {
+        return BAD(err, "tags", "%zu of them; STS takes %d at most", assume->tag_count,
+                   STS_MOST_TAGS);
     }
     for (size_t i = 0; i < assume->tag_count; i++) {
-        if (!check_tag(&assume->tags[i], err)) {
+        const struct sts_tag *tag = &assume->tags[i];
+        if (!check_tag_text("tag key", tag->key, 1, LONGEST_TAG_KEY, err) ||
+            !check_tag_text("tag value", tag->value, 0, LONGEST_TAG_VALUE, err)) {
             return false;
         }
-        for (size_t j = 0; j < i; j++) {
-            // IAM's keys differ in more than case.
-            if (slice_equal_ignoring_case(slice_text(assume->tags[i].key),
-                                          slice_text(assume->tags[j].key))) {
-                return error_set(err, "form", "tags: \"%s\" is there twice", assume->tags[i].key);
-            }
+        if (slice_equal_ignoring_case(slice_make(tag->key, strnlen(tag->key, 4)), SLICE("aws:"))) {
+            return BAD(err, "tag key", "\"%.100s\": keys that begin with aws: are AWS's own",
+                       tag->key);
         }
-    }
-    for (size_t i = 0; i < assume->transitive_key_count; i++) {
-        const size_t length = tag_length(assume->transitive_keys[i]);
-        if (length < 1 || length > 128) {
-            return error_set(err, "form", "transitive-tag-keys: \"%s\" is no key of a tag",
-                             assume->transitive_keys[i]);
+        for (size_t j = 0; j < i; j++) {
+            if (same_key(tag->key, assume->tags[j].key)) {
+                return BAD(err, "tag key", "\"%.100s\" is given twice (STS ignores case)",
+                           tag->key);
+            }
         }
     }
     return true;
 }
 
-/// What AssumeRoleWithWebIdentity has no parameter for.
+static bool check_transitive_keys(const struct sts_assume *assume, struct error *err) {
+    if (assume->transitive_key_count > STS_MOST_TAGS) {
+        return BAD(err, "transitive tag keys", "%zu of them; STS takes %d at most",
+                   assume->transitive_key_count, STS_MOST_TAGS);
+    }
+    for (size_t i = 0; i < assume->transitive_key_count; i++) {
+        bool found = false;
+        for (size_t j = 0; j < assume->tag_count; j++) {
+            found = found || same_key(assume->transitive_keys[i], assume->tags[j].key);
+        }
+        if (!found) {
+            return BAD(err, "transitive tag key",
+                       "\"%.100s\" is none of the tags' keys: give a tag of that key too",
+                       assume->transitive_keys[i]);
+        }
+    }
+    return true;
+}
+
+/// What an OIDC token's claims say, and the call has no place for.
 static bool check_token(const struct sts_assume *assume, struct error *err) {
     if (assume->web_identity_token == NULL) {
         return true;
     }
     const size_t length = secret_expose(assume->web_identity_token).len;
-    if (length < 4 || length > 20000) {
-        return error_set(err, "form",
-                         "the web identity token has %zu characters; STS takes 4 to "
-                         "20000",
-                         length);
+    if (length < LEAST_TOKEN || length > LONGEST_TOKEN) {
+        return BAD(err, "web identity token", "%zu characters; STS takes %d to %d", length,
+                   LEAST_TOKEN, LONGEST_TOKEN);
     }
-    const char *const name = assume->external_id != NULL        ? "external-id"
-                             : assume->tag_count > 0            ? "tags"
-                             : assume->transitive_key_count > 0 ? "transitive-tag-keys"
-                             : assume->source_identity != NULL  ? "source-identity"
-                                                                : NULL;
-    return name == NULL ||
-           bad(err, name,
-               "does not go with a web identity token: what STS shall know of the "
-               "caller are claims of the token, and its role's trust policy checks them");
+    const char *misplaced = assume->external_id != NULL       ? "external id"
+                            : assume->tag_count > 0           ? "tags"
+                            : assume->source_identity != NULL ? "source identity"
+                                                              : NULL;
+    return misplaced == NULL ||
+           BAD(err, misplaced,
+               "STS takes none with a web identity token, whose claims say it: leave it out, or "
+               "give it at a next hop");
+}
+
+static bool check_duration(const struct sts_assume *assume, struct error *err) {
+    const int64_t seconds = assume->duration_seconds;
+    if (seconds != 0 && (seconds < STS_SHORTEST_SECONDS || seconds > STS_LONGEST_SECONDS)) {
+        return BAD(err, "duration", "%lld seconds; STS takes %d to %d", (long long)seconds,
+                   STS_SHORTEST_SECONDS, STS_LONGEST_SECONDS);
+    }
+    return true;
 }
 
 bool sts_check(const struct sts_assume *assume, struct error *err) {
-    static const struct rule session_name = {"role-session-name", 2, 64, "=,.@+-"};
-    static const struct rule external_id = {"external-id", 2, 1224, "=,.@:/+-"};
-    static const struct rule source_identity = {"source-identity", 2, 64, "=,.@+-"};
-    if (assume->role_arn == NULL || assume->session_name == NULL) {
-        return bad(err, assume->role_arn == NULL ? "role-arn" : "role-session-name", "is missing");
+    if (assume->role_arn == NULL) {
+        return BAD(err, "role ARN", "there is none");
     }
-    const int64_t seconds = assume->duration_seconds;
-    if (seconds != 0 && (seconds < STS_SHORTEST_SECONDS || seconds > STS_LONGEST_SECONDS)) {
-        return error_set(err, "form", "duration-seconds is %lld; STS takes %d to %d",
-                         (long long)seconds, STS_SHORTEST_SECONDS, STS_LONGEST_SECONDS);
+    if (assume->session_name == NULL) {
+        return BAD(err, "session name", "there is none");
     }
-    return check_arn(assume->role_arn, "role-arn", "role/", err) &&
-           check_text(assume->session_name, &session_name, err) &&
-           check_text(assume->external_id, &external_id, err) &&
-           check_text(assume->source_identity, &source_identity, err) &&
-           check_policies(assume, err) && check_tags(assume, err) && check_token(assume, err);
+    return check_arn("role ARN", assume->role_arn, SLICE("role/"), false, err) &&
+           check_word("session name", assume->session_name, 2, 64, "+=,.@-", err) &&
+           check_word("external id", assume->external_id, 2, 1224, "+=,.@:/-", err) &&
+           check_word("source identity", assume->source_identity, 2, 64, "+=,.@-", err) &&
+           check_duration(assume, err) && check_token(assume, err) && check_policies(assume, err) &&
+           check_tags(assume, err) && check_transitive_keys(assume, err);
 }
