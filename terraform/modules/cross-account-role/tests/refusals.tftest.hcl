@@ -745,3 +745,23 @@ run "refuses_a_claim_without_values" {
 
   expect_failures = [var.gitlab_oidc]
 }
+
+run "refuses_an_inline_policy_by_a_name_with_blanks" {
+  command = plan
+
+  variables {
+    inline_policies = { "my policy" = "{\"Statement\":[]}" }
+  }
+
+  expect_failures = [var.inline_policies]
+}
+
+run "refuses_a_path_without_slashes" {
+  command = plan
+
+  variables {
+    path = "ci"
+  }
+
+  expect_failures = [var.path]
+}
