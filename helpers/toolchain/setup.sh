@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Installs what this machine lacks to build and test: Debian packages (as root), the Python
-# environment build/venv, and tofu where there is neither terraform nor tofu. Says what it does;
-# where all is there it says nothing and takes no time.
+# environment build/venv, the tests' Runtime Interface Emulator and terragrunt, and tofu where there
+# is neither terraform nor tofu. Says what it does; where all is there it says nothing and takes no
+# time.
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
 cd "$repo"
@@ -78,3 +79,4 @@ link aws-lambda-rie "$toolchain/rie.sh"
 if ! command -v terraform >/dev/null && ! PATH=$(path_of_machine) command -v tofu >/dev/null; then
     link tofu "$toolchain/terraform.sh"
 fi
+link terragrunt "$toolchain/terragrunt.sh"
