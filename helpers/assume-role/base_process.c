@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+/// credential_process: keys that another program prints.
+/// Source: https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "assume-role/base_chain.h"
+#include "assume-role/words.h"
+#include "common/alloc.h"
+#include "common/cleanup.h"
+#include "common/json.h"
+#include "common/process.h"
+
+enum {
+    OUTPUT_MAX = 64 << 10,
+    /// What a process may say on stderr in all, and what of it is shown.
+    COMPLAINT_MAX = 1 << 20,
+    COMPLAINT_STEP = 4096,
+    COMPLAINT_SHOWN = 400,
+    TIME_LIMIT_MS = 60000,
+};
+
+/// The profiles whose processes are at work above us, each between newlines. So a process that
+/// comes back to us by way of a script does not go round for ever.
+#define PROFILES_ABOVE "RUNLET_CREDENTIAL_PROCESS_PROFILES"
+
+static bool is_same_file(const char *path, const char *other) {
+    struct stat a;
+    struct stat b;
+    return stat(path, &a) == 0 && stat(other, &b) == 0 && a.st_dev == b.st_dev &&
+           a.st_ino == b.st_ino;
+}
+
+/// Whether the program, found as a process would be, is this one.
+static bool is_own_program(const struct chain *chain, const char *program) {
+    const char *own = chain->options->own_program;
+    if (own == NULL) {
+        return false;
+    }
+    if (strchr(program, '/') != NULL) {
+        return is_same_file(program, own);
+    }
+    struct slice rest = slice_text(variable("PATH"));
+    struct slice folder;
+    while (slice_split(&rest, ':', &folder)) {
+        cleanup_free char *path = xasprintf("%" SLICE_FORMAT "%s%s", SLICE_ARGUMENTS(folder),
+                                            folder.len > 0 ? "/" : "", program);
+        if (access(path, X_OK) == 0) {
+            return is_same_file(path, own);
+        }
+    }
+    return false;
+}
+
+static bool is_above(const struct profile *profile) {
+    cleanup_free char *mark = xasprintf("\n%s\n", profile->name);
+    const char *above = variable(PROFILES_ABOVE);
+    return above != NULL && strstr(above, mark) != NULL;
+}
+
+static void make_environment(const struct profile *profile, struct environment *environment) {
+    static const char *const all[] = {"*", NULL};
+    environment_inherit(environment, all);
+    const char *above = variable(PROFILES_ABOVE);
+    cleanup_free char *profiles = xasprintf("%s%s\n", above != NULL ? above : "\n", profile->name);
+    environment_set_text(environment, PROFILES_ABOVE, profiles);
+}
+
+/// A pipe that holds what the process says until it is over, and blocks nobody where it is full.
+static bool open_complaint(int *read_fd, int *write_fd, struct error *err) {
+    int fds[2] = {-1, -1};
+    if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) != 0) {
+        return error_errno(err, errno, "cannot keep the process's messages");
+    }
+    *read_fd = fds[0];
+    *write_fd = fds[1];
+    (void)fcntl(*write_fd, F_SETPIPE_SZ, COMPLAINT_MAX); // It may be less.
+    return true;
+}
+
+/// What it said, on one line: the end of it, where programs say what went wrong.
+static void append_complaint(int fd, struct buffer *out) {
+    cleanup_buffer struct buffer said = BUFFER_INIT(COMPLAINT_MAX + COMPLAINT_STEP);
+    char *room = NULL;
+    ssize_t got = 0;
+    while ((room = buffer_reserve(&said, COMPLAINT_STEP)) != NULL &&
+           (got = read(fd, room, COMPLAINT_STEP)) > 0) {
+        buffer_commit(&said, (size_t)got);
+    }
+    struct slice rest = slice_trim(buffer_slice(&said));
+    rest = slice_skip(rest, rest.len > COMPLAINT_SHOWN ? rest.len - COMPLAINT_SHOWN : 0);
+    for (size_t i = 0; i < rest.len; i++) {
+        const unsigned char byte = (unsigned char)rest.data[i];
+        buffer_append_byte(out, byte < 0x20 || byte == 0x7f ? ' ' : (char)byte);
+    }
+}
+
+static bool check_end(const struct process_exit *end, int complaint, struct error *err) {
+    if (end->code == 0) {
+        return true;
+    }
+    cleanup_buffer struct buffer said = BUFFER_INIT(COMPLAINT_SHOWN + 1);
+    append_complaint(complaint, &said);
+    cleanup_free char *how = end->signal != 0 ? xasprintf("signal %d ended it", end->signal)
+                                              : xasprintf("it ended with status %d", end->code);
+    return error_set(err, "process", "%s%s%s", how, said.len > 0 ? ": " : "", buffer_text(&said));
+}
+
+static bool check_version(struct slice output, struct error *err) {
+    cleanup_json_document struct json_document document = {0};
+    int64_t version = 0;
+    if (!json_parse(output, "its output", &document, err) ||
+        !json_get_integer(&document.root, "Version", &version, err)) {
+        return false;
+    }
+    return version == 1 || error_set(err, "process", "its output has Version %lld, only 1 is known",
+                                     (long long)version);
+}
+
+static bool run(struct chain *chain, const struct profile *profile, const struct words *words,
+                struct aws_credentials *credentials, struct error *err) {
+    cleanup_environment struct environment environment = {0};
+    make_environment(profile, &environment);
+    cleanup_close int complaint = -1;
+    cleanup_close int stderr_fd = -1;
+    if (!open_complaint(&complaint, &stderr_fd, err)) {
+        return false;
+    }
+    struct process_options options =
+        process_options((const char *const *)words->items, &environment);
+    options.stderr_fd = stderr_fd;
+    cleanup_buffer struct buffer output = BUFFER_INIT_SENSITIVE(OUTPUT_MAX);
+    struct process_exit end = {0};
+    const int64_t limit_ms = chain_left_ms(chain, TIME_LIMIT_MS);
+    return process_run(&options, limit_ms, &output, &end, err) && check_end(&end, complaint, err) &&
+           check_version(buffer_slice(&output), err) &&
+           credentials_from_json(chain, buffer_slice(&output), "its output", "process",
+                                 "SessionToken", credentials, err);
+}
+
+enum link link_process(struct chain *chain, const struct profile *profile, struct base *base,
+                       struct error *err) {
+    const char *command = profile_get(profile, "credential_process");
+    if (command == NULL) {
+        return LINK_SKIPPED;
+    }
+    cleanup_words struct words words = {0};
+    cleanup_aws_credentials struct aws_credentials credentials = {0};
+    bool good = words_split(slice_text(command), &words, err);
+    if (good && words.count == 0) {
+        good = error_set(err, "process", "it names no program");
+    }
+    if (good && (is_own_program(chain, words.items[0]) || is_above(profile))) {
+        chain_note(chain,
+                   "credential_process of profile %.128s (skipped, as it starts this program "
+                   "again)",
+                   profile->name);
+        return LINK_SKIPPED;
+    }
+    good = good && run(chain, profile, &words, &credentials, err);
+    if (!good) {
+        // The command itself is not shown: its arguments may be secrets.
+        error_prefix(err, "profile %s: credential_process", profile->name);
+        return LINK_FAILED;
+    }
+    base_take(base, &credentials, "profile %s (credential_process)", profile->name);
+    return LINK_FOUND;
+}
