@@ -50,6 +50,10 @@ static const struct broker_route routes[] = {
      .begin = broker_download_begin,
      .finish = broker_download_finish,
      .release = broker_transfer_release},
+    {.method = "GET",
+     .path = BROKER_CREDENTIALS_PATH,
+     .begin = broker_credentials_begin,
+     .finish = broker_credentials_finish},
     {0},
 };
 
@@ -66,6 +70,18 @@ static bool make_placeholder(struct broker *broker, struct error *err) {
     encoding_append_hex(&text, slice_make(random, sizeof(random)));
     memcpy(broker->placeholder, buffer_text(&text), text.len + 1);
     return buffer_check(&text, "placeholder token", err);
+}
+
+static bool make_credentials_token(struct broker *broker, struct error *err) {
+    unsigned char random[32];
+    if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random)) {
+        return error_errno(err, errno, "cannot make a token for the job's credentials");
+    }
+    cleanup_buffer struct buffer text = BUFFER_INIT_SENSITIVE(2 * sizeof(random));
+    encoding_append_hex(&text, slice_make(random, sizeof(random)));
+    explicit_bzero(random, sizeof(random));
+    broker->credentials_token = secret_take(&text);
+    return true;
 }
 
 static bool open_events(struct broker *broker, struct error *err) {
@@ -115,6 +131,7 @@ struct broker *broker_start(const struct broker_options *options, struct error *
     broker->gitlab = options->gitlab;
     broker->clock = gitlab_clock(options->gitlab);
     broker->token = options->token;
+    broker->session = options->session;
     broker->system_id = xstrdup(options->system_id);
     broker->wait_timeout_ms = options->wait_timeout_ms;
     broker->margin_begins_ms = options->margin_begins_ms;
@@ -124,7 +141,8 @@ struct broker *broker_start(const struct broker_options *options, struct error *
     pthread_mutex_init(&broker->job_lock, NULL);
     error_set(&broker->failure, "Function.GitLabUnreachable",
               "GitLab gave no answer to a job request");
-    if (!read_token(broker, err) || !make_placeholder(broker, err) || !open_events(broker, err) ||
+    if (!read_token(broker, err) || !make_placeholder(broker, err) ||
+        !make_credentials_token(broker, err) || !open_events(broker, err) ||
         !start_keeper(broker, err)) {
         broker_stop(broker);
         return NULL;
@@ -166,6 +184,7 @@ void broker_stop(struct broker *broker) {
     free(broker->failure_reason);
     free(broker->held_line);
     free(broker->system_id);
+    secret_destroy(broker->credentials_token);
     gitlab_close_idle(broker->gitlab);
     explicit_bzero(broker->placeholder, sizeof(broker->placeholder));
     free(broker);
@@ -183,6 +202,10 @@ uint16_t broker_port(const struct broker *broker) {
 
 const char *broker_placeholder(const struct broker *broker) {
     return broker->placeholder;
+}
+
+struct slice broker_credentials_token(const struct broker *broker) {
+    return secret_expose(broker->credentials_token);
 }
 
 int broker_event_fd(const struct broker *broker) {

@@ -26,14 +26,20 @@
 #include <stdint.h>
 
 #include "bootstrap/gitlab.h"
+#include "bootstrap/job_session.h"
 #include "bootstrap/token.h"
 #include "common/error.h"
+
+/// Where the AWS SDKs get the session of the job role.
+#define BROKER_CREDENTIALS_PATH "/credentials"
 
 struct broker_options {
     /// Borrowed for the broker's life.
     struct gitlab *gitlab;
     /// Borrowed for the broker's life.
     struct token_source *token;
+    /// What the job may ask for at BROKER_CREDENTIALS_PATH; borrowed. NULL: nothing.
+    struct job_session *session;
     /// As from system_id_derive(); copied.
     const char *system_id;
     /// RUNLET_WAIT_TIMEOUT: without any good answer for this and 30 s more, GitLab is unreachable.
@@ -59,6 +65,9 @@ void broker_stopp(struct broker **broker);
 uint16_t broker_port(const struct broker *broker);
 /// The token for gitlab-runner, of no use but with this broker; valid as long as the broker.
 const char *broker_placeholder(const struct broker *broker);
+
+/// What a job shows at BROKER_CREDENTIALS_PATH, of no use but there; valid as long as the broker.
+struct slice broker_credentials_token(const struct broker *broker);
 
 /// The job, as far as the protocol told. Texts are valid as long as the broker.
 struct broker_job {

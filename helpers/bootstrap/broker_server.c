@@ -222,18 +222,36 @@ static struct MHD_Response *response_from(struct buffer *body) {
     return response;
 }
 
+static void release_sent(void *context) {
+    struct buffer *body = context;
+    buffer_clean_up(body);
+    free(body);
+}
+
+enum MHD_Result broker_request_answer_json(struct broker_request *request, unsigned status,
+                                           struct buffer *body) {
+    // A copy of the buffer's value: what it points to is released when it is sent.
+    struct buffer *sent = xcalloc(1, sizeof(*sent));
+    *sent = *body;
+    buffer_init(body, body->max);
+    struct MHD_Response *response = MHD_create_response_from_buffer_with_free_callback_cls(
+        sent->len, sent->data, release_sent, sent);
+    if (!response) {
+        release_sent(sent);
+        return MHD_NO;
+    }
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+    return broker_request_answer(request, status, response);
+}
+
 enum MHD_Result broker_request_answer_text(struct broker_request *request, unsigned status,
                                            const char *message) {
     struct buffer body = BUFFER_INIT(4096);
     buffer_append_text(&body, "{\"message\":");
     json_append_string(&body, slice_text(message));
     buffer_append_byte(&body, '}');
-    struct MHD_Response *response = response_from(&body);
-    buffer_clean_up(&body);
-    if (response) {
-        MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
-    }
-    return broker_request_answer(request, status, response);
+    return broker_request_answer_json(request, status, &body);
 }
 
 /// Headers that belong to GitLab's connection with us, or that the server makes.

@@ -78,6 +78,9 @@ enum MHD_Result broker_request_answer(struct broker_request *request, unsigned s
 /// Answers {"message": ...}.
 enum MHD_Result broker_request_answer_text(struct broker_request *request, unsigned status,
                                            const char *message);
+/// Answers with the JSON in `body`, and empties it; a sensitive one is wiped once it is sent.
+enum MHD_Result broker_request_answer_json(struct broker_request *request, unsigned status,
+                                           struct buffer *body);
 /// Answers as GitLab did; `response` gives its body away.
 enum MHD_Result broker_request_answer_like(struct broker_request *request,
                                            struct http_response *response);

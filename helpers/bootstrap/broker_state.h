@@ -24,6 +24,10 @@ struct broker {
     struct gitlab *gitlab;
     struct clock *clock;
     struct token_source *token;
+    /// NULL where jobs get no session of a role.
+    struct job_session *session;
+    /// What a job shows to get it.
+    struct secret *credentials_token;
     char *system_id;
     char placeholder[PLACEHOLDER_SIZE];
     int64_t wait_timeout_ms;
@@ -128,6 +132,11 @@ enum MHD_Result broker_upload_finish(struct broker_request *request);
 void broker_download_begin(struct broker_request *request);
 enum MHD_Result broker_download_finish(struct broker_request *request);
 void broker_transfer_release(void *state);
+
+// --- broker_credentials.c: the job role's session ----------------------------------------------
+
+void broker_credentials_begin(struct broker_request *request);
+enum MHD_Result broker_credentials_finish(struct broker_request *request);
 
 // --- broker_forward.c: what passes through -----------------------------------------------------
 

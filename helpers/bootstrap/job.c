@@ -95,6 +95,7 @@ static bool read_job(struct job *job, const struct json *root, struct error *err
         return false;
     }
     job->name = slice_copy(name);
+    job_identity_read(root, &job->identity);
     job->queued_ms = read_queued_ms(&job_info);
     job->token = read_token(root, err);
     return job->token && read_dependencies(job, root, err);
@@ -123,6 +124,7 @@ void job_destroy(struct job *job) {
     free(job->dependencies);
     secret_destroy(job->token);
     free(job->name);
+    job_identity_clean_up(&job->identity);
     free(job);
 }
 

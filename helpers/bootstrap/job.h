@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bootstrap/job_identity.h"
 #include "bootstrap/job_trace.h"
 #include "common/buffer.h"
 #include "common/error.h"
@@ -30,6 +31,7 @@ struct job {
     int64_t id;
     int64_t project_id;
     char *name;
+    struct job_identity identity;
     struct secret *token;
     int64_t queued_ms;
     struct job_dependency *dependencies;

@@ -26,6 +26,8 @@ struct one {
     const struct run_one *options;
     struct clock *clock;
     struct broker *broker;
+    /// NULL where jobs get no session of a role.
+    struct job_session *session;
     int64_t deadline_ms;
     int64_t margin_begins_ms;
     struct supervision_result supervision;
@@ -230,6 +232,7 @@ static struct runner *start_runner(const struct one *one, const struct workspace
         .name = settings->runner_name,
         .wait_timeout_ms = one->options->wait_timeout_ms,
         .extra_args = settings->runner_args,
+        .session_token = one->session ? broker_credentials_token(one->broker) : SLICE(""),
         .credentials = inherit ? &settings->credentials : NULL,
         .trace_id = one->options->invocation->trace_id,
     };
@@ -251,9 +254,17 @@ static void watch_over(struct one *one, struct runner *runner) {
 /// From a made workspace to the end of all processes and of the job in GitLab.
 static bool run_in(struct one *one, const struct workspace *workspace, struct result *result,
                    int64_t *runner_ms, struct error *err) {
+    const struct job_session_options session = {
+        .settings = one->options->settings,
+        .deadline_ms = one->deadline_ms,
+    };
+    const bool role = session.settings->job_credentials == JOB_CREDENTIALS_ROLE;
+    cleanup_job_session struct job_session *job_session = role ? job_session_new(&session) : NULL;
+    one->session = job_session;
     const struct broker_options broker = {
         .gitlab = one->options->gitlab,
         .token = one->options->token,
+        .session = one->session,
         .system_id = one->options->system_id,
         .wait_timeout_ms = one->options->wait_timeout_ms,
         .margin_begins_ms = one->margin_begins_ms,

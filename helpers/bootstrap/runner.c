@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "bootstrap/broker.h"
 #include "bootstrap/runner_log.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
@@ -136,18 +137,25 @@ static const char *const allowed[] = {
     NULL,
 };
 
-static void set_credentials(const struct aws_credentials *credentials,
-                            struct environment *environment) {
+static void set_credentials(const struct runner_options *options, struct environment *environment) {
+    const struct aws_credentials *credentials = options->credentials;
     if (!credentials) {
         // There is no instance metadata service in Lambda: SDKs shall not wait for one.
         environment_set_text(environment, "AWS_EC2_METADATA_DISABLED", "true");
-        return;
+    } else {
+        environment_set_text(environment, "AWS_ACCESS_KEY_ID", credentials->access_key);
+        environment_set(environment, "AWS_SECRET_ACCESS_KEY",
+                        secret_expose(credentials->secret_key));
     }
-    environment_set_text(environment, "AWS_ACCESS_KEY_ID", credentials->access_key);
-    environment_set(environment, "AWS_SECRET_ACCESS_KEY", secret_expose(credentials->secret_key));
-    if (credentials->session_token) {
+    if (credentials && credentials->session_token) {
         environment_set(environment, "AWS_SESSION_TOKEN",
                         secret_expose(credentials->session_token));
+    }
+    if (options->session_token.len > 0) {
+        cleanup_free char *url =
+            xasprintf("http://127.0.0.1:%u" BROKER_CREDENTIALS_PATH, options->broker_port);
+        environment_set_text(environment, "AWS_CONTAINER_CREDENTIALS_FULL_URI", url);
+        environment_set(environment, "AWS_CONTAINER_AUTHORIZATION_TOKEN", options->session_token);
     }
 }
 
@@ -155,7 +163,7 @@ void runner_environment(const struct runner_options *options, struct environment
     environment_inherit(environment, allowed);
     environment_set_text(environment, "PATH", options->search_path);
     workspace_set_environment(options->workspace, environment);
-    set_credentials(options->credentials, environment);
+    set_credentials(options, environment);
     if (options->trace_id) {
         environment_set_text(environment, "_X_AMZN_TRACE_ID", options->trace_id);
     }

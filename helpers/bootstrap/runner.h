@@ -33,7 +33,9 @@ struct runner_options {
     int64_t wait_timeout_ms;
     /// RUNLET_RUNNER_ARGS, ended by NULL.
     char *const *extra_args;
-    /// What the job script gets; NULL: no credentials.
+    /// What a job shows at the broker's BROKER_CREDENTIALS_PATH; empty: there is nothing there.
+    struct slice session_token;
+    /// What the job script gets in its environment; NULL: nothing.
     const struct aws_credentials *credentials;
     /// For _X_AMZN_TRACE_ID; NULL: none.
     const char *trace_id;

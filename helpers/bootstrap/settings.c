@@ -144,6 +144,11 @@ static bool read_role_arn(struct settings *settings, struct slice value, struct 
     return form_role_arn(value, err);
 }
 
+static bool read_session_identity(struct settings *settings, struct slice value,
+                                  struct error *err) {
+    return form_boolean(value, &settings->session_identity, err);
+}
+
 static bool read_accounts_parameter(struct settings *settings, struct slice value,
                                     struct error *err) {
     settings->accounts_parameter = slice_copy(value);
@@ -184,6 +189,7 @@ static const struct row rows[] = {
     {"RUNLET_JOB_CREDENTIALS", "none, role or inherit", SHOWN, read_credentials},
     {"RUNLET_JOB_ROLE_ARN", "the ARN of a role, as in arn:aws:iam::ACCOUNT:role/NAME", SHOWN,
      read_role_arn},
+    {"RUNLET_JOB_SESSION_IDENTITY", "true or false", SHOWN, read_session_identity},
     {"RUNLET_ACCOUNTS_PARAMETER", "the name of an SSM parameter, as in /runlet/accounts", SHOWN,
      read_accounts_parameter},
     {"RUNLET_RUNNER_ARGS", "a JSON array of arguments for gitlab-runner run-single, each a string",
@@ -287,14 +293,9 @@ static bool check_together(const struct settings *settings, struct error *err) {
             "RUNLET_TOKEN_SECRET_ARN is not set, and neither is RUNLET_TOKEN_PARAMETER; "
             "expected one of them, to say where the runner token is");
     }
-    if (settings->job_credentials == JOB_CREDENTIALS_ROLE) {
-        if (!settings->job_role_arn) {
-            return missing("RUNLET_JOB_ROLE_ARN",
-                           "is not set, but RUNLET_JOB_CREDENTIALS is \"role\"", err);
-        }
-        return error_set(err, CONFIG_INVALID,
-                         "RUNLET_JOB_CREDENTIALS is \"role\", which is not there yet in this "
-                         "version; expected none or inherit");
+    if (settings->job_credentials == JOB_CREDENTIALS_ROLE && !settings->job_role_arn) {
+        return missing("RUNLET_JOB_ROLE_ARN", "is not set, but RUNLET_JOB_CREDENTIALS is \"role\"",
+                       err);
     }
     return true;
 }
@@ -321,6 +322,7 @@ static void set_defaults(struct settings *settings) {
         .min_job_time_ms = 10000,
         .max_jobs = 1,
         .job_credentials = JOB_CREDENTIALS_NONE,
+        .session_identity = true,
         .function_name = function ? xstrdup(function) : NULL,
         .region = region ? xstrdup(region) : NULL,
     };

@@ -63,6 +63,8 @@ struct settings {
     enum job_credentials job_credentials;
     /// RUNLET_JOB_ROLE_ARN, or NULL.
     char *job_role_arn;
+    /// RUNLET_JOB_SESSION_IDENTITY: the job role's session has tags and a source identity.
+    bool session_identity;
     /// RUNLET_ACCOUNTS_PARAMETER, or NULL.
     char *accounts_parameter;
 

@@ -4,8 +4,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "bootstrap/function_aws.h"
 #include "common/alloc.h"
-#include "common/aws.h"
 #include "common/cleanup.h"
 #include "common/json.h"
 
@@ -81,31 +81,15 @@ struct secret *token_parse(struct slice stored, struct error *err) {
 
 // --- Where it is stored ------------------------------------------------------------------------
 
-/// A connection of its own: this is rare, and Lambda freezes us in between.
 static struct secret *read_from_aws(void *context, int64_t deadline_ms, struct error *err) {
     const struct settings *settings = context;
-    const char *ca_bundle = NULL;
-    struct http_client_options http_options = {0};
-    aws_http_settings(NULL, &http_options.allow_http, &ca_bundle);
-    struct http_trust *trust = http_trust_new(ca_bundle);
-    http_options.trust = trust;
-    struct http_client *http = http_client_new(&http_options);
-    const struct aws_client_options options = {
-        .http = http,
-        .credentials = settings->credentials.access_key ? &settings->credentials : NULL,
-        .region = settings->region,
-    };
-    struct secret *stored = NULL;
-    struct aws_client *aws = aws_client_new(&options, err);
-    if (aws) {
-        stored = settings->token_location == TOKEN_IN_SECRET
-                     ? aws_secrets_get_value(aws, settings->token_source, deadline_ms, err)
-                     : aws_ssm_get_parameter(aws, settings->token_source, deadline_ms, err);
+    cleanup_function_aws struct function_aws aws = {0};
+    if (!function_aws_open(&aws, settings, NULL, err)) {
+        return NULL;
     }
-    aws_client_destroy(aws);
-    http_client_destroy(http);
-    http_trust_destroy(trust);
-    return stored;
+    return settings->token_location == TOKEN_IN_SECRET
+               ? aws_secrets_get_value(aws.client, settings->token_source, deadline_ms, err)
+               : aws_ssm_get_parameter(aws.client, settings->token_source, deadline_ms, err);
 }
 
 static struct secret *read_from_environment(void *context, int64_t deadline_ms, struct error *err) {

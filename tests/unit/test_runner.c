@@ -119,6 +119,22 @@ START_TEST(builds_the_environment_from_an_allow_list) {
 }
 END_TEST
 
+START_TEST(says_where_the_jobs_session_is_and_gives_no_key) {
+    struct runner_options options = options_for("x");
+    options.session_token = SLICE("to-be-shown");
+    cleanup_environment struct environment environment = {0};
+
+    runner_environment(&options, &environment);
+
+    ck_assert_str_eq(environment_get(&environment, "AWS_CONTAINER_CREDENTIALS_FULL_URI"),
+                     "http://127.0.0.1:4711/credentials");
+    ck_assert_str_eq(environment_get(&environment, "AWS_CONTAINER_AUTHORIZATION_TOKEN"),
+                     "to-be-shown");
+    ck_assert_str_eq(environment_get(&environment, "AWS_EC2_METADATA_DISABLED"), "true");
+    ck_assert_ptr_null(environment_get(&environment, "AWS_ACCESS_KEY_ID"));
+}
+END_TEST
+
 START_TEST(passes_on_the_functions_keys_where_asked) {
     struct aws_credentials credentials = {
         .access_key = "ASIAEXAMPLE",
@@ -297,6 +313,7 @@ int main(void) {
     tcase_add_checked_fixture(tests, make_root, remove_root);
     tcase_add_test(tests, has_arguments_that_old_and_new_runners_take);
     tcase_add_test(tests, builds_the_environment_from_an_allow_list);
+    tcase_add_test(tests, says_where_the_jobs_session_is_and_gives_no_key);
     tcase_add_test(tests, passes_on_the_functions_keys_where_asked);
     tcase_add_test(tests, looks_for_programs_where_layers_put_them);
     tcase_add_test(tests, finds_the_runner_or_says_that_it_is_missing);

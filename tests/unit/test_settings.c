@@ -207,15 +207,22 @@ START_TEST(names_what_is_missing) {
 }
 END_TEST
 
-START_TEST(says_that_role_credentials_are_not_there_yet) {
+START_TEST(takes_the_role_of_jobs) {
     good_environment();
     set("RUNLET_JOB_CREDENTIALS", "role");
     set("RUNLET_JOB_ROLE_ARN", "arn:aws:iam::123456789012:role/job");
+    cleanup_settings struct settings plain = {0};
+    load(&plain);
+    ck_assert_int_eq(plain.job_credentials, JOB_CREDENTIALS_ROLE);
+    ck_assert(plain.session_identity);
 
-    const char *message = refusal();
+    set("RUNLET_JOB_SESSION_IDENTITY", "false");
+    cleanup_settings struct settings nameless = {0};
+    load(&nameless);
+    ck_assert(!nameless.session_identity);
 
-    assert_contains(message, "RUNLET_JOB_CREDENTIALS");
-    assert_contains(message, "not there yet");
+    set("RUNLET_JOB_SESSION_IDENTITY", "no");
+    assert_contains(refusal(), "RUNLET_JOB_SESSION_IDENTITY is \"no\"");
 }
 END_TEST
 
@@ -436,7 +443,7 @@ int main(void) {
     tcase_add_test(tests, reads_every_setting);
     tcase_add_loop_test(tests, names_the_variable_the_flaw_and_the_form, 0, COUNT(bad_values));
     tcase_add_test(tests, names_what_is_missing);
-    tcase_add_test(tests, says_that_role_credentials_are_not_there_yet);
+    tcase_add_test(tests, takes_the_role_of_jobs);
     tcase_add_test(tests, shows_no_value_that_may_be_secret);
     tcase_add_test(tests, takes_the_secrets_out_of_the_environment);
     tcase_add_test(tests, takes_the_secrets_out_of_the_environment_also_when_refused);

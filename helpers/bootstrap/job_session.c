@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bootstrap/job_session.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "bootstrap/function_aws.h"
+#include "common/alloc.h"
+#include "common/cleanup.h"
+#include "common/log.h"
+#include "common/timestamp.h"
+
+enum {
+    RENEW_BEFORE_MS = 5 * 60 * 1000,
+    CALL_MS = 20000,
+    FAILURE_HOLDS_MS = 3000,
+};
+
+struct job_session {
+    struct job_session_options options;
+    /// Held while the role is assumed, too: one thread asks, the others get what it was told.
+    pthread_mutex_t lock;
+    struct sts_session current;
+    struct error failure;
+    int64_t failed_until_ms;
+};
+
+struct job_session *job_session_new(const struct job_session_options *options) {
+    struct job_session *session = xcalloc(1, sizeof(*session));
+    session->options = *options;
+    if (!session->options.clock) {
+        session->options.clock = clock_system();
+    }
+    pthread_mutex_init(&session->lock, NULL);
+    return session;
+}
+
+void job_session_destroyp(struct job_session **pointer) {
+    struct job_session *session = *pointer;
+    if (session) {
+        sts_session_clean_up(&session->current);
+        pthread_mutex_destroy(&session->lock);
+        free(session);
+        *pointer = NULL;
+    }
+}
+
+// --- Assuming the role ---------------------------------------------------------------------------
+
+static int64_t duration_seconds(const struct job_session *session) {
+    int64_t seconds =
+        clock_left_ms(session->options.clock, session->options.deadline_ms) / 1000 + 1;
+    if (seconds < STS_SHORTEST_SECONDS) {
+        return STS_SHORTEST_SECONDS;
+    }
+    return seconds < STS_LONGEST_CHAINED_SECONDS ? seconds : STS_LONGEST_CHAINED_SECONDS;
+}
+
+/// What a person can do about it.
+static void add_hint(const struct settings *settings, struct error *err) {
+    if (error_is(err, "AccessDenied") || error_is(err, "AccessDeniedException")) {
+        error_set(err, err->code,
+                  "%s; the trust policy of %s must allow the function's role sts:AssumeRole%s, and "
+                  "the function's own policy the same",
+                  err->message, settings->job_role_arn,
+                  settings->session_identity ? ", sts:TagSession and sts:SetSourceIdentity" : "");
+    }
+}
+
+static bool assume(struct job_session *session, const struct job_identity *identity,
+                   struct error *err) {
+    const struct settings *settings = session->options.settings;
+    cleanup_free char *name = job_identity_session_name(identity);
+    cleanup_free char *source = job_identity_source(identity);
+    cleanup_job_tags struct job_tags tags = {0};
+    struct sts_assume request = {
+        .role_arn = settings->job_role_arn,
+        .session_name = name,
+        .duration_seconds = duration_seconds(session),
+    };
+    if (settings->session_identity) {
+        job_tags_of(identity, &tags);
+        request.source_identity = source;
+        request.tags = tags.tags;
+        request.tag_count = tags.count;
+        request.transitive_keys = tags.keys;
+        request.transitive_key_count = tags.count;
+    }
+    cleanup_function_aws struct function_aws aws = {0};
+    struct sts_session fresh = {0};
+    int64_t until_ms = clock_now_ms(session->options.clock) + CALL_MS;
+    if (!function_aws_open(&aws, settings, session->options.clock, err) ||
+        !sts_assume_role(aws.client, &request, until_ms, &fresh, err)) {
+        sts_session_clean_up(&fresh);
+        add_hint(settings, err);
+        return false;
+    }
+    sts_session_clean_up(&session->current);
+    session->current = fresh;
+    return true;
+}
+
+static bool is_good(const struct job_session *session) {
+    int64_t ends_ms = session->current.credentials.expires_ms;
+    int64_t now_ms = clock_now_ms(session->options.clock);
+    return session->current.arn &&
+           (ends_ms - now_ms > RENEW_BEFORE_MS || ends_ms >= session->options.deadline_ms);
+}
+
+/// With the lock held.
+static bool ensure(struct job_session *session, const struct job_identity *identity,
+                   struct error *err) {
+    if (is_good(session)) {
+        return true;
+    }
+    if (clock_now_ms(session->options.clock) < session->failed_until_ms) {
+        *err = session->failure;
+        return false;
+    }
+    if (assume(session, identity, err)) {
+        log_info("the job has a session of its role", log_int("job", identity->job_id),
+                 log_text("session", session->current.arn));
+        return true;
+    }
+    log_error("the job gets no session of its role", log_int("job", identity->job_id),
+              LOG_ERROR_FIELDS(err));
+    session->failure = *err;
+    session->failed_until_ms = clock_now_ms(session->options.clock) + FAILURE_HOLDS_MS;
+    return false;
+}
+
+// --- Giving it out -------------------------------------------------------------------------------
+
+static void append_member(struct buffer *out, const char *name, struct slice value) {
+    buffer_appendf(out, "%s\"%s\":", out->len > 1 ? "," : "", name);
+    json_append_string(out, value);
+}
+
+static bool print(const struct job_session *session, struct buffer *out, struct error *err) {
+    const struct aws_credentials *credentials = &session->current.credentials;
+    struct timestamp expires = timestamp_rfc3339_seconds(credentials->expires_ms);
+    buffer_append_byte(out, '{');
+    append_member(out, "AccessKeyId", slice_text(credentials->access_key));
+    append_member(out, "SecretAccessKey", secret_expose(credentials->secret_key));
+    append_member(out, "Token", secret_expose(credentials->session_token));
+    append_member(out, "Expiration", slice_text(expires.text));
+    append_member(out, "RoleArn", slice_text(session->options.settings->job_role_arn));
+    buffer_append_byte(out, '}');
+    return buffer_check(out, "credentials", err);
+}
+
+bool job_session_print(struct job_session *session, const struct job_identity *identity,
+                       struct buffer *out, struct error *err) {
+    pthread_mutex_lock(&session->lock);
+    bool good = ensure(session, identity, err) && print(session, out, err);
+    pthread_mutex_unlock(&session->lock);
+    return good;
+}

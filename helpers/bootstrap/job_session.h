@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+/// The session of the job role that a job may use: assumed when the job first asks for it.
+///
+/// One for each job; may be used from several threads. The function's own keys sign the call and
+/// go nowhere else.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bootstrap/job_identity.h"
+#include "bootstrap/settings.h"
+#include "common/buffer.h"
+#include "common/clock.h"
+#include "common/error.h"
+
+struct job_session_options {
+    /// For RUNLET_JOB_ROLE_ARN, RUNLET_JOB_SESSION_IDENTITY and the function's keys; borrowed.
+    const struct settings *settings;
+    /// NULL: the system's.
+    struct clock *clock;
+    /// Lambda's: a session is for the time that is left, 900 s at least, 3,600 s at most.
+    int64_t deadline_ms;
+};
+
+struct job_session;
+#define cleanup_job_session __attribute__((cleanup(job_session_destroyp)))
+
+struct job_session *job_session_new(const struct job_session_options *options)
+    __attribute__((returns_nonnull));
+/// Wipes the keys.
+void job_session_destroyp(struct job_session **session);
+
+/// Appends what an SDK reads from a container's credentials endpoint: AccessKeyId,
+/// SecretAccessKey, Token, Expiration, RoleArn. Assumes the role where there is no session yet, or
+/// where the one there is ends within five minutes and before the function does. Fails as
+/// sts_assume_role() does, with a hint; a failure is remembered for some seconds, so that a job
+/// that asks again and again does not get STS to throttle the account.
+/// Source: https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html
+bool job_session_print(struct job_session *session, const struct job_identity *identity,
+                       struct buffer *out, struct error *err);
