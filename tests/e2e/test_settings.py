@@ -21,6 +21,7 @@ BAD_VALUES = {
     "RUNLET_DEADLINE_MARGIN": ["0", "x", "-3", "15s"],
     "RUNLET_MIN_JOB_TIME": ["-1", "soon"],
     "RUNLET_JOB_CREDENTIALS": ["all", "None"],
+    "RUNLET_JOB_SESSION_IDENTITY": ["no", ""],
     "RUNLET_RUNNER_ARGS": [
         "--debug", "{}", "[1]", '["--url=http://x"]', '["-u", "http://x"]', '["--token", "t"]',
         '["-t=t"]', '["--executor", "docker"]', '["--builds-dir=/x"]', '["--cache-dir", "/x"]',
@@ -80,20 +81,6 @@ def test_a_job_role_without_a_good_arn(make_stage: StageMaker, arn: str | None) 
 
     assert message.startswith("RUNLET_JOB_ROLE_ARN ")
     assert "; expected " in message
-
-
-def test_the_role_is_not_there_yet(make_stage: StageMaker) -> None:
-    stage = make_stage(
-        environment={
-            "RUNLET_JOB_CREDENTIALS": "role",
-            "RUNLET_JOB_ROLE_ARN": "arn:aws:iam::123456789012:role/job",
-        },
-        layers=[],
-    )
-
-    message = init_error(stage)
-
-    assert "RUNLET_JOB_CREDENTIALS" in message and "not" in message
 
 
 def test_another_handler_is_refused(make_stage: StageMaker) -> None:
