@@ -15,6 +15,7 @@ ACCOUNT_ID = "123456789012"
 ACCESS_KEY = "AKIALOCALCLOUD000000"
 SECRET_KEY = "local-cloud-secret-key"
 STORED_CODE_PATH = "/_localcloud/code"  # served by our moto process beside the AWS API
+IAM_PATH = "/_localcloud/iam"  # served there too
 
 
 class Aws:

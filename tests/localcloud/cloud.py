@@ -4,9 +4,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -15,7 +12,6 @@ from types import TracebackType
 from typing import Any
 
 from localcloud.aws import Aws
-from localcloud.children import end, free_port, spawn, wait_for_port
 from localcloud.credentials import RoleCredentials
 from localcloud.functions import FunctionService, Invocation
 from localcloud.functions.asynchronous import AsynchronousInvoker
@@ -27,8 +23,10 @@ from localcloud.gateway.kept_settings import KeptFunctionSettings
 from localcloud.gateway.lambda_invoke import LambdaInvoke
 from localcloud.gateway.sqs_attributes import QueueAttributes
 from localcloud.gitlab import CertificateAuthority, StandInGitLab
+from localcloud.moto_start import Moto
 from localcloud.rie import emulator
 from localcloud.sandbox import CodeStore, bare_root, build_enter
+from localcloud.sts import StrictSts
 
 TESTS = Path(__file__).resolve().parents[1]
 TOOLS = TESTS.parent / "build" / "tools"
@@ -49,6 +47,7 @@ class LocalCloud:
         self._stack = ExitStack()
         self.gitlab: StandInGitLab
         self.aws: Aws
+        self.sts: StrictSts
         self.functions: FunctionService
         self.queue: AsynchronousInvoker
 
@@ -68,24 +67,13 @@ class LocalCloud:
 
     def _start(self, stack: ExitStack) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        moto_port = free_port()
-        moto_log = stack.enter_context((self.folder / "moto.log").open("wb"))
-        moto = spawn(
-            [sys.executable, "-m", "localcloud.moto_process", str(moto_port)],
-            stdin=subprocess.DEVNULL,
-            stdout=moto_log,
-            stderr=subprocess.STDOUT,
-            env={
-                **_without_aws(os.environ),
-                "PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path]),
-                "MOTO_PORT": str(moto_port),
-            },
-        )
-        stack.callback(end, moto)
-        gateway = Gateway(moto_port)
+        moto = Moto(stack, self.folder / "moto.log")
+        gateway = Gateway(moto.port)
         stack.callback(gateway.close)
+        self.sts = StrictSts(moto.url)
         self.aws = Aws(gateway.url)
         authority = CertificateAuthority(self.folder / "certificates") if self._tls else None
+        self.sts.issuers.ca_file = authority.file if authority else None
         self.gitlab = stack.enter_context(
             StandInGitLab(ca=authority, folder=self.folder / "gitlab")
         )
@@ -94,10 +82,10 @@ class LocalCloud:
             self.folder / ("root-replacing-profile" if self._replacing_profile else "root"),
             replacing_profile=self._replacing_profile,
         )
-        wait_for_port(moto_port, 120, lambda: moto.poll() is None)
+        moto.wait()
         store = FunctionStore(
             self.aws.client("lambda"),
-            f"http://127.0.0.1:{moto_port}",
+            moto.url,
             CodeStore(self.folder / "code"),
             root,
         )
@@ -107,11 +95,12 @@ class LocalCloud:
             enter=enter,
             store=store,
             region=self.aws.region,
-            credentials=RoleCredentials(self.aws),
+            credentials=RoleCredentials(self.sts),
             extra_environment={"AWS_ENDPOINT_URL": gateway.url},
         )
         self.queue = AsynchronousInvoker(self.functions, Destinations(self.aws))
         gateway.parts += [
+            self.sts,
             LambdaInvoke(self.functions, self.queue),
             EventInvokeConfigs(),
             KeptFunctionSettings(),
@@ -213,7 +202,3 @@ class LocalCloud:
                 raise TimeoutError(f"waited {seconds} s for {what}")
             time.sleep(0.02)
         return result
-
-
-def _without_aws(variables: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in variables.items() if not name.startswith("AWS_")}

@@ -2,11 +2,13 @@
 """Runs moto's server in a process of its own: `python -m localcloud.moto_process PORT`.
 
 Beside moto's own API it gives out what moto stores but no AWS call returns: the zips of functions
-and layers, at `/_localcloud/code?arn=ARN`.
+and layers, at `/_localcloud/code?arn=ARN`, and what IAM holds of a role, a key or an identity
+provider of any account, at `/_localcloud/iam` (see sts/moto_iam.py).
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from collections.abc import Callable, Iterable
@@ -17,7 +19,8 @@ from moto.awslambda.models import lambda_backends
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import run_simple
 
-from localcloud.aws import STORED_CODE_PATH
+from localcloud.aws import IAM_PATH, STORED_CODE_PATH
+from localcloud.sts.moto_iam import look_up
 
 
 def stored_code(arn: str) -> bytes | None:
@@ -32,11 +35,19 @@ def stored_code(arn: str) -> bytes | None:
     return function.code_bytes
 
 
-def with_code(application: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
+def stored_iam(query: dict[str, list[str]]) -> bytes | None:
+    found = look_up({name: values[0] for name, values in query.items()})
+    return None if found is None else json.dumps(found).encode()
+
+
+def with_stored(application: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
     def serve(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        if environ["PATH_INFO"] != STORED_CODE_PATH:
+        if environ["PATH_INFO"] not in (STORED_CODE_PATH, IAM_PATH):
             return application(environ, start_response)
-        content = stored_code(parse_qs(environ["QUERY_STRING"])["arn"][0])
+        query = parse_qs(environ["QUERY_STRING"])
+        content = (
+            stored_iam(query) if environ["PATH_INFO"] == IAM_PATH else stored_code(query["arn"][0])
+        )
         status = "404 Not Found" if content is None else "200 OK"
         start_response(status, [("Content-Length", str(len(content or b"")))])
         return [content or b""]
@@ -47,7 +58,7 @@ def with_code(application: Callable[..., Iterable[bytes]]) -> Callable[..., Iter
 def main() -> None:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     application = DomainDispatcherApplication(create_backend_app)
-    run_simple("127.0.0.1", int(sys.argv[1]), with_code(application), threaded=True)
+    run_simple("127.0.0.1", int(sys.argv[1]), with_stored(application), threaded=True)
 
 
 if __name__ == "__main__":
