@@ -171,6 +171,19 @@ def test_refuses_a_changed_header(cloud: Cloud) -> None:
     assert (status, "SignatureDoesNotMatch" in text) == (403, True)
 
 
+@pytest.mark.parametrize("digest", ["UNSIGNED-PAYLOAD", "0" * 64])
+def test_refuses_a_signed_digest_that_is_not_the_bodys(cloud: Cloud, digest: str) -> None:
+    request = AWSRequest(
+        "POST",
+        cloud.cloud.aws.endpoint_url + "/",
+        {"Content-Type": FORM, "X-Amz-Content-SHA256": digest},
+        IDENTITY.encode(),
+    )
+    SigV4Auth(Credentials(ACCESS_KEY, SECRET_KEY), "sts", REGION).add_auth(request)
+    status, text = _send(request)
+    assert (status, "does not match the body" in text) == (403, True)
+
+
 def test_refuses_a_header_of_aws_that_is_not_signed(cloud: Cloud) -> None:
     request = _signed(cloud, IDENTITY)
     request.headers["X-Amz-Meta"] = "1"
@@ -222,7 +235,7 @@ def test_refuses_a_wrong_or_missing_session_token(cloud: Cloud) -> None:
             cloud.client("sts", {**keys, "SessionToken": token}).get_caller_identity()
 
 
-def test_refuses_an_expired_session(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refuses_an_expired_session(cloud: Cloud) -> None:
     keys = cloud.assume(cloud.role(), DurationSeconds=900)
     session = cloud.sts.sessions[-1]
     object.__setattr__(session, "expires", time.time() - 1)

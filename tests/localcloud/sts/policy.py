@@ -151,7 +151,7 @@ def _pieces(pattern: str, context: Context) -> Iterator[tuple[str, bool]]:
     yield pattern[at:], True
 
 
-def _like(pattern: str, value: str, context: Context, *, fold: bool = False) -> bool:
+def _like(pattern: str, value: str, context: Context) -> bool:
     try:
         pieces = list(_pieces(pattern, context))
     except KeyError:
@@ -160,7 +160,7 @@ def _like(pattern: str, value: str, context: Context, *, fold: bool = False) -> 
     for text, wild in pieces:
         escaped = re.escape(text)
         expression += escaped.replace(r"\*", ".*").replace(r"\?", ".") if wild else escaped
-    return re.fullmatch(expression, value, re.DOTALL | (re.IGNORECASE if fold else 0)) is not None
+    return re.fullmatch(expression, value, re.DOTALL) is not None
 
 
 def _equals(pattern: str, value: str, context: Context) -> bool:

@@ -55,7 +55,7 @@ def verify(request: Request, fields: re.Match[str], secret: str, now: float) -> 
         if name not in signed:
             raise _mismatch(f"'{name}' must be a 'SignedHeader' in the AWS Authorization.")
     digest = request.headers.get("x-amz-content-sha256")
-    if digest not in (None, "UNSIGNED-PAYLOAD", hashlib.sha256(request.body).hexdigest()):
+    if digest not in (None, hashlib.sha256(request.body).hexdigest()):
         raise _mismatch("The provided 'x-amz-content-sha256' header does not match the body.")
     if not hmac.compare_digest(_expected(request, fields, secret, stamp), fields["signature"]):
         raise _mismatch(
