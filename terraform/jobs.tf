@@ -10,6 +10,10 @@ data "aws_caller_identity" "current" {
   count = local.create_job_role ? 1 : 0
 }
 
+data "aws_region" "current" {
+  count = local.create_job_role ? 1 : 0
+}
+
 locals {
   create_job_role = var.create && var.create_job_role
   job_credentials = coalesce(var.job_credentials.mode, var.create_job_role || var.job_credentials.role_arn != null ? "role" : "none")
@@ -20,6 +24,12 @@ locals {
   made_job_role_arn = local.create_job_role ? "arn:${data.aws_partition.current[0].partition}:iam::${data.aws_caller_identity.current[0].account_id}:role${var.role_path}${local.job_role_name}" : null
   # The contradictions are refused with the output function_arn.
   job_role_arn = local.job_credentials == "role" ? (local.create_job_role ? local.made_job_role_arn : var.job_credentials.role_arn) : null
+
+  # Decided by the parameter's name alone, since a secret's ARN may be known only later.
+  token_parameter = coalesce(var.token.parameter_name, "none")
+  token_arn = !local.create_job_role ? null : var.token.parameter_name == null ? var.token.secret_arn : startswith(local.token_parameter, "arn:") ? local.token_parameter : (
+    "arn:${data.aws_partition.current[0].partition}:ssm:${data.aws_region.current[0].id}:${data.aws_caller_identity.current[0].account_id}:parameter/${trimprefix(local.token_parameter, "/")}"
+  )
 
   accounts_parameter_name = length(var.accounts) > 0 ? "/runlet/${local.name}/accounts" : null
   # What is not given is not written, so that the 8 KB of a parameter last.
@@ -41,6 +51,7 @@ module "job_role" {
   path                     = var.role_path
   execution_role_arn       = var.role_arn != null ? var.role_arn : coalesce(module.execution_role.arn, "arn:aws:iam::000000000000:role/none")
   target_role_arns         = [for account in values(local.chained_accounts) : account.role_arn]
+  token_arns               = local.create_job_role ? [local.token_arn] : []
   session_identity         = var.job_session_identity
   permissions_boundary_arn = var.job_role.permissions_boundary_arn != null ? var.job_role.permissions_boundary_arn : var.permissions_boundary_arn
   policy_arns              = var.job_role.policy_arns

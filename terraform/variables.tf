@@ -241,7 +241,7 @@ variable "create_job_role" {
 
 variable "job_role" {
   description = <<-EOT
-    More of the job role that `create_job_role` makes. Every job of this runner has these rights; none may read the runner token.
+    More of the job role that `create_job_role` makes. Every job of this runner has these rights; the runner token is denied whatever they say.
     - `name`: its name (the function's and `-job`).
     - `permissions_boundary_arn`: ARN of a policy that limits what it can ever do (that of `permissions_boundary_arn`).
     - `policy_arns`: ARNs of further policies, by names of your choice.

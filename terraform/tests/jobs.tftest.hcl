@@ -14,6 +14,10 @@ mock_provider "aws" {
     defaults = { account_id = "123456789012" }
   }
 
+  mock_data "aws_region" {
+    defaults = { id = "eu-central-1" }
+  }
+
   mock_resource "aws_iam_role" {
     defaults = { arn = "arn:aws:iam::123456789012:role/ci/runner" }
   }
@@ -119,6 +123,33 @@ run "gives_jobs_a_role_of_the_caller" {
   assert {
     condition     = output.job_role_arn == "arn:aws:iam::123456789012:role/path/jobs" && output.job_role_name == "jobs" && output.accounts_parameter_name == null
     error_message = "The outputs are not those of the role that was given."
+  }
+}
+
+run "keeps_the_token_from_the_job_role" {
+  command = plan
+
+  variables {
+    create_job_role = true
+  }
+
+  assert {
+    condition     = local.token_arn == "arn:aws:secretsmanager:eu-central-1:123456789012:secret:runner-AbCdEf"
+    error_message = "The secret is not the one that is denied."
+  }
+}
+
+run "keeps_a_token_by_its_parameter_from_the_job_role" {
+  command = plan
+
+  variables {
+    token           = { parameter_name = "/runlet/runner-token" }
+    create_job_role = true
+  }
+
+  assert {
+    condition     = local.token_arn == "arn:aws:ssm:eu-central-1:123456789012:parameter/runlet/runner-token"
+    error_message = "The parameter is not the one that is denied: ${local.token_arn}"
   }
 }
 

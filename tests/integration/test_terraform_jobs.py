@@ -229,13 +229,12 @@ def test_a_job_role_trusts_the_runner_alone_and_has_no_right_on_its_token(
     assert [one["Principal"] for one in trust(cloud, name)] == [{"AWS": outputs["role_arn"]}]
     iam = cloud.aws.client("iam")
     assert iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"] == []
-    assert iam.list_role_policies(RoleName=name)["PolicyNames"] == ["accounts"]
-    document = iam.get_role_policy(RoleName=name, PolicyName="accounts")["PolicyDocument"]
-    assert [(one["Effect"], one["Resource"]) for one in document["Statement"]] == [
-        ("Allow", outputs["deploy_role_arn"])
-    ]
-    assert {action.split(":")[0] for one in document["Statement"] for action in one["Action"]} == {
-        "sts"
-    }
+    assert set(iam.list_role_policies(RoleName=name)["PolicyNames"]) == {"accounts", "runner-token"}
+    (allowed,) = policy(cloud, name, "accounts").values()
+    assert allowed["Resource"] == outputs["deploy_role_arn"]
+    assert {action.split(":")[0] for action in allowed["Action"]} == {"sts"}
+    (denied,) = policy(cloud, name, "runner-token").values()
+    assert denied["Effect"] == "Deny"
+    assert denied["Resource"].endswith(":parameter/ci/runner-token")
 
     terraform.destroy(variables)

@@ -65,7 +65,7 @@ def test_every_refusal_says_what_it_means(workspace: Workspace, module: str) -> 
         for event in events
         if event["type"] == "test_run" and event["test_run"].get("status") in ("error", "fail")
     }
-    assert failed == refusals
+    assert failed == refusals, answer.stdout
     said = " ".join(
         event["diagnostic"].get("detail", "") for event in events if event["type"] == "diagnostic"
     )

@@ -30,6 +30,19 @@ data "aws_iam_policy_document" "targets" {
   }
 }
 
+# A deny, because a policy as broad as ReadOnlyAccess or AdministratorAccess would let every job read
+# the token, and with it take the jobs of other projects.
+data "aws_iam_policy_document" "token" {
+  count = var.create && length(var.token_arns) > 0 ? 1 : 0
+
+  statement {
+    sid       = "KeepRunnerToken"
+    effect    = "Deny"
+    actions   = ["secretsmanager:*", "ssm:*"]
+    resources = var.token_arns
+  }
+}
+
 resource "aws_iam_role" "this" {
   count = var.create ? 1 : 0
 
@@ -57,12 +70,23 @@ resource "aws_iam_role_policy" "targets" {
   }
 }
 
+resource "aws_iam_role_policy" "token" {
+  count = var.create && length(var.token_arns) > 0 ? 1 : 0
+
+  name   = "runner-token"
+  role   = aws_iam_role.this[0].name
+  policy = data.aws_iam_policy_document.token[0].json
+}
+
+# After the deny, so that no job reads the token between the two.
 resource "aws_iam_role_policy" "this" {
   for_each = var.create ? var.inline_policies : {}
 
   name   = each.key
   role   = aws_iam_role.this[0].name
   policy = each.value
+
+  depends_on = [aws_iam_role_policy.token]
 }
 
 resource "aws_iam_role_policy_attachment" "this" {
@@ -70,4 +94,6 @@ resource "aws_iam_role_policy_attachment" "this" {
 
   role       = aws_iam_role.this[0].name
   policy_arn = each.value
+
+  depends_on = [aws_iam_role_policy.token]
 }

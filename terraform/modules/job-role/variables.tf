@@ -68,6 +68,18 @@ variable "target_role_arns" {
   }
 }
 
+variable "token_arns" {
+  description = "ARNs of the secrets and SSM parameters that hold runner tokens. The role is denied them, whatever other policies of it say."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for arn in var.token_arns : can(regex("^arn:aws[a-z-]*:(secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:|ssm:[a-z0-9-]+:[0-9]{12}:parameter/)[^[:space:][:cntrl:]*?]+$", arn))])
+    error_message = "token_arns must hold ARNs of secrets or SSM parameters, without wildcards, as in [\"arn:aws:ssm:eu-central-1:123456789012:parameter/runlet/runner-token\"]."
+  }
+}
+
 variable "session_identity" {
   description = "Whether sessions carry tags and a source identity that say which job they are. With false neither the runner nor a job may set any, so that nothing in a session can be taken for an identity."
   type        = bool
@@ -99,7 +111,7 @@ variable "permissions_boundary_arn" {
 }
 
 variable "policy_arns" {
-  description = "ARNs of further policies for the role, by names of your choice. Every job of the runner has these rights: none may read the runner token."
+  description = "ARNs of further policies for the role, by names of your choice. Every job of the runner has these rights."
   type        = map(string)
   default     = {}
   nullable    = false
@@ -111,14 +123,14 @@ variable "policy_arns" {
 }
 
 variable "inline_policies" {
-  description = "Further policies of the role itself, JSON by name, best from `aws_iam_policy_document`. Every job of the runner has these rights: none may read the runner token."
+  description = "Further policies of the role itself, JSON by name, best from `aws_iam_policy_document`. Every job of the runner has these rights."
   type        = map(string)
   default     = {}
   nullable    = false
 
   validation {
-    condition     = alltrue([for name in keys(var.inline_policies) : can(regex("^[a-zA-Z0-9_+=,.@-]{1,128}$", name)) && name != "accounts"])
-    error_message = "inline_policies must have names of 1 to 128 letters, digits and characters of _+=,.@-, as in { deploy = data.aws_iam_policy_document.deploy.json }; \"accounts\" is the policy of target_role_arns."
+    condition     = alltrue([for name in keys(var.inline_policies) : can(regex("^[a-zA-Z0-9_+=,.@-]{1,128}$", name)) && !contains(["accounts", "runner-token"], name)])
+    error_message = "inline_policies must have names of 1 to 128 letters, digits and characters of _+=,.@-, as in { deploy = data.aws_iam_policy_document.deploy.json }; \"accounts\" and \"runner-token\" are those of target_role_arns and token_arns."
   }
 
   validation {

@@ -67,6 +67,40 @@ run "may_assume_its_targets_and_nothing_else" {
   }
 }
 
+run "keeps_the_runner_token_from_jobs_whatever_else_they_may" {
+  command = plan
+
+  variables {
+    token_arns  = ["arn:aws:secretsmanager:eu-central-1:123456789012:secret:runner-AbCdEf", "arn:aws:ssm:eu-central-1:123456789012:parameter/runlet/runner-token"]
+    policy_arns = { admin = "arn:aws:iam::aws:policy/AdministratorAccess" }
+  }
+
+  assert {
+    condition = [for s in jsondecode(output.token_policy_json).Statement : jsonencode(s)] == [jsonencode({
+      Action   = ["ssm:*", "secretsmanager:*"]
+      Effect   = "Deny"
+      Resource = ["arn:aws:ssm:eu-central-1:123456789012:parameter/runlet/runner-token", "arn:aws:secretsmanager:eu-central-1:123456789012:secret:runner-AbCdEf"]
+      Sid      = "KeepRunnerToken"
+    })]
+    error_message = "The token is not denied: ${output.token_policy_json}"
+  }
+
+  assert {
+    condition     = jsonencode(jsondecode(aws_iam_role_policy.token[0].policy)) == jsonencode(jsondecode(output.token_policy_json))
+    error_message = "The role's policy is not the one that is given out."
+  }
+}
+
+run "refuses_a_wildcard_for_a_token" {
+  command = plan
+
+  variables {
+    token_arns = ["arn:aws:secretsmanager:eu-central-1:123456789012:secret:*"]
+  }
+
+  expect_failures = [var.token_arns]
+}
+
 run "lets_nobody_set_an_identity_where_there_is_none" {
   command = plan
 
@@ -110,11 +144,12 @@ run "makes_nothing_when_told_so" {
 
   variables {
     create           = false
+    token_arns       = ["arn:aws:ssm:eu-central-1:123456789012:parameter/runlet/runner-token"]
     target_role_arns = ["arn:aws:iam::444455556666:role/deploy"]
   }
 
   assert {
-    condition     = output.arn == null && output.name == null && output.unique_id == null && output.trust_policy_json == null && output.policy_json == null
+    condition     = output.arn == null && output.name == null && output.unique_id == null && output.trust_policy_json == null && output.policy_json == null && output.token_policy_json == null
     error_message = "An output is not null."
   }
 }
