@@ -23,7 +23,7 @@ MODULES = (
     "terraform",
 )
 RUN = re.compile(r'^run "(\w+)" \{\n.*?^\}\n', re.MULTILINE | re.DOTALL)
-EXPECTED = re.compile(r"^  expect_failures = .*\n", re.MULTILINE)
+EXPECTED = re.compile(r"^  expect_failures = \[[^]]*(?:\[[^]]*\][^]]*)*\]\n", re.MULTILINE)
 MESSAGE = re.compile(r'^\s+error_message = "(.*)"$', re.MULTILINE)
 EXPRESSION = re.compile(r"(?<!\$)\$\{[^}]*\}")
 
