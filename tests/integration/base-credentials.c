@@ -9,6 +9,7 @@
 #include "assume-role/base.h"
 #include "common/files.h"
 #include "common/json.h"
+#include "common/log.h"
 
 static void add(cJSON *object, const char *name, const char *value) {
     cJSON_AddItemToObject(object, name,
@@ -56,6 +57,8 @@ int main(int argc, char **argv) {
         (void)fprintf(stderr, "usage: base-credentials [--profile NAME]\n");
         return 2;
     }
+    log_set_fd(STDERR_FILENO);
+    log_set_format(LOG_FORMAT_TEXT, "base-credentials");
     struct base_options options = {.profile = argc == 3 ? argv[2] : NULL, .own_program = argv[0]};
     cleanup_base struct base base = {0};
     if (!find(&options, &base, &err) || !print(&base, &err)) {
