@@ -63,7 +63,7 @@ pack_bootstrap() {
     cp "build/static/$arch/bin/bootstrap" "$content/bootstrap"
     cp LICENSE "$content/licenses/runlet/LICENSE"
     printf 'Runlet %s\n' "$version" >"$content/licenses/runlet/VERSION"
-    for library in cjson curl libmicrohttpd openssl zlib; do
+    for library in cjson curl libmicrohttpd libzip openssl zlib; do
         cp -R "$prefix/licenses/$library" "$content/licenses/"
     done
     musl_license "$content/licenses"

@@ -27,6 +27,7 @@ LICENSES = {
     "bootstrap": "licenses/openssl/",
     "git": "share/licenses/git/",
     "gitlab-runner": "share/licenses/gitlab-runner/",
+    "opentofu": "share/licenses/github.com/opentofu/opentofu/",
 }
 VERSION = next(
     line.split('"')[1]
