@@ -6,6 +6,7 @@
 #include "bootstrap/budget.h"
 #include "bootstrap/gitlab.h"
 #include "bootstrap/metrics.h"
+#include "bootstrap/mirror.h"
 #include "bootstrap/result.h"
 #include "bootstrap/run_one.h"
 #include "bootstrap/runner.h"
@@ -27,6 +28,8 @@ struct run {
     struct settings settings;
     struct gitlab *gitlab;
     struct token_source *token;
+    /// NULL where there is none.
+    struct mirror *mirror;
     bool served_before;
     int64_t started_ms;
     int64_t ready_ms;
@@ -55,6 +58,8 @@ static bool prepare(struct run *run, struct error *err) {
     };
     run->gitlab = gitlab_new(&gitlab);
     run->token = token_source_from_settings(settings);
+    const struct mirror_options mirror = {.root = WORKSPACE_ROOT, .settings = settings};
+    run->mirror = mirror_new(&mirror);
     return true;
 }
 
@@ -70,6 +75,7 @@ bool run_init(void **context, struct error *err) {
 void run_destroy(void *context) {
     struct run *run = context;
     if (run) {
+        mirror_destroy(run->mirror);
         token_source_destroy(run->token);
         gitlab_destroy(run->gitlab);
         settings_clean_up(&run->settings);
@@ -98,13 +104,29 @@ static bool has_time(const struct run *run, const struct invocation *invocation)
     return false;
 }
 
+/// With a mirror, it is made ready first: while nothing of a job before is alive. Without the time
+/// for a job after that, there is none.
+static bool run_next(const struct run *run, const struct run_one *one, struct result *result,
+                     int64_t *runner_ms, struct error *err) {
+    if (run->mirror) {
+        const int64_t deadline_ms = one->invocation->deadline_ms - run->settings.deadline_margin_ms;
+        if (!mirror_prepare(run->mirror, deadline_ms, err)) {
+            return false;
+        }
+        if (!has_time(run, one->invocation)) {
+            return true;
+        }
+    }
+    return run_one(one, result, runner_ms, err);
+}
+
 static bool run_jobs(const struct run *run, struct run_one *one, struct result *result,
                      int64_t *runner_ms, struct error *err) {
     // An environment of its own for each job means one job for each invocation.
     size_t most = run->settings.fresh_environment ? 1 : run->settings.max_jobs;
     while (result->job_count < most && !sigterm_came() && has_time(run, one->invocation)) {
         size_t before = result->job_count;
-        if (!run_one(one, result, runner_ms, err)) {
+        if (!run_next(run, one, result, runner_ms, err)) {
             // What the jobs before it came to is worth more than why there was no further one.
             bool tellable = before > 0 && !error_is(err, "Runtime.WorkspaceDirty");
             if (tellable) {
@@ -137,6 +159,7 @@ static bool find_and_run(struct run *run, const struct invocation *invocation,
         .gitlab = run->gitlab,
         .token = run->token,
         .system_id = system_id,
+        .mirror = run->mirror,
         .program = program,
         .search_path = search_path,
         .wait_timeout_ms = run->settings.wait_timeout_ms,

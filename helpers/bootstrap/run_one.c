@@ -205,6 +205,14 @@ static bool finish(const struct one *one, struct result *result, struct error *e
 
 // --- Its beginning -----------------------------------------------------------------------------
 
+/// Empties /tmp, but for a mirror that is checked before the next job.
+static bool clean(const struct one *one, int64_t before_deadline_ms, struct error *err) {
+    const int64_t limit_ms = time_for(one, before_deadline_ms, BUDGET_CLEAN_LIMIT_MS);
+    return mirror_is_kept(one->options->mirror)
+               ? workspace_empty_but_providers(WORKSPACE_ROOT, limit_ms, err)
+               : workspace_empty(WORKSPACE_ROOT, limit_ms, err);
+}
+
 static struct workspace *make_workspace(const struct run_one *options, struct error *err) {
     const struct settings *settings = options->settings;
     const struct workspace_options workspace = {
@@ -214,6 +222,8 @@ static struct workspace *make_workspace(const struct run_one *options, struct er
         .hosts = settings->extra_hosts,
         .host_count = settings->extra_host_count,
         .ca_file = settings->ca_file,
+        .providers = mirror_folder(options->mirror),
+        .providers_kept = mirror_is_kept(options->mirror),
     };
     return workspace_new(&workspace, err);
 }
@@ -299,8 +309,7 @@ bool run_one(const struct run_one *options, struct result *result, int64_t *runn
         .margin_begins_ms =
             options->invocation->deadline_ms - options->settings->deadline_margin_ms,
     };
-    if (!workspace_empty(WORKSPACE_ROOT, time_for(&one, BUDGET_CLOSED_MS, BUDGET_CLEAN_LIMIT_MS),
-                         err)) {
+    if (!clean(&one, BUDGET_CLOSED_MS, err)) {
         return false;
     }
     cleanup_workspace struct workspace *workspace = make_workspace(options, err);
@@ -312,8 +321,7 @@ bool run_one(const struct run_one *options, struct result *result, int64_t *runn
         log_error("the job's run failed", LOG_ERROR_FIELDS(err));
     }
     struct error dirty;
-    if (!workspace_empty(WORKSPACE_ROOT, time_for(&one, BUDGET_CLEAN_MS, BUDGET_CLEAN_LIMIT_MS),
-                         &dirty)) {
+    if (!clean(&one, BUDGET_CLEAN_MS, &dirty)) {
         *err = dirty;
         return false;
     }

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "bootstrap/gitlab.h"
+#include "bootstrap/mirror.h"
 #include "bootstrap/result.h"
 #include "bootstrap/runtime_api.h"
 #include "bootstrap/settings.h"
@@ -19,6 +20,8 @@ struct run_one {
     struct gitlab *gitlab;
     struct token_source *token;
     const char *system_id;
+    /// Made ready for this job; NULL: none.
+    const struct mirror *mirror;
     /// From runner_find() and runner_search_path().
     const char *program;
     const char *search_path;
@@ -30,8 +33,8 @@ struct run_one {
 /// with what became of it (failed and canceled ones too), or there was none. False with an error
 /// type of Lambda's form.
 ///
-/// When it returns, no process is left that the job started and /tmp is empty; else it fails with
-/// "Runtime.WorkspaceDirty", and the environment is to end.
+/// When it returns, no process is left that the job started and /tmp is empty but for the mirror;
+/// else it fails with "Runtime.WorkspaceDirty", and the environment is to end.
 ///
 /// Adds the time that gitlab-runner ran to `*runner_ms`.
 bool run_one(const struct run_one *options, struct result *result, int64_t *runner_ms,

@@ -155,6 +155,14 @@ static bool read_accounts_parameter(struct settings *settings, struct slice valu
     return form_parameter(value, err);
 }
 
+static bool read_mirror(struct settings *settings, struct slice value, struct error *err) {
+    return mirror_source_read(value, &settings->mirror, err);
+}
+
+static bool read_mirror_sha256(struct settings *settings, struct slice value, struct error *err) {
+    return mirror_source_read_sha256(value, &settings->mirror, err);
+}
+
 static bool read_runner_args(struct settings *settings, struct slice value, struct error *err) {
     settings->runner_args = runner_args_parse(value, err);
     return settings->runner_args != NULL;
@@ -192,6 +200,11 @@ static const struct row rows[] = {
     {"RUNLET_JOB_SESSION_IDENTITY", "true or false", SHOWN, read_session_identity},
     {"RUNLET_ACCOUNTS_PARAMETER", "the name of an SSM parameter, as in /runlet/accounts", SHOWN,
      read_accounts_parameter},
+    {"RUNLET_PROVIDER_MIRROR",
+     "an absolute path outside of /tmp, or s3://BUCKET/KEY of a zip that layer-packer made", SHOWN,
+     read_mirror},
+    {"RUNLET_PROVIDER_MIRROR_SHA256", "the SHA-256 of the zip in S3, in 64 hexadecimal digits",
+     SHOWN, read_mirror_sha256},
     {"RUNLET_RUNNER_ARGS", "a JSON array of arguments for gitlab-runner run-single, each a string",
      HIDDEN, read_runner_args},
     {"RUNLET_EXTRA_HOSTS",
@@ -283,6 +296,18 @@ static bool read_row(struct settings *settings, const struct row *row, struct er
     return true;
 }
 
+static bool check_mirror(const struct mirror_source *mirror, struct error *err) {
+    if (mirror->bucket && !mirror->sha256) {
+        return missing("RUNLET_PROVIDER_MIRROR_SHA256",
+                       "is not set, but RUNLET_PROVIDER_MIRROR is in S3", err);
+    }
+    if (mirror->sha256 && !mirror->bucket) {
+        return missing("RUNLET_PROVIDER_MIRROR_SHA256",
+                       "is set, but RUNLET_PROVIDER_MIRROR is not in S3", err);
+    }
+    return true;
+}
+
 static bool check_together(const struct settings *settings, struct error *err) {
     if (!settings->server_url) {
         return missing("CI_SERVER_URL", "is not set", err);
@@ -297,7 +322,7 @@ static bool check_together(const struct settings *settings, struct error *err) {
         return missing("RUNLET_JOB_ROLE_ARN", "is not set, but RUNLET_JOB_CREDENTIALS is \"role\"",
                        err);
     }
-    return true;
+    return check_mirror(&settings->mirror, err);
 }
 
 static void warn_of_unknown(void) {
@@ -359,6 +384,7 @@ void settings_clean_up(struct settings *settings) {
     secret_destroy(settings->token);
     free(settings->job_role_arn);
     free(settings->accounts_parameter);
+    mirror_source_clean_up(&settings->mirror);
     runner_args_destroy(settings->runner_args);
     form_hosts_destroy(settings->extra_hosts, settings->extra_host_count);
     free(settings->function_name);

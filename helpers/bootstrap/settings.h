@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bootstrap/mirror_source.h"
 #include "common/aws.h"
 #include "common/error.h"
 #include "common/http.h"
@@ -67,6 +68,9 @@ struct settings {
     bool session_identity;
     /// RUNLET_ACCOUNTS_PARAMETER, or NULL.
     char *accounts_parameter;
+
+    /// RUNLET_PROVIDER_MIRROR and _SHA256.
+    struct mirror_source mirror;
 
     /// RUNLET_RUNNER_ARGS, ended by NULL; never NULL itself.
     char **runner_args;

@@ -7,10 +7,12 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "bootstrap/mirror_config.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/files.h"
 
+#define INVALID "Runtime.ConfigInvalid"
 #define DIRTY "Runtime.WorkspaceDirty"
 #define MAX_CERTIFICATES ((size_t)8 << 20)
 #define MAX_TEXT ((size_t)1 << 20)
@@ -24,6 +26,8 @@ struct workspace {
     /// NULL where there is no CA file.
     char *ca_bundle;
     char *ca_file;
+    /// NULL where there is no mirror.
+    char *cli_config;
 };
 
 bool workspace_empty(const char *root, int64_t limit_ms, struct error *err) {
@@ -33,20 +37,42 @@ bool workspace_empty(const char *root, int64_t limit_ms, struct error *err) {
     return error_set(err, DIRTY, "cannot empty %s: %s", root, err->message);
 }
 
+static bool is_folder(const char *path) {
+    struct stat status;
+    return lstat(path, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+bool workspace_empty_but_providers(const char *root, int64_t limit_ms, struct error *err) {
+    cleanup_free char *parent = xasprintf("%s/" WORKSPACE_PARENT, root);
+    cleanup_free char *providers = xasprintf("%s/" WORKSPACE_PROVIDERS, parent);
+    if (!is_folder(parent)) {
+        return workspace_empty(root, limit_ms, err);
+    }
+    const int64_t end_ms = clock_monotonic_ms(clock_system()) + limit_ms;
+    if (!files_empty_directory(root, WORKSPACE_PARENT, limit_ms, err)) {
+        return error_set(err, DIRTY, "cannot empty %s: %s", root, err->message);
+    }
+    const char *keep = is_folder(providers) ? WORKSPACE_PROVIDERS : NULL;
+    int64_t left_ms = limit_ms > 0 ? end_ms - clock_monotonic_ms(clock_system()) : 0;
+    left_ms = limit_ms > 0 && left_ms < 1 ? 1 : left_ms;
+    return files_empty_directory(parent, keep, left_ms, err) ||
+           error_set(err, DIRTY, "cannot empty %s: %s", parent, err->message);
+}
+
 // --- Checking ----------------------------------------------------------------------------------
 
 static bool is_dots(const char *name) {
     return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 }
 
-/// Nothing may be in `root`: somebody still writes there.
-static bool check_empty(const char *root, struct error *err) {
+/// Nothing may be in `root` but what is kept: somebody still writes there.
+static bool check_empty(const char *root, const char *kept, struct error *err) {
     cleanup_closedir DIR *directory = opendir(root);
     if (!directory) {
         return error_errno(err, errno, "cannot open %s", root);
     }
     for (struct dirent *entry = readdir(directory); entry; entry = readdir(directory)) {
-        if (!is_dots(entry->d_name)) {
+        if (!is_dots(entry->d_name) && (!kept || strcmp(entry->d_name, kept) != 0)) {
             return error_set(err, DIRTY, "%s is not empty: %s", root, entry->d_name);
         }
     }
@@ -74,12 +100,15 @@ static bool make_part(const struct workspace *workspace, const char *name, char 
     return make_folder(*path, err);
 }
 
-static bool make_folders(struct workspace *workspace, const char *root, struct error *err) {
-    cleanup_free char *all = xasprintf("%s/runlet", root);
+static bool make_folders(struct workspace *workspace, const struct workspace_options *options,
+                         struct error *err) {
+    cleanup_free char *all = xasprintf("%s/" WORKSPACE_PARENT, options->root);
+    const bool there = options->providers_kept && is_folder(all);
     char name[FILES_RANDOM_NAME_SIZE];
     files_random_name(name);
     workspace->folder = xasprintf("%s/%s", all, name);
-    return make_folder(all, err) && make_folder(workspace->folder, err) &&
+    return (there ? check_empty(all, WORKSPACE_PROVIDERS, err) : make_folder(all, err)) &&
+           make_folder(workspace->folder, err) &&
            make_part(workspace, "home", &workspace->home, err) &&
            make_part(workspace, "tmp", &workspace->tmp, err) &&
            make_part(workspace, "builds", &workspace->builds, err) &&
@@ -160,19 +189,38 @@ static bool write_ca_bundle(struct workspace *workspace, const char *ca_file, st
            write_file(workspace->ca_bundle, buffer_slice(&bundle), err);
 }
 
+/// Tells terraform and tofu of the mirror.
+static bool write_cli_config(struct workspace *workspace, const char *providers,
+                             struct error *err) {
+    if (!providers) {
+        return true;
+    }
+    cleanup_buffer struct buffer text = BUFFER_INIT(MAX_TEXT);
+    cleanup_free char *links = xasprintf("%s/" WORKSPACE_PROVIDERS, workspace->folder);
+    if (!mirror_config_make(providers, links, &text, err)) {
+        return error_is(err, "mirror")
+                   ? error_set(err, INVALID, "RUNLET_PROVIDER_MIRROR: %s", err->message)
+                   : false;
+    }
+    workspace->cli_config = xasprintf("%s/terraform.rc", workspace->folder);
+    return write_file(workspace->cli_config, buffer_slice(&text), err);
+}
+
 static bool fill(struct workspace *workspace, const struct workspace_options *options,
                  struct error *err) {
-    return check_empty(options->root, err) && make_folders(workspace, options->root, err) &&
+    const char *kept = options->providers_kept ? WORKSPACE_PARENT : NULL;
+    return check_empty(options->root, kept, err) && make_folders(workspace, options, err) &&
            write_profile(workspace, options->path, err) &&
            write_git_config(workspace, options, err) &&
-           write_ca_bundle(workspace, options->ca_file, err);
+           write_ca_bundle(workspace, options->ca_file, err) &&
+           write_cli_config(workspace, options->providers, err);
 }
 
 struct workspace *workspace_new(const struct workspace_options *options, struct error *err) {
     struct workspace *workspace = xcalloc(1, sizeof(*workspace));
     if (!fill(workspace, options, err)) {
         workspace_destroy(workspace);
-        if (!error_is(err, DIRTY)) {
+        if (!error_is(err, DIRTY) && !error_is(err, INVALID)) {
             error_set(err, DIRTY, "cannot make a workspace: %s", err->message);
         }
         return NULL;
@@ -189,6 +237,7 @@ void workspace_destroy(struct workspace *workspace) {
         free(workspace->cache);
         free(workspace->ca_bundle);
         free(workspace->ca_file);
+        free(workspace->cli_config);
         free(workspace);
     }
 }
@@ -211,6 +260,9 @@ const char *workspace_cache(const struct workspace *workspace) {
 void workspace_set_environment(const struct workspace *workspace, struct environment *environment) {
     environment_set_text(environment, "HOME", workspace->home);
     environment_set_text(environment, "TMPDIR", workspace->tmp);
+    if (workspace->cli_config) {
+        environment_set_text(environment, "TF_CLI_CONFIG_FILE", workspace->cli_config);
+    }
     if (workspace->ca_bundle) {
         environment_set_text(environment, "GIT_SSL_CAINFO", workspace->ca_bundle);
         environment_set_text(environment, "SSL_CERT_FILE", workspace->ca_bundle);

@@ -6,5 +6,7 @@
 
 /// The endpoint of the client's options, or NULL.
 const char *aws_client_endpoint_url(const struct aws_client *client);
+/// Tells whether the client's options or the environment name the service's endpoint.
+bool aws_endpoint_is_configured(const struct aws_client *client, const char *endpoint_id);
 /// Tells whether it has the form of a region's name.
 bool aws_is_region(const char *region);

@@ -54,6 +54,16 @@ static const char *configured_url(const char *endpoint_id) {
     return url != NULL ? url : set_value("AWS_ENDPOINT_URL");
 }
 
+bool aws_endpoint_is_configured(const struct aws_client *client, const char *endpoint_id) {
+    return aws_client_endpoint_url(client) != NULL || configured_url(endpoint_id) != NULL;
+}
+
+/// S3 has its dual-stack endpoints under a name of its own.
+static void append_dual_stack_s3(struct buffer *out, const char *region, const char *suffix) {
+    buffer_appendf(out, "https://s3%s.dualstack.%s.%s",
+                   is_true("AWS_USE_FIPS_ENDPOINT") ? "-fips" : "", region, suffix);
+}
+
 bool aws_is_region(const char *region) {
     // It becomes a part of a host's name.
     const size_t length = strlen(region);
@@ -76,6 +86,10 @@ bool aws_endpoint_url(const struct aws_client *client, const struct aws_request 
     }
     const struct partition *partition = partition_of(region);
     const bool dual_stack = is_true("AWS_USE_DUALSTACK_ENDPOINT");
+    if (dual_stack && strcmp(request->service, "s3") == 0) {
+        append_dual_stack_s3(out, region, partition->suffix);
+        return buffer_check(out, "endpoint URL", err);
+    }
     // These two have their FIPS endpoints under the plain name there.
     const bool plain_fips =
         !dual_stack && strcmp(partition->prefix, "us-gov-") == 0 &&

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "layer-packer/digest.h"
+#include "common/digest.h"
 
 #include <errno.h>
 #include <openssl/evp.h>

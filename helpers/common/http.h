@@ -159,6 +159,8 @@ struct http_download {
     int64_t resume_from;
     /// Fails with "too_large" beyond; 0: none.
     int64_t max_size;
+    /// Gets the last answer's status, 0 where there was none. May be NULL.
+    int *status;
     /// Called as it goes on; `total` is -1 where the server does not say. May be NULL.
     void (*progress)(void *context, int64_t received, int64_t total);
     void *context;

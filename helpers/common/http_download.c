@@ -170,6 +170,9 @@ bool http_download(struct http_client *client, const struct http_request *reques
         bool canceled = false;
         done = attempt(&state, client, request, &head, &status, err);
         http_transfer_clean_up(&state.transfer);
+        if (download->status != NULL) {
+            *download->status = status;
+        }
         if (done) {
             break;
         }

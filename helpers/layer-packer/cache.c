@@ -14,7 +14,7 @@
 #include "common/cleanup.h"
 #include "common/encoding.h"
 #include "common/files.h"
-#include "layer-packer/digest.h"
+#include "common/digest.h"
 #include "layer-packer/download.h"
 
 bool cache_open(struct cache *cache, struct error *err) {

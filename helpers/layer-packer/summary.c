@@ -13,7 +13,7 @@
 #include "common/buffer.h"
 #include "common/cleanup.h"
 #include "common/json.h"
-#include "layer-packer/digest.h"
+#include "common/digest.h"
 
 bool summary_read(int fd, const char *path, struct summary *summary, struct error *err) {
     unsigned char digest[DIGEST_SIZE];

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+/// Objects of S3: the one thing that is too large for aws_call().
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/aws.h"
+#include "common/error.h"
+#include "common/http.h"
+
+/// What to get; all borrowed.
+struct aws_s3_object {
+    const char *bucket;
+    /// As it is, not encoded.
+    const char *key;
+};
+
+/// Appends the object's URL: `endpoint`/BUCKET/KEY where the environment or `aws` names an endpoint
+/// or where the bucket has a dot in its name (no certificate fits it then), else the host
+/// BUCKET.s3.REGION.SUFFIX.
+bool aws_s3_url(const struct aws_client *aws, const struct aws_s3_object *object,
+                struct buffer *out, struct error *err);
+
+/// Downloads the object to a file, in constant memory, resumed where it was cut, and signed where
+/// there are `credentials` (NULL: unsigned) for the region of `aws`. To be done within 15 minutes,
+/// as long as a signature is good; `deadline_ms` is the Unix epoch, 0: none.
+///
+/// Codes of its errors, beside those of http.h: "AccessDenied", "NotFound", "WrongRegion", and
+/// "status" for any other answer. The caller checks the content.
+bool aws_s3_download(const struct aws_client *aws, struct http_client *http,
+                     const struct aws_credentials *credentials, const struct aws_s3_object *object,
+                     const struct http_download *download, int64_t deadline_ms, struct error *err);
