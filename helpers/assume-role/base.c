@@ -127,6 +127,8 @@ static bool take_settings(const struct chain *chain, struct base *base, struct e
     if (ca_bundle != NULL && variable("AWS_CA_BUNDLE") == NULL) {
         base->ca_bundle = path_expanded(ca_bundle);
     }
+    base->use_fips = is_true(profile_get(&chain->profile, "use_fips_endpoint"));
+    base->use_dual_stack = is_true(profile_get(&chain->profile, "use_dualstack_endpoint"));
     return profile_endpoint(chain, &base->endpoint_url, err);
 }
 

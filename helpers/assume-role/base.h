@@ -43,6 +43,9 @@ struct base {
     /// The profile's for STS, from its `services` section or for all services. NULL where it names
     /// none, or the environment says something about endpoints, which wins.
     char *endpoint_url;
+    /// The profile's use_fips_endpoint and use_dualstack_endpoint, for struct aws_client_options.
+    bool use_fips;
+    bool use_dual_stack;
     /// The profile's `ca_bundle`; NULL where it names none, or AWS_CA_BUNDLE is set.
     char *ca_bundle;
     /// For messages: "environment", "profile ci (credential_process)".

@@ -149,7 +149,7 @@ enum link link_process(struct chain *chain, const struct profile *profile, struc
     cleanup_words struct words words = {0};
     cleanup_aws_credentials struct aws_credentials credentials = {0};
     bool good = words_split(slice_text(command), &words, err);
-    if (good && words.count == 0) {
+    if (good && (words.count == 0 || words.items[0][0] == '\0')) {
         good = error_set(err, "process", "it names no program");
     }
     if (good && (is_own_program(chain, words.items[0]) || is_above(profile))) {

@@ -48,6 +48,8 @@ static struct aws_client *make_client(const struct chain *chain, const struct ba
         .credentials = credentials,
         .region = region,
         .endpoint_url = options->endpoint_url != NULL ? options->endpoint_url : base->endpoint_url,
+        .use_fips = base->use_fips,
+        .use_dual_stack = base->use_dual_stack,
     };
     return aws_client_new(&client_options, err);
 }

@@ -29,6 +29,8 @@ struct aws_client {
     const struct aws_credentials *credentials;
     char *region;
     char *endpoint_url;
+    bool use_fips;
+    bool use_dual_stack;
     unsigned max_attempts;
     /// How far the service's clock is ahead of ours, as far as that matters.
     int64_t skew_ms;
@@ -64,6 +66,8 @@ struct aws_client *aws_client_new(const struct aws_client_options *options, stru
     client->credentials = options->credentials;
     client->region = xstrdup(region);
     client->endpoint_url = options->endpoint_url != NULL ? xstrdup(options->endpoint_url) : NULL;
+    client->use_fips = options->use_fips;
+    client->use_dual_stack = options->use_dual_stack;
     client->max_attempts =
         options->max_attempts > 0 ? options->max_attempts : attempts_from_environment();
     return client;
@@ -87,6 +91,14 @@ const char *aws_client_region(const struct aws_client *client) {
 
 const char *aws_client_endpoint_url(const struct aws_client *client) {
     return client->endpoint_url;
+}
+
+bool aws_client_use_fips(const struct aws_client *client) {
+    return client->use_fips;
+}
+
+bool aws_client_use_dual_stack(const struct aws_client *client) {
+    return client->use_dual_stack;
 }
 
 // --- The request ------------------------------------------------------------------------------

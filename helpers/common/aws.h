@@ -40,6 +40,9 @@ struct aws_client_options {
     const char *region;
     /// Wins over all that the environment says; NULL: none.
     const char *endpoint_url;
+    /// FIPS and dual-stack endpoints; AWS_USE_FIPS_ENDPOINT and AWS_USE_DUALSTACK_ENDPOINT win.
+    bool use_fips;
+    bool use_dual_stack;
     /// All attempts of a call; 0: AWS_MAX_ATTEMPTS, else 3.
     unsigned max_attempts;
 };

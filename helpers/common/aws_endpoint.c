@@ -43,6 +43,11 @@ static bool is_true(const char *name) {
     return value != NULL && strcasecmp(value, "true") == 0;
 }
 
+/// What the variable says, or else the client's options.
+static bool is_asked_for(const char *name, bool by_options) {
+    return set_value(name) != NULL ? is_true(name) : by_options;
+}
+
 /// What the environment says for the service; NULL if nothing.
 static const char *configured_url(const char *endpoint_id) {
     if (is_true("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")) {
@@ -85,7 +90,8 @@ bool aws_endpoint_url(const struct aws_client *client, const struct aws_request 
         return buffer_check(out, "endpoint URL", err);
     }
     const struct partition *partition = partition_of(region);
-    const bool dual_stack = is_true("AWS_USE_DUALSTACK_ENDPOINT");
+    const bool dual_stack =
+        is_asked_for("AWS_USE_DUALSTACK_ENDPOINT", aws_client_use_dual_stack(client));
     if (dual_stack && strcmp(request->service, "s3") == 0) {
         append_dual_stack_s3(out, region, partition->suffix);
         return buffer_check(out, "endpoint URL", err);
@@ -94,7 +100,8 @@ bool aws_endpoint_url(const struct aws_client *client, const struct aws_request 
     const bool plain_fips =
         !dual_stack && strcmp(partition->prefix, "us-gov-") == 0 &&
         (strcmp(request->service, "ssm") == 0 || strcmp(request->service, "sts") == 0);
-    const bool fips = is_true("AWS_USE_FIPS_ENDPOINT") && !plain_fips;
+    const bool fips =
+        is_asked_for("AWS_USE_FIPS_ENDPOINT", aws_client_use_fips(client)) && !plain_fips;
     buffer_appendf(out, "https://%s%s.%s.%s", request->service, fips ? "-fips" : "", region,
                    dual_stack ? partition->dual_stack_suffix : partition->suffix);
     return buffer_check(out, "endpoint URL", err);

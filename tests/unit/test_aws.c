@@ -252,6 +252,22 @@ START_TEST(knows_the_partitions) {
 }
 END_TEST
 
+START_TEST(lets_the_environment_win_over_the_options_endpoints) {
+    const struct aws_client_options options = {
+        .region = "eu-west-1", .use_fips = true, .use_dual_stack = true};
+    const struct aws_request request = {.service = "sts", .endpoint_id = "STS"};
+    cleanup_aws_client struct aws_client *client = aws_client_new(&options, &err);
+    cleanup_buffer struct buffer both = BUFFER_INIT(256);
+    ck_assert(aws_endpoint_url(client, &request, &both, &err));
+    ck_assert_str_eq(buffer_text(&both), "https://sts-fips.eu-west-1.api.aws");
+    setenv("AWS_USE_FIPS_ENDPOINT", "false", 1);
+    setenv("AWS_USE_DUALSTACK_ENDPOINT", "false", 1);
+    cleanup_buffer struct buffer none = BUFFER_INIT(256);
+    ck_assert(aws_endpoint_url(client, &request, &none, &err));
+    ck_assert_str_eq(buffer_text(&none), "https://sts.eu-west-1.amazonaws.com");
+}
+END_TEST
+
 START_TEST(takes_endpoints_from_the_environment) {
     ck_assert_str_eq(endpoint("ssm", "SSM", NULL), "https://ssm.eu-west-1.amazonaws.com");
     setenv("AWS_ENDPOINT_URL", "http://localhost:4566", 1);
@@ -307,6 +323,7 @@ int main(void) {
     tcase_add_test(tcase, repeats_throttled_and_failed_calls_three_times_in_all);
     tcase_add_test(tcase, corrects_a_skewed_clock_once_and_for_good);
     tcase_add_test(tcase, knows_the_partitions);
+    tcase_add_test(tcase, lets_the_environment_win_over_the_options_endpoints);
     tcase_add_test(tcase, takes_endpoints_from_the_environment);
     tcase_add_test(tcase, needs_a_region_and_keys);
     suite_add_tcase(suite, tcase);
