@@ -5,14 +5,17 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from integration.test_terraform_apply import FILES, assert_settled, pack, policy
 from localcloud import LocalCloud
+from localcloud.aws import REGION
 from localcloud.terraform import Terraform
 
 ROLE_MODE = """
@@ -28,6 +31,13 @@ resource "aws_ssm_parameter" "token" {
   name  = "/ci/runner-token"
   type  = "SecureString"
   value = "put in by hand"
+}
+
+data "aws_iam_policy_document" "read" {
+  statement {
+    actions   = ["ssm:*"]
+    resources = ["*"]
+  }
 }
 
 module "deploy" {
@@ -78,6 +88,7 @@ module "runner" {
   gitlab          = { url = "https://gitlab.example.com" }
   token           = { parameter_name = aws_ssm_parameter.token.name }
   create_job_role = true
+  job_role        = { inline_policies = { read = data.aws_iam_policy_document.read.json } }
   accounts = {
     prod = { role_arn = module.deploy.arn, external_id = "runlet-prod" }
     dev  = { role_arn = module.gitlab.role_arns["deploy"], id_token = "AWS_ID_TOKEN" }
@@ -216,6 +227,70 @@ def test_role_mode_is_applied_and_settled(cloud: LocalCloud, tmp_path: Path) -> 
     terraform.destroy(variables)
 
 
+def client(cloud: LocalCloud, service: str, keys: Mapping[str, str]) -> Any:
+    session = boto3.session.Session(
+        keys["AWS_ACCESS_KEY_ID"],
+        keys["AWS_SECRET_ACCESS_KEY"],
+        keys["AWS_SESSION_TOKEN"],
+        region_name=REGION,
+    )
+    return session.client(service, endpoint_url=cloud.aws.endpoint_url)
+
+
+def assume(sts: Any, role: str, **asked: Any) -> dict[str, str]:
+    keys = sts.assume_role(RoleArn=role, RoleSessionName="job", **asked)["Credentials"]
+    return {
+        "AWS_ACCESS_KEY_ID": keys["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": keys["SessionToken"],
+    }
+
+
+def job(cloud: LocalCloud, outputs: dict[str, Any], **tags: str) -> Any:
+    """STS as a job sees it, over the runner's own session."""
+    runner = cloud.sts.assume_for_service(outputs["role_arn"], "jobs", "lambda.amazonaws.com")
+    keys = assume(
+        client(cloud, "sts", runner),
+        outputs["job_role_arn"],
+        Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
+        TransitiveTagKeys=list(tags),
+        SourceIdentity="job-41",
+    )
+    return client(cloud, "sts", keys)
+
+
+def test_the_roles_let_in_the_jobs_that_they_name_and_no_others(
+    cloud: LocalCloud, tmp_path: Path
+) -> None:
+    terraform = configuration(cloud, tmp_path, ROLE_MODE)
+    variables = {"artifacts": "../../dist"}
+    terraform.apply(variables)
+    outputs = terraform.outputs()
+    deploy = outputs["deploy_role_arn"]
+
+    protected = job(cloud, outputs, project_id="7", protected="true")
+    assert assume(protected, deploy, ExternalId="runlet-prod")
+
+    refused = [
+        (protected, {"ExternalId": "other"}),
+        (job(cloud, outputs, project_id="7", protected="false"), {"ExternalId": "runlet-prod"}),
+        (job(cloud, outputs, project_id="8", protected="true"), {"ExternalId": "runlet-prod"}),
+        (
+            job(cloud, outputs, project_id="8", protected="true"),
+            {"ExternalId": "runlet-prod", "Tags": [{"Key": "project_id", "Value": "7"}]},
+        ),
+        (cloud.aws.client("sts"), {"ExternalId": "runlet-prod"}),
+    ]
+    for sts, asked in refused:
+        with pytest.raises(ClientError):
+            assume(sts, deploy, **asked)
+    # Nobody but the runner gets at the job role, not even an administrator of its account.
+    with pytest.raises(ClientError):
+        assume(cloud.aws.client("sts"), outputs["job_role_arn"])
+
+    terraform.destroy(variables)
+
+
 def test_a_job_role_trusts_the_runner_alone_and_has_no_right_on_its_token(
     cloud: LocalCloud, tmp_path: Path
 ) -> None:
@@ -229,12 +304,21 @@ def test_a_job_role_trusts_the_runner_alone_and_has_no_right_on_its_token(
     assert [one["Principal"] for one in trust(cloud, name)] == [{"AWS": outputs["role_arn"]}]
     iam = cloud.aws.client("iam")
     assert iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"] == []
-    assert set(iam.list_role_policies(RoleName=name)["PolicyNames"]) == {"accounts", "runner-token"}
+    assert set(iam.list_role_policies(RoleName=name)["PolicyNames"]) == {
+        "accounts",
+        "read",
+        "runner-token",
+    }
     (allowed,) = policy(cloud, name, "accounts").values()
     assert allowed["Resource"] == outputs["deploy_role_arn"]
     assert {action.split(":")[0] for action in allowed["Action"]} == {"sts"}
     (denied,) = policy(cloud, name, "runner-token").values()
     assert denied["Effect"] == "Deny"
     assert denied["Resource"].endswith(":parameter/ci/runner-token")
+    job_role = outputs["job_role_arn"]
+    other = denied["Resource"].replace("runner-token", "other")
+    assert cloud.sts.allows(job_role, "ssm:GetParameter", other)
+    assert not cloud.sts.allows(job_role, "ssm:GetParameter", denied["Resource"])
+    assert cloud.sts.allows(outputs["role_arn"], "ssm:GetParameter", denied["Resource"])
 
     terraform.destroy(variables)
