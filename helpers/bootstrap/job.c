@@ -96,6 +96,7 @@ static bool read_job(struct job *job, const struct json *root, struct error *err
     }
     job->name = slice_copy(name);
     job_identity_read(root, &job->identity);
+    job_tokens_read(root, &job->tokens);
     job->queued_ms = read_queued_ms(&job_info);
     job->token = read_token(root, err);
     return job->token && read_dependencies(job, root, err);
@@ -125,6 +126,7 @@ void job_destroy(struct job *job) {
     secret_destroy(job->token);
     free(job->name);
     job_identity_clean_up(&job->identity);
+    job_tokens_clean_up(&job->tokens);
     free(job);
 }
 

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "bootstrap/job_identity.h"
+#include "bootstrap/job_tokens.h"
 #include "bootstrap/job_trace.h"
 #include "common/buffer.h"
 #include "common/error.h"
@@ -32,6 +33,7 @@ struct job {
     int64_t project_id;
     char *name;
     struct job_identity identity;
+    struct job_tokens tokens;
     struct secret *token;
     int64_t queued_ms;
     struct job_dependency *dependencies;

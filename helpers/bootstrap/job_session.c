@@ -21,6 +21,9 @@ struct job_session {
     /// Held while the role is assumed, too: one thread asks, the others get what it was told.
     pthread_mutex_t lock;
     struct sts_session current;
+    /// Of the job's id_token, verified once: it may be over before the session is renewed.
+    struct id_token_claims claims;
+    bool claimed;
     struct error failure;
     int64_t failed_until_ms;
 };
@@ -39,6 +42,7 @@ void job_session_destroyp(struct job_session **pointer) {
     struct job_session *session = *pointer;
     if (session) {
         sts_session_clean_up(&session->current);
+        id_token_claims_clean_up(&session->claims);
         pthread_mutex_destroy(&session->lock);
         free(session);
         *pointer = NULL;
@@ -67,8 +71,18 @@ static void add_hint(const struct settings *settings, struct error *err) {
     }
 }
 
+static void gather_tags(struct job_session *session, const struct job_identity *identity,
+                        const struct job_tokens *tokens, struct job_tags *tags) {
+    job_tags_of(identity, tags);
+    if (session->options.verifier && !session->claimed) {
+        session->claimed =
+            id_token_find(session->options.verifier, tokens, identity, &session->claims);
+    }
+    id_token_add_tags(&session->claims, tags);
+}
+
 static bool assume(struct job_session *session, const struct job_identity *identity,
-                   struct error *err) {
+                   const struct job_tokens *tokens, struct error *err) {
     const struct settings *settings = session->options.settings;
     cleanup_free char *name = job_identity_session_name(identity);
     cleanup_free char *source = job_identity_source(identity);
@@ -79,7 +93,7 @@ static bool assume(struct job_session *session, const struct job_identity *ident
         .duration_seconds = duration_seconds(session),
     };
     if (settings->session_identity) {
-        job_tags_of(identity, &tags);
+        gather_tags(session, identity, tokens, &tags);
         request.source_identity = source;
         request.tags = tags.tags;
         request.tag_count = tags.count;
@@ -109,7 +123,7 @@ static bool is_good(const struct job_session *session) {
 
 /// With the lock held.
 static bool ensure(struct job_session *session, const struct job_identity *identity,
-                   struct error *err) {
+                   const struct job_tokens *tokens, struct error *err) {
     if (is_good(session)) {
         return true;
     }
@@ -117,7 +131,7 @@ static bool ensure(struct job_session *session, const struct job_identity *ident
         *err = session->failure;
         return false;
     }
-    if (assume(session, identity, err)) {
+    if (assume(session, identity, tokens, err)) {
         log_info("the job has a session of its role", log_int("job", identity->job_id),
                  log_text("session", session->current.arn));
         return true;
@@ -150,9 +164,9 @@ static bool print(const struct job_session *session, struct buffer *out, struct 
 }
 
 bool job_session_print(struct job_session *session, const struct job_identity *identity,
-                       struct buffer *out, struct error *err) {
+                       const struct job_tokens *tokens, struct buffer *out, struct error *err) {
     pthread_mutex_lock(&session->lock);
-    bool good = ensure(session, identity, err) && print(session, out, err);
+    bool good = ensure(session, identity, tokens, err) && print(session, out, err);
     pthread_mutex_unlock(&session->lock);
     return good;
 }

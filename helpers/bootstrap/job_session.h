@@ -8,7 +8,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "bootstrap/id_token.h"
 #include "bootstrap/job_identity.h"
+#include "bootstrap/job_tokens.h"
 #include "bootstrap/settings.h"
 #include "common/buffer.h"
 #include "common/clock.h"
@@ -17,6 +19,8 @@
 struct job_session_options {
     /// For RUNLET_JOB_ROLE_ARN, RUNLET_JOB_SESSION_IDENTITY and the function's keys; borrowed.
     const struct settings *settings;
+    /// What the job's own id_token says goes into the tags; borrowed. NULL: it is not looked at.
+    struct id_token_verifier *verifier;
     /// NULL: the system's.
     struct clock *clock;
     /// Lambda's: a session is for the time that is left, 900 s at least, 3,600 s at most.
@@ -38,4 +42,4 @@ void job_session_destroyp(struct job_session **session);
 /// that asks again and again does not get STS to throttle the account.
 /// Source: https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html
 bool job_session_print(struct job_session *session, const struct job_identity *identity,
-                       struct buffer *out, struct error *err);
+                       const struct job_tokens *tokens, struct buffer *out, struct error *err);

@@ -5,6 +5,7 @@
 
 #include "bootstrap/budget.h"
 #include "bootstrap/gitlab.h"
+#include "bootstrap/id_token.h"
 #include "bootstrap/metrics.h"
 #include "bootstrap/mirror.h"
 #include "bootstrap/result.h"
@@ -30,6 +31,8 @@ struct run {
     struct token_source *token;
     /// NULL where there is none.
     struct mirror *mirror;
+    /// NULL without RUNLET_ID_TOKEN_AUDIENCE.
+    struct id_token_verifier *verifier;
     bool served_before;
     int64_t started_ms;
     int64_t ready_ms;
@@ -60,6 +63,14 @@ static bool prepare(struct run *run, struct error *err) {
     run->token = token_source_from_settings(settings);
     const struct mirror_options mirror = {.root = WORKSPACE_ROOT, .settings = settings};
     run->mirror = mirror_new(&mirror);
+    if (settings->id_token_audience) {
+        const struct id_token_options id_token = {
+            .gitlab = run->gitlab,
+            .server_url = settings->server_url,
+            .audience = settings->id_token_audience,
+        };
+        run->verifier = id_token_verifier_new(&id_token);
+    }
     return true;
 }
 
@@ -76,6 +87,7 @@ void run_destroy(void *context) {
     struct run *run = context;
     if (run) {
         mirror_destroy(run->mirror);
+        id_token_verifier_destroy(run->verifier);
         token_source_destroy(run->token);
         gitlab_destroy(run->gitlab);
         settings_clean_up(&run->settings);
@@ -158,6 +170,7 @@ static bool find_and_run(struct run *run, const struct invocation *invocation,
         .invocation = invocation,
         .gitlab = run->gitlab,
         .token = run->token,
+        .verifier = run->verifier,
         .system_id = system_id,
         .mirror = run->mirror,
         .program = program,

@@ -266,6 +266,7 @@ static bool run_in(struct one *one, const struct workspace *workspace, struct re
                    int64_t *runner_ms, struct error *err) {
     const struct job_session_options session = {
         .settings = one->options->settings,
+        .verifier = one->options->verifier,
         .deadline_ms = one->deadline_ms,
     };
     const bool role = session.settings->job_credentials == JOB_CREDENTIALS_ROLE;

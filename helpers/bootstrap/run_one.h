@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "bootstrap/gitlab.h"
+#include "bootstrap/id_token.h"
 #include "bootstrap/mirror.h"
 #include "bootstrap/result.h"
 #include "bootstrap/runtime_api.h"
@@ -19,6 +20,8 @@ struct run_one {
     const struct invocation *invocation;
     struct gitlab *gitlab;
     struct token_source *token;
+    /// NULL: id_tokens are not looked at.
+    struct id_token_verifier *verifier;
     const char *system_id;
     /// Made ready for this job; NULL: none.
     const struct mirror *mirror;

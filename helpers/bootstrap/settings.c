@@ -149,6 +149,16 @@ static bool read_session_identity(struct settings *settings, struct slice value,
     return form_boolean(value, &settings->session_identity, err);
 }
 
+static bool read_audience(struct settings *settings, struct slice value, struct error *err) {
+    settings->id_token_audience = slice_copy(value);
+    for (size_t i = 0; i < value.len; i++) {
+        if (value.data[i] <= ' ' || value.data[i] > '~' || value.data[i] == '"') {
+            return error_set(err, "form", "has a blank, a quote or another character than ASCII's");
+        }
+    }
+    return value.len <= 255 || error_set(err, "form", "is longer than 255 characters");
+}
+
 static bool read_accounts_parameter(struct settings *settings, struct slice value,
                                     struct error *err) {
     settings->accounts_parameter = slice_copy(value);
@@ -198,6 +208,8 @@ static const struct row rows[] = {
     {"RUNLET_JOB_ROLE_ARN", "the ARN of a role, as in arn:aws:iam::ACCOUNT:role/NAME", SHOWN,
      read_role_arn},
     {"RUNLET_JOB_SESSION_IDENTITY", "true or false", SHOWN, read_session_identity},
+    {"RUNLET_ID_TOKEN_AUDIENCE",
+     "the aud of id_tokens for this runner, as in https://runlet.example", SHOWN, read_audience},
     {"RUNLET_ACCOUNTS_PARAMETER", "the name of an SSM parameter, as in /runlet/accounts", SHOWN,
      read_accounts_parameter},
     {"RUNLET_PROVIDER_MIRROR",
@@ -383,6 +395,7 @@ void settings_clean_up(struct settings *settings) {
     free(settings->token_source);
     secret_destroy(settings->token);
     free(settings->job_role_arn);
+    free(settings->id_token_audience);
     free(settings->accounts_parameter);
     mirror_source_clean_up(&settings->mirror);
     runner_args_destroy(settings->runner_args);

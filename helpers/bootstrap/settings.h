@@ -66,6 +66,8 @@ struct settings {
     char *job_role_arn;
     /// RUNLET_JOB_SESSION_IDENTITY: the job role's session has tags and a source identity.
     bool session_identity;
+    /// RUNLET_ID_TOKEN_AUDIENCE: whose id_tokens may tell more of a job; NULL: none are looked at.
+    char *id_token_audience;
     /// RUNLET_ACCOUNTS_PARAMETER, or NULL.
     char *accounts_parameter;
 

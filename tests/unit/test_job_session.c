@@ -25,6 +25,7 @@ static struct error err;
 static struct fake_clock fake;
 static struct settings settings;
 static const struct job_identity identity = {.job_id = 41, .project_id = 7};
+static const struct job_tokens no_tokens;
 
 static void set_up(void) {
     signal(SIGPIPE, SIG_IGN);
@@ -58,7 +59,7 @@ static bool request_has(size_t index, const char *text) {
 
 static void check_key(struct job_session *session, const char *key) {
     cleanup_buffer struct buffer out = BUFFER_INIT(4096);
-    ck_assert_msg(job_session_print(session, &identity, &out, &err), "%s", err.message);
+    ck_assert_msg(job_session_print(session, &identity, &no_tokens, &out, &err), "%s", err.message);
     cleanup_free char *member = xasprintf("{\"AccessKeyId\":\"%s\",", key);
     ck_assert_msg(strstr(buffer_text(&out), member) != NULL, "%s", buffer_text(&out));
 }
@@ -70,7 +71,7 @@ START_TEST(gives_one_session_as_long_as_the_time_left) {
     cleanup_job_session struct job_session *session = session_until(300);
     cleanup_buffer struct buffer out = BUFFER_INIT(4096);
 
-    ck_assert_msg(job_session_print(session, &identity, &out, &err), "%s", err.message);
+    ck_assert_msg(job_session_print(session, &identity, &no_tokens, &out, &err), "%s", err.message);
     check_key(session, "ASIAONE");
 
     ck_assert_str_eq(buffer_text(&out),
@@ -79,7 +80,7 @@ START_TEST(gives_one_session_as_long_as_the_time_left) {
                      "\"RoleArn\":\"arn:aws:iam::123456789012:role/job\"}");
     ck_assert(request_has(0, "&DurationSeconds=900&"));
     ck_assert(request_has(0, "&RoleSessionName=runlet-7-41&"));
-    ck_assert(request_has(0, "&SourceIdentity=project%3D7%2Cjob%3D41&"));
+    ck_assert(request_has(0, "&SourceIdentity=project%3D7%2Cjob%3D41"));
     ck_assert(request_has(0, "&Tags.member.1.Key=project_id&Tags.member.1.Value=7&"));
     ck_assert(request_has(0, "&TransitiveTagKeys.member.1=project_id&"));
     ck_assert(request_has(0, "Credential=ASIAFUNCTION/"));
@@ -126,7 +127,7 @@ START_TEST(remembers_a_refusal_for_a_moment) {
     cleanup_job_session struct job_session *session = session_until(300);
     cleanup_buffer struct buffer out = BUFFER_INIT(4096);
     for (int i = 0; i < 3; i++) {
-        ck_assert(!job_session_print(session, &identity, &out, &err));
+        ck_assert(!job_session_print(session, &identity, &no_tokens, &out, &err));
         ck_assert_str_eq(err.code, "AccessDenied");
         ck_assert(strstr(err.message, "the trust policy of arn:aws:iam::123456789012:role/job"));
         ck_assert(strstr(err.message, "sts:TagSession"));

@@ -207,6 +207,22 @@ START_TEST(names_what_is_missing) {
 }
 END_TEST
 
+START_TEST(takes_the_audience_of_id_tokens) {
+    good_environment();
+    cleanup_settings struct settings plain = {0};
+    load(&plain);
+    ck_assert_ptr_null(plain.id_token_audience);
+
+    set("RUNLET_ID_TOKEN_AUDIENCE", "https://runlet.example");
+    cleanup_settings struct settings settings = {0};
+    load(&settings);
+    ck_assert_str_eq(settings.id_token_audience, "https://runlet.example");
+
+    set("RUNLET_ID_TOKEN_AUDIENCE", "two words");
+    assert_contains(refusal(), "RUNLET_ID_TOKEN_AUDIENCE is \"two words\": has a blank");
+}
+END_TEST
+
 START_TEST(takes_the_role_of_jobs) {
     good_environment();
     set("RUNLET_JOB_CREDENTIALS", "role");
@@ -444,6 +460,7 @@ int main(void) {
     tcase_add_loop_test(tests, names_the_variable_the_flaw_and_the_form, 0, COUNT(bad_values));
     tcase_add_test(tests, names_what_is_missing);
     tcase_add_test(tests, takes_the_role_of_jobs);
+    tcase_add_test(tests, takes_the_audience_of_id_tokens);
     tcase_add_test(tests, shows_no_value_that_may_be_secret);
     tcase_add_test(tests, takes_the_secrets_out_of_the_environment);
     tcase_add_test(tests, takes_the_secrets_out_of_the_environment_also_when_refused);
