@@ -36,8 +36,10 @@ struct endpoint {
 };
 #define cleanup_endpoint __attribute__((cleanup(endpoint_clean_up)))
 
-static void endpoint_init(struct endpoint *endpoint, const struct chain *chain) {
-    endpoint->trust = http_trust_new(variable("AWS_CA_BUNDLE"));
+static void endpoint_init(struct endpoint *endpoint, const struct chain *chain,
+                          const struct base *base) {
+    const char *ca_bundle = variable("AWS_CA_BUNDLE");
+    endpoint->trust = http_trust_new(ca_bundle != NULL ? ca_bundle : base->ca_bundle);
     const struct http_client_options options = {
         .trust = endpoint->trust, .clock = chain->clock, .allow_http = true, .no_proxy = true};
     endpoint->http = http_client_new(&options);
@@ -51,8 +53,16 @@ static void endpoint_clean_up(struct endpoint *endpoint) {
     http_trust_destroy(endpoint->trust);
 }
 
-/// Appends the start of an answer, printable.
-static void append_shown(struct buffer *out, struct slice text) {
+/// Appends the start of an answer, printable; nothing where it repeats a header, as that may be a
+/// secret.
+static void append_shown(struct buffer *out, const struct http_request *request,
+                         struct slice text) {
+    for (size_t i = 0; i < request->header_count; i++) {
+        const struct slice value = request->headers[i].value;
+        if (text.len > 0 && memmem(text.data, text.len, value.data, value.len) != NULL) {
+            return;
+        }
+    }
     text = slice_trim(text);
     for (size_t i = 0; i < text.len && i < SHOWN_MAX; i++) {
         const char byte = text.data[i];
@@ -72,7 +82,7 @@ static bool fetch(struct endpoint *endpoint, const struct http_request *request,
         return true;
     }
     cleanup_buffer struct buffer shown = BUFFER_INIT(SHOWN_MAX + 1);
-    append_shown(&shown, buffer_slice(&endpoint->response.body));
+    append_shown(&shown, request, buffer_slice(&endpoint->response.body));
     cleanup_buffer struct buffer url = BUFFER_INIT(256);
     http_url_append_plain(&url, request->url);
     return error_set(err, code, "%s: answered with status %d%s%s", buffer_text(&url),
@@ -149,15 +159,16 @@ static bool container_token(struct buffer *token, struct error *err) {
     return true;
 }
 
-static bool ask_container(struct chain *chain, const char *relative, const char *full,
-                          struct aws_credentials *credentials, struct error *err) {
+static bool ask_container(struct chain *chain, const struct base *base, const char *relative,
+                          const char *full, struct aws_credentials *credentials,
+                          struct error *err) {
     cleanup_free char *url = container_url(relative, full, err);
     cleanup_buffer struct buffer token = BUFFER_INIT_SENSITIVE(TOKEN_MAX);
     if (url == NULL || !container_token(&token, err)) {
         return false;
     }
     cleanup_endpoint struct endpoint endpoint;
-    endpoint_init(&endpoint, chain);
+    endpoint_init(&endpoint, chain, base);
     const struct http_header headers[] = {
         {SLICE("Accept"), SLICE("application/json")},
         {SLICE("Authorization"), buffer_slice(&token)},
@@ -187,7 +198,7 @@ enum link link_container(struct chain *chain, const struct profile *profile, str
         return LINK_SKIPPED;
     }
     cleanup_aws_credentials struct aws_credentials credentials = {0};
-    if (!ask_container(chain, relative, full, &credentials, err)) {
+    if (!ask_container(chain, base, relative, full, &credentials, err)) {
         error_prefix(err, "container endpoint");
         return LINK_FAILED;
     }
@@ -308,7 +319,7 @@ enum link link_metadata(struct chain *chain, const struct profile *profile, stru
         return LINK_FAILED;
     }
     cleanup_endpoint struct endpoint endpoint;
-    endpoint_init(&endpoint, chain);
+    endpoint_init(&endpoint, chain, base);
     struct metadata metadata = {
         .endpoint = &endpoint,
         .origin = origin,

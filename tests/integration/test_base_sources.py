@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from integration.base_stage import PROGRAM, Case, Faults, case, keys, running, standin
+from integration.base_stage import PROGRAM, Case, Faults, StandIn, case, keys, running, standin
+from localcloud.gitlab.authority import CertificateAuthority
 
 __all__ = ["case", "running", "standin"]
 
@@ -121,6 +124,26 @@ def test_no_proxy_sees_the_containers_token(case: Case) -> None:
     assert case.access_key() == "ASIACONTAINER"
 
 
+def test_checks_the_containers_certificate(case: Case, tmp_path: Path) -> None:
+    authority = CertificateAuthority(tmp_path)
+    secure = StandIn()
+    context = authority.server_context("localhost")
+    secure.socket = context.wrap_socket(secure.socket, server_side=True)
+    threading.Thread(target=secure.serve_forever, daemon=True).start()
+    url = secure.url.replace("http://127.0.0.1", "https://localhost") + "/container"
+    container(case, AWS_CONTAINER_CREDENTIALS_FULL_URI=url)
+
+    assert case.error().startswith("certificate: container endpoint: ")
+    case.write(f"[default]\nca_bundle = {authority.file}\n")
+    assert case.access_key() == "ASIACONTAINER"
+    case.write()
+    case.environment["AWS_CA_BUNDLE"] = str(authority.file)
+    assert case.access_key() == "ASIACONTAINER"
+
+    secure.shutdown()
+    secure.server_close()
+
+
 @pytest.mark.parametrize(
     "url",
     [
@@ -159,6 +182,11 @@ def test_a_container_that_fails_is_an_error(case: Case) -> None:
     assert error.startswith("container: container endpoint: ")
     assert "answered with status 401" in error
     assert "wrong" not in error
+
+    case.standin.faults.container_answer = b"no, not with wrong, that is"
+    assert case.error().endswith("answered with status 401")
+    case.standin.faults.container_answer = b"no\x1b[31m, go away"
+    assert case.error().endswith("answered with status 401: no [31m, go away")
 
     container(case)
     case.standin.faults = Faults(container_answer=b"x" * 100_000)
