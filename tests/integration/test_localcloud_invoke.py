@@ -278,13 +278,14 @@ def test_an_event_may_grow_too_old(
 
 
 def test_settings_of_a_function_are_kept(
-    cloud: LocalCloud, deploy: Deploy, queue_arn: Callable[[], str]
+    cloud: LocalCloud, deploy: Deploy, queue_arn: Callable[[], str], tmp_path: Path
 ) -> None:
     target = queue_arn()
     access_point = (
         f"arn:aws:elasticfilesystem:{cloud.aws.region}:{cloud.aws.account_id}"
         ":access-point/fsap-0123456789abcdef0"
     )
+    cloud.file_systems[access_point] = tmp_path
     name = deploy(
         DeadLetterConfig={"TargetArn": target},
         LoggingConfig={"LogFormat": "JSON", "ApplicationLogLevel": "DEBUG"},

@@ -45,6 +45,8 @@ class LocalCloud:
         self._replacing_profile = replacing_profile
         self._tls = tls
         self._stack = ExitStack()
+        # What stands for EFS: the ARN of an access point, and the folder that it shows.
+        self.file_systems: dict[str, Path] = {}
         self.gitlab: StandInGitLab
         self.aws: Aws
         self.sts: StrictSts
@@ -88,6 +90,7 @@ class LocalCloud:
             moto.url,
             CodeStore(self.folder / "code"),
             root,
+            self.file_systems,
         )
         self.functions = FunctionService(
             folder=self.folder / "environments",

@@ -24,6 +24,7 @@ class EnvironmentSettings:
     root: Path
     task: Path
     opt: Path
+    file_system: tuple[Path, str] | None  # what is mounted read-only, and where: /mnt/NAME
     variables_key: str  # stands for the function's variables: they hold secrets
 
 
@@ -54,6 +55,8 @@ def sandbox_config(
         "environment": variables,
         "user": USER_ID,
     }
+    if settings.file_system is not None:
+        config["mount_source"], config["mount_target"] = settings.file_system
     if used is not None:
         descriptors = Path(f"/proc/{os.getpid()}/fd")
         config["mount_namespace"] = descriptors / str(used.mount_namespace)

@@ -7,6 +7,7 @@ import hashlib
 import json
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,15 @@ class Function:
 class FunctionStore:
     """Reads functions from the AWS endpoint, and unpacks their code once."""
 
-    def __init__(self, client: BaseClient, moto_url: str, code: CodeStore, root: Path) -> None:
+    def __init__(
+        self,
+        client: BaseClient,
+        moto_url: str,
+        code: CodeStore,
+        root: Path,
+        file_systems: Mapping[str, Path],
+    ) -> None:
+        self._file_systems = file_systems
         self._client = client
         self._moto_url = moto_url
         self._code = code
@@ -74,6 +83,7 @@ class FunctionStore:
             root=self.root,
             task=self._unpack([code_arn], found["CodeSha256"]),
             opt=self._unpack([layer["Arn"] for layer in found.get("Layers", [])]),
+            file_system=self._file_system(found.get("FileSystemConfigs", [])),
             variables_key=hashlib.sha256(
                 json.dumps([variables, extra, logging], sort_keys=True).encode()
             ).hexdigest(),
@@ -88,6 +98,21 @@ class FunctionStore:
             log_level=logging.get("ApplicationLogLevel"),
             dead_letter_arn=found.get("DeadLetterConfig", {}).get("TargetArn"),
         )
+
+    def _file_system(self, configs: list[dict[str, str]]) -> tuple[Path, str] | None:
+        """The folder that stands for the function's access point; Lambda mounts one at most."""
+        if not configs:
+            return None
+        (config,) = configs
+        try:
+            return self._file_systems[config["Arn"]], config["LocalMountPath"]
+        except KeyError:
+            raise ApiError(
+                400,
+                "EFSMountFailureException",
+                f"The function couldn't mount the EFS file system with access point "
+                f"{config['Arn']}: the local cloud's `file_systems` does not have it",
+            ) from None
 
     def reserved_concurrency(self, name: str) -> int | None:
         answer = self._call("get_function_concurrency", FunctionName=name)

@@ -45,6 +45,8 @@ struct config {
     char *events;          // FIFO that takes our reports
     char *environment;     // file with the function's variables, each ended by NUL
     char *user;            // the function's uid and gid inside of the sandbox
+    char *mount_source;    // optional: what stands for the function's file system
+    char *mount_target;    // optional: where it is mounted, read-only: /mnt/NAME
     char *mount_namespace; // optional: joined instead of made, to get a used /tmp back
     char *user_namespace;  // optional: joined with it
 };
@@ -98,6 +100,8 @@ static struct config read_config(const char *path) {
         {"events", &config.events, false},
         {"environment", &config.environment, false},
         {"user", &config.user, false},
+        {"mount_source", &config.mount_source, true},
+        {"mount_target", &config.mount_target, true},
         {"mount_namespace", &config.mount_namespace, true},
         {"user_namespace", &config.user_namespace, true},
     };
@@ -174,6 +178,21 @@ static void bind(const char *source, const char *root, const char *target, unsig
     free(path);
 }
 
+// The function's file system (EFS), whose role may only ClientMount: read-only.
+static void bind_file_system(const struct config *config) {
+    const unsigned long read_only = MS_RDONLY | MS_NOSUID | MS_NODEV;
+    char *folder = NULL;
+    char *target = NULL;
+    must(asprintf(&folder, "%s/mnt", config->root) >= 0, "asprintf");
+    must(asprintf(&target, "%s%s", config->root, config->mount_target) >= 0, "asprintf");
+    must(mount("tmpfs", folder, "tmpfs", MS_NOSUID | MS_NODEV, "size=64k,mode=0755") == 0, folder);
+    must(mkdir(target, 0755) == 0, target);
+    bind(config->mount_source, config->root, config->mount_target, read_only);
+    must(mount(NULL, folder, NULL, MS_BIND | MS_REMOUNT | read_only, NULL) == 0, folder);
+    free(target);
+    free(folder);
+}
+
 static void make_root(const struct config *config) {
     static const char *const devices[] = {"/dev/null", "/dev/zero", "/dev/full", "/dev/random",
                                           "/dev/urandom"};
@@ -185,6 +204,8 @@ static void make_root(const struct config *config) {
     bind(config->opt, config->root, "/opt", read_only);
     for (size_t i = 0; i < sizeof devices / sizeof *devices; i++)
         bind(devices[i], config->root, devices[i], 0);
+    if (config->mount_source != NULL)
+        bind_file_system(config);
     char *tmp = NULL;
     char *options = NULL;
     must(asprintf(&tmp, "%s/tmp", config->root) >= 0, "asprintf");

@@ -14,7 +14,7 @@ from pathlib import Path
 CA_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
 DEVICES = ("null", "zero", "full", "random", "urandom")
 FOLDERS = (
-    "dev", "etc/pki/tls/certs", "etc/profile.d", "etc/ssl", "opt", "proc", "tmp", "usr/bin",
+    "dev", "etc/pki/tls/certs", "etc/profile.d", "etc/ssl", "mnt", "opt", "proc", "tmp", "usr/bin",
     "usr/sbin", "usr/local/bin", "var/lang", "var/runtime", "var/task",
 )  # fmt: skip
 LINKS = {
