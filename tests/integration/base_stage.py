@@ -166,8 +166,8 @@ class Case:
     def write(self, config: str = "", credentials: str = "") -> None:
         folder = self.home / ".aws"
         folder.mkdir(exist_ok=True)
-        (folder / "config").write_text(config)
-        (folder / "credentials").write_text(credentials)
+        (folder / "config").write_bytes(config.encode())
+        (folder / "credentials").write_bytes(credentials.encode())
 
     def whole_environment(self) -> dict[str, str]:
         return {

@@ -46,14 +46,28 @@ def random_profile(chance: random.Random, name: str, place: str, token: Path) ->
     return lines
 
 
+def disguise(chance: random.Random, line: str) -> str:
+    """The same property, written another way."""
+    key, _, value = line.partition(" = ")
+    key = chance.choice([key, key, key.upper()])
+    return key + chance.choice([" = ", "=", " : ", ":\t"]) + value + chance.choice(["", "  "])
+
+
 def random_file(chance: random.Random, place: str, token: Path) -> str:
     text = []
     for name in PROFILES:
-        if chance.random() < 0.8:
-            plain = place == "shared" or (name == "default" and chance.random() < 0.7)
-            text.append(f"[{name}]" if plain else f"[profile {name}]")
-            text += random_profile(chance, name, place, token)
-    return "\n".join(text) + "\n"
+        if chance.random() < 0.2:
+            continue
+        plain = place == "shared" or (name == "default" and chance.random() < 0.7)
+        quoted = chance.choice([name, name, f'"{name}"', f" '{name}'"])
+        text.append(f"[{name}]" if plain else f"[profile {quoted}]")
+        indent = chance.choice(["", "", "  ", "\t"])
+        for line in random_profile(chance, name, place, token):
+            text += chance.choice([[], [], [], [""], ["# a = b"], ["   ; [section]"]])
+            text.append(indent + disguise(chance, line))
+        if chance.random() < 0.02:
+            text.append(chance.choice(["nonsense", "[default]", "= x", "region = a\nregion = b"]))
+    return chance.choice(["\n", "\n", "\r\n"]).join([*text, ""])
 
 
 def random_environment(chance: random.Random, url: str, token: Path) -> dict[str, str]:
