@@ -33,6 +33,8 @@ BAD_VALUES = {
     ],
     "RUNLET_FRESH_ENVIRONMENT": ["yes", "1", "TRUE"],
     "RUNLET_ACCOUNTS_PARAMETER": ["with space"],
+    "RUNLET_PROVIDER_MIRROR": ["providers", "/tmp/x", "/mnt/../x", "s3://bucket", "s3://b/k", ""],
+    "RUNLET_PROVIDER_MIRROR_SHA256": ["ab", "x" * 64, "ab" * 32],
     "AWS_LAMBDA_MAX_CONCURRENCY": ["4", "many"],
 }  # fmt: skip
 CASES = [(name, value) for name, values in BAD_VALUES.items() for value in values]

@@ -119,6 +119,27 @@ def test_layers_need_no_library(layer: str, arch: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("arch", ARCHES)
+def test_the_layer_opentofu_has_tofu(arch: str, tmp_path: Path) -> None:
+    recipe = json.loads((REPO / "layers/opentofu/layer.json").read_text())
+    with zipfile.ZipFile(DIST / arch / "opentofu-layer.zip") as archive:
+        program = Path(archive.extract("bin/tofu", tmp_path))
+    program.chmod(0o755)
+    if arch == "x86_64":
+        (tmp_path / "root").mkdir()
+        said = run_in_empty_root(program, tmp_path / "root", "version")
+    else:
+        said = subprocess.run(
+            ["qemu-aarch64-static", program, "version"],
+            check=True,
+            env={"TF_CLI_CONFIG_FILE": os.devnull},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        ).stdout
+    assert said.startswith(f"OpenTofu v{recipe['version']}\n")
+
+
+@pytest.mark.parametrize("arch", ARCHES)
 def test_no_path_of_this_machine_is_in_an_artifact(arch: str) -> None:
     strange = []
     for name in ("bootstrap.zip", *(f"{layer}-layer.zip" for layer in LAYERS)):

@@ -84,6 +84,9 @@ START_TEST(reads_every_setting) {
     set("RUNLET_JOB_CREDENTIALS", "inherit");
     set("RUNLET_JOB_ROLE_ARN", "arn:aws-us-gov:iam::123456789012:role/path/job");
     set("RUNLET_ACCOUNTS_PARAMETER", "/runlet/accounts");
+    set("RUNLET_PROVIDER_MIRROR", "s3://bucket/a/mirror.zip");
+    set("RUNLET_PROVIDER_MIRROR_SHA256",
+        "ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef0123456789");
     set("RUNLET_RUNNER_ARGS", "[\"--output-limit\", \"10000\"]");
     set("RUNLET_EXTRA_HOSTS",
         "{\"gitlab.example.com\": [\"10.0.0.7\", \"fd00::7\"], \"other\": \"10.0.0.8\"}");
@@ -105,6 +108,10 @@ START_TEST(reads_every_setting) {
     ck_assert_int_eq(settings.min_job_time_ms, 0);
     ck_assert_int_eq(settings.job_credentials, JOB_CREDENTIALS_INHERIT);
     ck_assert_str_eq(settings.accounts_parameter, "/runlet/accounts");
+    ck_assert_str_eq(settings.mirror.bucket, "bucket");
+    ck_assert_str_eq(settings.mirror.key, "a/mirror.zip");
+    ck_assert_str_eq(settings.mirror.sha256,
+                     "abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789");
     ck_assert_str_eq(settings.runner_args[0], "--output-limit");
     ck_assert_str_eq(settings.runner_args[1], "10000");
     ck_assert_ptr_null(settings.runner_args[2]);
@@ -162,6 +169,9 @@ static const struct {
     {"RUNLET_ACCOUNTS_PARAMETER", "with blank", "character"},
     {"RUNLET_ACCOUNTS_PARAMETER", "a/b", "slash"},
     {"RUNLET_ACCOUNTS_PARAMETER", "arn:aws:ssm:eu-central-1:123456789012:document/x", "parameter/"},
+    {"RUNLET_PROVIDER_MIRROR", "providers", "absolute path"},
+    {"RUNLET_PROVIDER_MIRROR", "s3://bucket", "key"},
+    {"RUNLET_PROVIDER_MIRROR_SHA256", "ab", "no SHA-256"},
     {"RUNLET_RUNNER_ARGS", "--debug", "JSON"},
     {"RUNLET_RUNNER_ARGS", "{}", "array"},
     {"RUNLET_RUNNER_ARGS", "[1]", "string"},
@@ -239,6 +249,19 @@ START_TEST(takes_the_role_of_jobs) {
 
     set("RUNLET_JOB_SESSION_IDENTITY", "no");
     assert_contains(refusal(), "RUNLET_JOB_SESSION_IDENTITY is \"no\"");
+}
+END_TEST
+
+START_TEST(wants_the_hash_of_a_mirror_in_s3_alone) {
+    good_environment();
+    set("RUNLET_PROVIDER_MIRROR", "s3://bucket/mirror.zip");
+    assert_contains(refusal(), "RUNLET_PROVIDER_MIRROR_SHA256 is not set");
+    good_environment();
+    set("RUNLET_PROVIDER_MIRROR_SHA256",
+        "abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789");
+    assert_contains(refusal(), "RUNLET_PROVIDER_MIRROR is not in S3");
+    set("RUNLET_PROVIDER_MIRROR", "/mnt/providers");
+    assert_contains(refusal(), "RUNLET_PROVIDER_MIRROR is not in S3");
 }
 END_TEST
 
@@ -461,6 +484,7 @@ int main(void) {
     tcase_add_test(tests, names_what_is_missing);
     tcase_add_test(tests, takes_the_role_of_jobs);
     tcase_add_test(tests, takes_the_audience_of_id_tokens);
+    tcase_add_test(tests, wants_the_hash_of_a_mirror_in_s3_alone);
     tcase_add_test(tests, shows_no_value_that_may_be_secret);
     tcase_add_test(tests, takes_the_secrets_out_of_the_environment);
     tcase_add_test(tests, takes_the_secrets_out_of_the_environment_also_when_refused);

@@ -187,6 +187,59 @@ START_TEST(empties_the_root_of_everything_and_touches_nothing_else) {
 }
 END_TEST
 
+/// A mirror with one provider in ROOT/runlet/providers.
+static void make_mirror(void) {
+    cleanup_free char *folder = in_root("runlet/providers/registry.terraform.io/a/b/1.0.0/any");
+    ck_assert_msg(files_make_directories(folder, 0755, &err), "%s", err.message);
+    write_text(folder, "provider", "x");
+}
+
+START_TEST(leaves_the_providers_and_nothing_else) {
+    make_mirror();
+    write_text(root, "left", "x");
+    cleanup_free char *parent = in_root("runlet");
+    write_text(parent, "left", "x");
+    cleanup_free char *other = in_root("runlet/0123/home");
+    ck_assert_msg(files_make_directories(other, 0700, &err), "%s", err.message);
+
+    ck_assert_msg(workspace_empty_but_providers(root, 60000, &err), "%s", err.message);
+
+    cleanup_free char *providers = in_root("runlet/providers");
+    struct workspace_options options = plain_options();
+    ck_assert_ptr_null(workspace_new(&options, &err)); // It is not empty.
+    options.providers_kept = true;
+    options.providers = providers;
+    cleanup_workspace struct workspace *workspace = make(&options);
+    cleanup_free char *said = login_shell(workspace, "/usr/bin:/bin", "cat $TF_CLI_CONFIG_FILE");
+    ck_assert_ptr_nonnull(strstr(said, "exclude = [\"registry.terraform.io/a/b\", "
+                                       "\"registry.opentofu.org/a/b\"]"));
+    cleanup_free char *left = in_root("left");
+    ck_assert_int_eq(access(left, F_OK), -1);
+}
+END_TEST
+
+START_TEST(keeps_no_providers_that_are_no_folder) {
+    make_mirror();
+    cleanup_free char *providers = in_root("runlet/providers");
+    cleanup_free char *aside = xasprintf("%s/aside", outside);
+    ck_assert_int_eq(rename(providers, aside), 0);
+    ck_assert_int_eq(symlink(aside, providers), 0);
+
+    ck_assert_msg(workspace_empty_but_providers(root, 60000, &err), "%s", err.message);
+
+    struct stat status;
+    ck_assert_int_eq(lstat(providers, &status), -1);
+    ck_assert_int_eq(stat(aside, &status), 0);
+    // A link in the place of its parent goes, too.
+    cleanup_free char *parent = in_root("runlet");
+    ck_assert_int_eq(rmdir(parent), 0);
+    ck_assert_int_eq(symlink(outside, parent), 0);
+    ck_assert_msg(workspace_empty_but_providers(root, 60000, &err), "%s", err.message);
+    ck_assert_int_eq(lstat(parent, &status), -1);
+    ck_assert_int_eq(stat(aside, &status), 0);
+}
+END_TEST
+
 START_TEST(says_that_a_root_cannot_be_emptied) {
     cleanup_free char *missing = in_root("missing");
     ck_assert(!workspace_empty(missing, 1000, &err));
@@ -206,6 +259,8 @@ int main(void) {
     tcase_add_test(tests, gives_git_the_extra_hosts);
     tcase_add_test(tests, adds_the_ca_to_the_systems_certificates);
     tcase_add_test(tests, empties_the_root_of_everything_and_touches_nothing_else);
+    tcase_add_test(tests, leaves_the_providers_and_nothing_else);
+    tcase_add_test(tests, keeps_no_providers_that_are_no_folder);
     tcase_add_test(tests, says_that_a_root_cannot_be_emptied);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
