@@ -82,12 +82,18 @@ run "gives_jobs_a_role_that_is_made" {
   }
 }
 
+run "values" {
+  module {
+    source = "./tests/values"
+  }
+}
+
 run "takes_a_larger_parameter_for_many_accounts" {
   command = plan
 
   variables {
     create_job_role = true
-    accounts        = { for number in range(60) : "account-${number}" => { role_arn = "arn:aws:iam::444455556666:role/deploy", external_id = "runlet-${number}" } }
+    accounts        = run.values.accounts
   }
 
   assert {
@@ -101,7 +107,7 @@ run "refuses_more_accounts_than_a_parameter_holds" {
 
   variables {
     create_job_role = true
-    accounts        = { for number in range(120) : "account-${number}" => { role_arn = "arn:aws:iam::444455556666:role/deploy", external_id = "runlet-${number}" } }
+    accounts        = run.values.too_many_accounts
   }
 
   expect_failures = [aws_ssm_parameter.accounts[0]]

@@ -17,12 +17,18 @@ variables {
   token     = { secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:runner-AbCdEf" }
 }
 
+run "values" {
+  module {
+    source = "./tests/values"
+  }
+}
+
 run "refuses_what_lambda_would_refuse" {
   command = plan
 
   variables {
     name                           = "my runner"
-    description                    = join("", [for number in range(257) : "x"])
+    description                    = run.values.long_description
     architecture                   = "riscv64"
     layers                         = ["bootstrap", "a", "b", "c", "d", "e"]
     extra_layer_arns               = ["arn:aws:lambda:eu-central-1:123456789012:layer:tools"]

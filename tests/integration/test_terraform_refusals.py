@@ -24,6 +24,7 @@ MODULES = (
 )
 RUN = re.compile(r'^run "(\w+)" \{\n.*?^\}\n', re.MULTILINE | re.DOTALL)
 EXPECTED = re.compile(r"^  expect_failures = \[[^]]*(?:\[[^]]*\][^]]*)*\]\n", re.MULTILINE)
+USED = re.compile(r"\brun\.(\w+)\.")
 MESSAGE = re.compile(r'^\s+error_message = "(.*)"$', re.MULTILINE)
 EXPRESSION = re.compile(r"(?<!\$)\$\{[^}]*\}")
 
@@ -44,11 +45,14 @@ def split_refusals(folder: Path) -> set[str]:
         text = path.read_text()
         path.unlink()
         head = text[: text.index('\nrun "')]
+        runs = {run[1]: run[0] for run in RUN.finditer(text)}
         for run in RUN.finditer(text):
             if EXPECTED.search(run[0]):
                 names.add(run[1])
                 alone = EXPECTED.sub("", run[0])
-                (folder / "tests" / f"{run[1]}.tftest.hcl").write_text(f"{head}\n{alone}")
+                used = [runs[name] for name in USED.findall(alone)]
+                parts = "\n".join([head, *dict.fromkeys(used), alone])
+                (folder / "tests" / f"{run[1]}.tftest.hcl").write_text(parts)
     return names
 
 

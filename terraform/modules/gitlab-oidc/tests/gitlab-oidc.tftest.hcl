@@ -176,48 +176,6 @@ run "gives_each_role_its_own_conditions_and_rights" {
   }
 }
 
-run "compares_claims_that_aws_knows_for_gitlab_com" {
-  command = plan
-
-  override_data {
-    target = data.aws_iam_openid_connect_provider.this
-    values = {
-      arn            = "arn:aws:iam::444455556666:oidc-provider/gitlab.com"
-      client_id_list = ["https://gitlab.com"]
-    }
-  }
-
-  variables {
-    issuer_url = "https://gitlab.com"
-    audiences  = ["https://gitlab.com"]
-    roles = {
-      deploy = {
-        subjects = [{ project_path = "group/app", ref_type = "branch", ref = "main" }]
-        claims = {
-          project_id      = { values = ["7"] }
-          ref_protected   = { values = ["true"] }
-          pipeline_source = { values = ["push", "web"] }
-          user_login      = { test = "StringLike", values = ["ops-*"] }
-        }
-      }
-    }
-  }
-
-  assert {
-    condition = jsonencode(jsondecode(output.trust_policy_jsons.deploy).Statement[0].Condition) == jsonencode({
-      StringEquals = {
-        "gitlab.com:aud"             = "https://gitlab.com"
-        "gitlab.com:pipeline_source" = ["push", "web"]
-        "gitlab.com:project_id"      = "7"
-        "gitlab.com:ref_protected"   = "true"
-        "gitlab.com:sub"             = "project_path:group/app:ref_type:branch:ref:main"
-      }
-      StringLike = { "gitlab.com:user_login" = "ops-*" }
-    })
-    error_message = "The claims are not compared as told: ${output.trust_policy_jsons.deploy}"
-  }
-}
-
 run "makes_nothing_when_told_so" {
   command = plan
 

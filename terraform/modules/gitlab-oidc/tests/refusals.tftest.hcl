@@ -5,6 +5,10 @@ mock_provider "aws" {
   mock_data "aws_iam_policy_document" {
     defaults = { json = "{\"Statement\":[]}" }
   }
+
+  mock_resource "aws_iam_openid_connect_provider" {
+    defaults = { arn = "arn:aws:iam::444455556666:oidc-provider/gitlab.example.com" }
+  }
 }
 
 variables {

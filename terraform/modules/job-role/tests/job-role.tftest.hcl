@@ -204,11 +204,17 @@ run "refuses_a_target_that_is_no_role" {
   expect_failures = [var.target_role_arns]
 }
 
+run "values" {
+  module {
+    source = "./tests/values"
+  }
+}
+
 run "refuses_more_targets_than_a_policy_holds" {
   command = plan
 
   variables {
-    target_role_arns = [for number in range(240) : "arn:aws:iam::444455556666:role/deploy-${number}"]
+    target_role_arns = run.values.too_many_targets
   }
 
   expect_failures = [aws_iam_role_policy.targets[0]]
