@@ -58,8 +58,8 @@ def split_refusals(folder: Path) -> set[str]:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_every_refusal_says_what_it_means(workspace: Workspace, module: str) -> None:
-    workspace.init(module)
     refusals = split_refusals(workspace.folder / module)
+    workspace.init(module)
 
     answer = workspace.run(module, "test", "-json", "-no-color")
 
