@@ -19,7 +19,7 @@ import pytest
 from conftest import BUILD, REPO
 from e2e.stage import MIB, Stage, StageMaker, output_of, peak_memory_of_bootstrap
 from localcloud import LocalCloud
-from localcloud.terraform import find_mirror
+from localcloud.terraform import find_mirror, find_program
 
 FOLDER = "/tmp/runlet/providers"
 PLATFORM = "registry.terraform.io/example/small/1.2.3/linux_amd64"
@@ -275,6 +275,45 @@ def test_a_folder_that_is_not_mounted(make_stage: StageMaker) -> None:
     _, invocation = stage.run("echo never")
     assert invocation.response["errorType"] == "Function.MirrorUnavailable"
     assert "/mnt/providers" in invocation.response["errorMessage"]
+
+
+@pytest.fixture(scope="session")
+def program_layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A layer with the machine's terraform or tofu."""
+    layer = tmp_path_factory.mktemp("layers") / "machine-program-layer.zip"
+    subprocess.run(
+        [BUILD / "bin" / "layer-packer", "pack", "--level", "1", "--output", layer,
+         "--max-unzipped-size", str(500 * MIB), find_program()],
+        check=True,
+        capture_output=True,
+    )  # fmt: skip
+    return layer
+
+
+def test_the_machines_program_takes_the_same_mirror(
+    make_stage: StageMaker, small: Mirror, program_layer: Path, publish: Callable[[Path], str]
+) -> None:
+    """`terraform` has its own host in the mirror; `tofu`, in the test below, goes by the links."""
+    stage = make_stage(environment=small.settings)
+    client = stage.cloud.aws.client("lambda")
+    layers = client.get_function_configuration(FunctionName=stage.function)["Layers"]
+    client.update_function_configuration(
+        FunctionName=stage.function,
+        Layers=[*(layer["Arn"] for layer in layers), publish(program_layer)],
+    )
+    configuration = CONFIGURATION.split("provider ")[0]
+    configuration = configuration.replace("aws", "small", 1).replace(
+        "hashicorp/aws", "example/small"
+    )
+    program = f"/opt/{find_program().name}"
+    script = [f"{program} init -no-color", f"{program} version -json | grep -o 'example/small.*'"]
+    files = {"main.tf": configuration.replace("5.100.0", "1.2.3")}
+    job = stage.commit({"job": {"script": script}}, files).job("job")
+
+    invocation = stage.invoke()
+
+    assert invocation.response["status"] == "job_succeeded", output_of(job) + stage.logs
+    assert "Installed example/small v1.2.3" in output_of(job)
 
 
 @pytest.mark.timeout(600)

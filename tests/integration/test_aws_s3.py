@@ -132,6 +132,13 @@ def test_names_what_an_answer_means(server: Server, tmp_path: Path, status: int,
     assert len(server.asked) == 1, "this is final"
 
 
+def test_a_full_disk_ends_it_at_once(server: Server) -> None:
+    result = get("bucket", KEY, "/dev/full", AWS_ENDPOINT_URL=server.url)
+    assert result.returncode == 1
+    assert "No space left on device" in result.stderr
+    assert len(server.asked) == 1
+
+
 PLACES = {
     "virtual host": ("bucket", {}, "https://bucket.s3.eu-central-1.amazonaws.com/k"),
     "a dot": ("my.bucket", {}, "https://s3.eu-central-1.amazonaws.com/my.bucket/k"),
