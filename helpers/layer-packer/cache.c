@@ -12,9 +12,9 @@
 #include "common/alloc.h"
 #include "common/buffer.h"
 #include "common/cleanup.h"
+#include "common/digest.h"
 #include "common/encoding.h"
 #include "common/files.h"
-#include "common/digest.h"
 #include "layer-packer/download.h"
 
 bool cache_open(struct cache *cache, struct error *err) {
