@@ -724,7 +724,7 @@ variable "role_policy_arns" {
 }
 
 variable "tags" {
-  description = "Tags of everything made here."
+  description = "Tags of everything made here; the job role gets none that is named like a tag of a job's session, such as `environment`."
   type        = map(string)
   default     = {}
   nullable    = false

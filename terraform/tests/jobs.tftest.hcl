@@ -41,6 +41,7 @@ run "gives_jobs_a_role_that_is_made" {
   variables {
     create_job_role = true
     role_path       = "/ci/"
+    tags            = { Environment = "prod", team = "ci" }
     job_role        = { policy_arns = { read = "arn:aws:iam::aws:policy/ReadOnlyAccess" } }
     accounts = {
       prod    = { role_arn = "arn:aws:iam::444455556666:role/deploy", external_id = "runlet-prod", region = "eu-west-1", duration_seconds = 1800, session_name = "AWSAFT-Session" }

@@ -10,6 +10,21 @@ provider "aws" {
   skip_metadata_api_check     = true
 }
 
+# An organisation's usual tags.
+provider "aws" {
+  alias                       = "tagged"
+  region                      = "eu-central-1"
+  access_key                  = "mock"
+  secret_key                  = "mock"
+  skip_credentials_validation = true
+  skip_requesting_account_id  = true
+  skip_metadata_api_check     = true
+
+  default_tags {
+    tags = { Environment = "production" }
+  }
+}
+
 variables {
   name               = "ci-job"
   execution_role_arn = "arn:aws:iam::123456789012:role/ci/runner"
@@ -228,6 +243,14 @@ run "refuses_a_tag_that_would_pass_for_a_job_s" {
   }
 
   expect_failures = [var.tags]
+}
+
+run "refuses_a_default_tag_that_would_pass_for_a_job_s" {
+  command = plan
+
+  providers = { aws = aws.tagged }
+
+  expect_failures = [aws_iam_role.this[0]]
 }
 
 run "refuses_an_inline_policy_named_as_its_own" {
