@@ -132,6 +132,8 @@ struct broker *broker_start(const struct broker_options *options, struct error *
     broker->clock = gitlab_clock(options->gitlab);
     broker->token = options->token;
     broker->session = options->session;
+    broker->arrived = options->arrived;
+    broker->arrived_context = options->arrived_context;
     broker->system_id = xstrdup(options->system_id);
     broker->wait_timeout_ms = options->wait_timeout_ms;
     broker->margin_begins_ms = options->margin_begins_ms;

@@ -26,6 +26,7 @@
 #include <stdint.h>
 
 #include "bootstrap/gitlab.h"
+#include "bootstrap/job.h"
 #include "bootstrap/job_session.h"
 #include "bootstrap/token.h"
 #include "common/error.h"
@@ -40,6 +41,9 @@ struct broker_options {
     struct token_source *token;
     /// What the job may ask for at BROKER_CREDENTIALS_PATH; borrowed. NULL: nothing.
     struct job_session *session;
+    /// Called with the job before the runner, and so the job's script, has any of it; NULL: nobody.
+    void (*arrived)(void *context, const struct job *job);
+    void *arrived_context;
     /// As from system_id_derive(); copied.
     const char *system_id;
     /// RUNLET_WAIT_TIMEOUT: without any good answer for this and 30 s more, GitLab is unreachable.

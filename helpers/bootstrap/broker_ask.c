@@ -217,6 +217,9 @@ static enum step after_job(struct question *question) {
         log_error("a job is lost", LOG_ERROR_FIELDS(&err));
         return after_trouble(question, true, &err);
     }
+    if (question->broker->arrived) {
+        question->broker->arrived(question->broker->arrived_context, job);
+    }
     note_job(question->broker, job);
     return ANSWER_AS_GITLAB;
 }

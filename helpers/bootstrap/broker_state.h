@@ -28,6 +28,8 @@ struct broker {
     struct job_session *session;
     /// What a job shows to get it.
     struct secret *credentials_token;
+    void (*arrived)(void *context, const struct job *job);
+    void *arrived_context;
     char *system_id;
     char placeholder[PLACEHOLDER_SIZE];
     int64_t wait_timeout_ms;

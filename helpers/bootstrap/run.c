@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "bootstrap/accounts_source.h"
 #include "bootstrap/budget.h"
 #include "bootstrap/gitlab.h"
 #include "bootstrap/id_token.h"
@@ -33,6 +34,8 @@ struct run {
     struct mirror *mirror;
     /// NULL without RUNLET_ID_TOKEN_AUDIENCE.
     struct id_token_verifier *verifier;
+    /// NULL without RUNLET_ACCOUNTS_PARAMETER.
+    struct accounts_source *accounts;
     bool served_before;
     int64_t started_ms;
     int64_t ready_ms;
@@ -61,6 +64,7 @@ static bool prepare(struct run *run, struct error *err) {
     };
     run->gitlab = gitlab_new(&gitlab);
     run->token = token_source_from_settings(settings);
+    run->accounts = accounts_source_new(settings, NULL);
     const struct mirror_options mirror = {.root = WORKSPACE_ROOT, .settings = settings};
     run->mirror = mirror_new(&mirror);
     if (settings->id_token_audience) {
@@ -88,6 +92,7 @@ void run_destroy(void *context) {
     if (run) {
         mirror_destroy(run->mirror);
         id_token_verifier_destroy(run->verifier);
+        accounts_source_destroy(run->accounts);
         token_source_destroy(run->token);
         gitlab_destroy(run->gitlab);
         settings_clean_up(&run->settings);
@@ -171,6 +176,7 @@ static bool find_and_run(struct run *run, const struct invocation *invocation,
         .gitlab = run->gitlab,
         .token = run->token,
         .verifier = run->verifier,
+        .accounts = run->accounts,
         .system_id = system_id,
         .mirror = run->mirror,
         .program = program,

@@ -6,6 +6,7 @@
 
 #include "bootstrap/broker.h"
 #include "bootstrap/budget.h"
+#include "bootstrap/job_profiles.h"
 #include "bootstrap/runner.h"
 #include "bootstrap/sigterm.h"
 #include "bootstrap/supervise.h"
@@ -28,6 +29,8 @@ struct one {
     struct broker *broker;
     /// NULL where jobs get no session of a role.
     struct job_session *session;
+    /// Without accounts: there are none.
+    struct job_profiles profiles;
     int64_t deadline_ms;
     int64_t margin_begins_ms;
     struct supervision_result supervision;
@@ -244,6 +247,7 @@ static struct runner *start_runner(const struct one *one, const struct workspace
         .extra_args = settings->runner_args,
         .session_token = one->session ? broker_credentials_token(one->broker) : SLICE(""),
         .credentials = inherit ? &settings->credentials : NULL,
+        .profiles = one->profiles.accounts ? &one->profiles : NULL,
         .trace_id = one->options->invocation->trace_id,
     };
     return runner_start(&runner, err);
@@ -261,9 +265,36 @@ static void watch_over(struct one *one, struct runner *runner) {
     one->supervision = supervise(&supervision);
 }
 
+/// Before a job is asked for: what is wrong with the accounts shall not cost one.
+static bool prepare_profiles(struct one *one, const char *folder, struct error *err) {
+    one->profiles = (struct job_profiles){
+        .settings = one->options->settings,
+        .folder = folder,
+        .clock = one->clock,
+        .deadline_ms = one->deadline_ms,
+    };
+    if (one->options->accounts) {
+        one->profiles.accounts = accounts_source_get(one->options->accounts, err);
+    }
+    return !one->options->accounts || one->profiles.accounts;
+}
+
+/// A job without its profiles goes on: it may need none, and says which it misses otherwise.
+static void write_profiles(void *context, const struct job *job) {
+    const struct one *one = context;
+    struct error err;
+    if (one->profiles.accounts && !job_profiles_write(&one->profiles, job, &err)) {
+        log_error("the job gets no AWS profiles", log_int("job", job->id), LOG_ERROR_FIELDS(&err));
+    }
+}
+
 /// From a made workspace to the end of all processes and of the job in GitLab.
 static bool run_in(struct one *one, const struct workspace *workspace, struct result *result,
                    int64_t *runner_ms, struct error *err) {
+    cleanup_free char *aws_folder = xasprintf("%s/aws", workspace_folder(workspace));
+    if (!prepare_profiles(one, aws_folder, err)) {
+        return false;
+    }
     const struct job_session_options session = {
         .settings = one->options->settings,
         .verifier = one->options->verifier,
@@ -276,6 +307,8 @@ static bool run_in(struct one *one, const struct workspace *workspace, struct re
         .gitlab = one->options->gitlab,
         .token = one->options->token,
         .session = one->session,
+        .arrived = write_profiles,
+        .arrived_context = one,
         .system_id = one->options->system_id,
         .wait_timeout_ms = one->options->wait_timeout_ms,
         .margin_begins_ms = one->margin_begins_ms,

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "bootstrap/accounts_source.h"
 #include "bootstrap/gitlab.h"
 #include "bootstrap/id_token.h"
 #include "bootstrap/mirror.h"
@@ -22,6 +23,8 @@ struct run_one {
     struct token_source *token;
     /// NULL: id_tokens are not looked at.
     struct id_token_verifier *verifier;
+    /// NULL: jobs get no profiles.
+    struct accounts_source *accounts;
     const char *system_id;
     /// Made ready for this job; NULL: none.
     const struct mirror *mirror;

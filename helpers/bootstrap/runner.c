@@ -164,6 +164,9 @@ void runner_environment(const struct runner_options *options, struct environment
     environment_set_text(environment, "PATH", options->search_path);
     workspace_set_environment(options->workspace, environment);
     set_credentials(options, environment);
+    if (options->profiles) {
+        job_profiles_set_environment(options->profiles, environment);
+    }
     if (options->trace_id) {
         environment_set_text(environment, "_X_AMZN_TRACE_ID", options->trace_id);
     }

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "bootstrap/job_profiles.h"
 #include "bootstrap/workspace.h"
 #include "common/aws.h"
 #include "common/error.h"
@@ -37,6 +38,8 @@ struct runner_options {
     struct slice session_token;
     /// What the job script gets in its environment; NULL: nothing.
     const struct aws_credentials *credentials;
+    /// The job's AWS profiles; NULL: none.
+    const struct job_profiles *profiles;
     /// For _X_AMZN_TRACE_ID; NULL: none.
     const char *trace_id;
 };

@@ -249,6 +249,10 @@ void workspace_destroyp(struct workspace **workspace) {
 
 // --- Using ---------------------------------------------------------------------------------------
 
+const char *workspace_folder(const struct workspace *workspace) {
+    return workspace->folder;
+}
+
 const char *workspace_builds(const struct workspace *workspace) {
     return workspace->builds;
 }

@@ -56,6 +56,8 @@ struct workspace *workspace_new(const struct workspace_options *options, struct 
 void workspace_destroy(struct workspace *workspace);
 void workspace_destroyp(struct workspace **workspace);
 
+/// The folder itself.
+const char *workspace_folder(const struct workspace *workspace);
 const char *workspace_builds(const struct workspace *workspace);
 const char *workspace_cache(const struct workspace *workspace);
 /// Sets HOME and TMPDIR, with a mirror TF_CLI_CONFIG_FILE, and where there is a CA file

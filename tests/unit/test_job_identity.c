@@ -104,7 +104,8 @@ START_TEST(never_makes_one_tag_of_two_values) {
         "feature#1",
         "feature_1",
         "feature$1",
-        "größe",
+        "gr\xc3\xb6\xc3\x9f"
+        "e",
         "gr\xf6\xdf"
         "e",
         "gr____e",
