@@ -61,6 +61,7 @@ def request_job() -> dict[str, Any] | None:
 
 class Job:
     def __init__(self, answer: dict[str, Any]) -> None:
+        self.answer = answer
         self.id, self.token = answer["id"], answer["token"]
         self.offset = 0
 
@@ -203,6 +204,24 @@ def answers(job: Job) -> None:
     ask = f"import urllib.request as u; u.urlopen({base + '/next'!r}).read()"
     daemon(f"python3 -c {shlex.quote(ask)}; sleep 1000")
     success(job)
+
+
+def script(job: Job) -> None:
+    """Runs the job's script with its variables, as the shell executor does."""
+    variables = {one["key"]: one["value"] for one in job.answer["variables"]}
+    lines = next(step["script"] for step in job.answer["steps"] if step["name"] == "script")
+    ran = subprocess.run(
+        ["bash", "-ec", "\n".join(lines)],
+        env={**os.environ, **variables},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    job.write(ran.stdout or "no output\n")
+    if ran.returncode == 0:
+        job.update("success")
+    else:
+        job.update("failed", failure_reason="script_failure", exit_code=ran.returncode)
 
 
 def lingers(job: Job) -> None:
