@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: Apache-2.0
+
+locals {
+  account_id = "123456789012"
+  region     = "eu-central-1"
+  # Whom auth-provider.sh becomes here: a role that the landing zone has made.
+  role_arn = "arn:aws:iam::123456789012:role/landing-zone-deploy"
+}
