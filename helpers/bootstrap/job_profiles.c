@@ -96,6 +96,12 @@ void job_profiles_set_environment(const struct job_profiles *profiles,
     cleanup_free char *credentials = xasprintf("%s/" CREDENTIALS, profiles->folder);
     environment_set_text(environment, "AWS_CONFIG_FILE", config);
     environment_set_text(environment, "AWS_SHARED_CREDENTIALS_FILE", credentials);
+    const char *endpoint = environment_get(environment, "AWS_ENDPOINT_URL");
+    if (endpoint && !environment_get(environment, "AWS_ENDPOINT_URL_STS")) {
+        // The Go SDK, and so Terraform, does not ask AWS_ENDPOINT_URL for the role of a profile.
+        cleanup_free char *same = xstrdup(endpoint);
+        environment_set_text(environment, "AWS_ENDPOINT_URL_STS", same);
+    }
     if (accounts_have_other_region(profiles->accounts, profiles->settings->region)) {
         environment_unset(environment, "AWS_REGION");
         environment_unset(environment, "AWS_DEFAULT_REGION");

@@ -30,8 +30,9 @@ struct job_profiles {
 bool job_profiles_write(const struct job_profiles *profiles, const struct job *job,
                         struct error *err);
 
-/// Sets AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE. Where an account has a region of its own,
-/// AWS_REGION and AWS_DEFAULT_REGION go: they would win over that of a profile, and the default
-/// profile has the function's.
+/// Sets AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE, and AWS_ENDPOINT_URL_STS where there is
+/// AWS_ENDPOINT_URL alone, which not every SDK asks for the roles of profiles. Where an account has
+/// a region of its own, AWS_REGION and AWS_DEFAULT_REGION go: they would win over that of a
+/// profile, and the default profile has the function's.
 void job_profiles_set_environment(const struct job_profiles *profiles,
                                   struct environment *environment);

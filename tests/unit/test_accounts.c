@@ -328,10 +328,18 @@ START_TEST(tells_the_job_where_its_profiles_are) {
                      "/tmp/x/aws/credentials");
     ck_assert_str_eq(environment_get(&environment, "AWS_REGION"), "eu-central-1");
 
+    ck_assert_ptr_null(environment_get(&environment, "AWS_ENDPOINT_URL_STS"));
+
+    environment_set_text(&environment, "AWS_ENDPOINT_URL", "http://127.0.0.1:1");
     profiles.accounts = &far;
     job_profiles_set_environment(&profiles, &environment);
     ck_assert_ptr_null(environment_get(&environment, "AWS_REGION"));
     ck_assert_ptr_null(environment_get(&environment, "AWS_DEFAULT_REGION"));
+    ck_assert_str_eq(environment_get(&environment, "AWS_ENDPOINT_URL_STS"), "http://127.0.0.1:1");
+
+    environment_set_text(&environment, "AWS_ENDPOINT_URL_STS", "http://127.0.0.1:2");
+    job_profiles_set_environment(&profiles, &environment);
+    ck_assert_str_eq(environment_get(&environment, "AWS_ENDPOINT_URL_STS"), "http://127.0.0.1:2");
 }
 END_TEST
 
