@@ -76,7 +76,8 @@ def test_nobody_gets_it_without_the_token(make_stage: StageMaker, job_role: str)
 
     job, _ = stage.run(
         'busybox wget -qO- "$AWS_CONTAINER_CREDENTIALS_FULL_URI" || echo refused',
-        'busybox wget -qO- --header "Authorization: x" "$AWS_CONTAINER_CREDENTIALS_FULL_URI" || echo again',
+        'busybox wget -qO- --header "Authorization: x" "$AWS_CONTAINER_CREDENTIALS_FULL_URI"'
+        " || echo again",
     )
 
     said = output_of(job)
