@@ -9,12 +9,14 @@
 #include "common/aws_client.h"
 #include "common/cleanup.h"
 #include "common/json.h"
+#include "common/log.h"
 #include "common/sigv4.h"
 #include "common/timestamp.h"
 #include "common/xml.h"
 
 enum {
     DEFAULT_ATTEMPTS = 3,
+    MOST_ATTEMPTS = 10,
     CONNECT_TIMEOUT_MS = 5000,
     ATTEMPT_TIMEOUT_MS = 20000,
     LONGEST_BACKOFF_MS = 20000,
@@ -46,7 +48,10 @@ static unsigned attempts_from_environment(void) {
     const char *value = set_value("AWS_MAX_ATTEMPTS");
     const bool valid =
         value != NULL && slice_parse_integer(slice_text(value), &number) && number > 0;
-    return valid && number < 100 ? (unsigned)number : DEFAULT_ATTEMPTS;
+    if (!valid) {
+        return DEFAULT_ATTEMPTS;
+    }
+    return number < MOST_ATTEMPTS ? (unsigned)number : MOST_ATTEMPTS;
 }
 
 struct aws_client *aws_client_new(const struct aws_client_options *options, struct error *err) {
@@ -87,6 +92,10 @@ void aws_client_destroyp(struct aws_client **client) {
 
 const char *aws_client_region(const struct aws_client *client) {
     return client->region;
+}
+
+int64_t aws_client_skew_ms(const struct aws_client *client) {
+    return client->skew_ms;
 }
 
 const char *aws_client_endpoint_url(const struct aws_client *client) {
@@ -400,6 +409,19 @@ static bool pause_before_next(const struct aws_client *client, unsigned number,
            clock_sleep_ms(client->clock, wait_ms, 0);
 }
 
+/// For --debug: where it went and what came of it, without a header or a body.
+static void log_attempt(const struct aws_request *request, const struct target *target,
+                        unsigned number, int status, const struct error *err) {
+    if (log_enabled(LOG_LEVEL_DEBUG)) {
+        cleanup_buffer struct buffer url = BUFFER_INIT(LONGEST_URL);
+        http_url_append_plain(&url, buffer_text(&target->url));
+        log_debug("called a service", log_text("service", request->service),
+                  log_slice("operation", operation_of(request)), log_text("url", buffer_text(&url)),
+                  log_int("attempt", number), log_int("status", status),
+                  log_text("error", err != NULL ? err->code : ""));
+    }
+}
+
 bool aws_call(struct aws_client *client, const struct aws_request *request,
               struct http_response *response, int64_t deadline_ms, struct error *err) {
     cleanup_target struct target target = {0};
@@ -413,11 +435,13 @@ bool aws_call(struct aws_client *client, const struct aws_request *request,
             const struct slice operation = operation_of(request);
             error_prefix(err, "%s %" SLICE_FORMAT, request->service, SLICE_ARGUMENTS(operation));
         } else if (response->status >= 200 && response->status < 300) {
+            log_attempt(request, &target, number, response->status, NULL);
             return true;
         } else {
             status = response->status;
             answer_error(request, response, err);
         }
+        log_attempt(request, &target, number, status, err);
         if (status != 0 && !skew_corrected && correct_skew(client, response, err)) {
             skew_corrected = true;
             continue;

@@ -43,7 +43,7 @@ struct aws_client_options {
     /// FIPS and dual-stack endpoints; AWS_USE_FIPS_ENDPOINT and AWS_USE_DUALSTACK_ENDPOINT win.
     bool use_fips;
     bool use_dual_stack;
-    /// All attempts of a call; 0: AWS_MAX_ATTEMPTS, else 3.
+    /// All attempts of a call; 0: AWS_MAX_ATTEMPTS (10 at most), else 3.
     unsigned max_attempts;
 };
 
@@ -54,6 +54,8 @@ struct aws_client *aws_client_new(const struct aws_client_options *options, stru
 void aws_client_destroy(struct aws_client *client);
 void aws_client_destroyp(struct aws_client **client);
 const char *aws_client_region(const struct aws_client *client);
+/// How far the service's clock is ahead of ours, as far as a call found out; else 0.
+int64_t aws_client_skew_ms(const struct aws_client *client);
 /// The plain-http permission and CA file for the http client: allow_http is true where an endpoint
 /// URL in the environment is plain http (the local cloud); `*ca_bundle` is AWS_CA_BUNDLE or NULL.
 void aws_http_settings(const char *endpoint_url, bool *allow_http, const char **ca_bundle);

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "assume-role/arguments.h"
+
+#include <stdlib.h>
+
+#include "common/alloc.h"
+#include "common/cleanup.h"
+
+void arguments_clean_up(struct arguments *arguments) {
+    hops_clean_up(&arguments->hops);
+    free((void *)arguments->command);
+    free((void *)arguments->spread);
+    *arguments = (struct arguments){0};
+}
+
+// --- Options of a hop -------------------------------------------------------------------------
+
+static bool set_role_arn(void *context, const char *value, struct error *err) {
+    (void)err;
+    hops_add(context, value);
+    return true;
+}
+
+static bool set_session_name(void *context, const char *value, struct error *err) {
+    struct hop *hop = hops_last(context, err);
+    return hop != NULL && (hop->assume.session_name = value) != NULL;
+}
+
+static bool set_external_id(void *context, const char *value, struct error *err) {
+    struct hop *hop = hops_last(context, err);
+    return hop != NULL && (hop->assume.external_id = value) != NULL;
+}
+
+static bool set_source_identity(void *context, const char *value, struct error *err) {
+    struct hop *hop = hops_last(context, err);
+    return hop != NULL && (hop->assume.source_identity = value) != NULL;
+}
+
+static bool set_token_file(void *context, const char *value, struct error *err) {
+    struct hop *hop = hops_last(context, err);
+    return hop != NULL && (hop->token_file = value) != NULL;
+}
+
+static bool set_token_env(void *context, const char *value, struct error *err) {
+    struct hop *hop = hops_last(context, err);
+    return hop != NULL && (hop->token_env = value) != NULL;
+}
+
+static bool set_duration(void *context, const char *value, struct error *err) {
+    return hops_set_duration(context, value, err);
+}
+
+static bool set_policy(void *context, const char *value, struct error *err) {
+    return hops_set_policy(context, value, err);
+}
+
+static bool add_policy_arns(void *context, const char *value, struct error *err) {
+    return hops_add_policy_arns(context, value, err);
+}
+
+static bool add_tags(void *context, const char *value, struct error *err) {
+    return hops_add_tags(context, value, err);
+}
+
+static bool add_transitive_keys(void *context, const char *value, struct error *err) {
+    return hops_add_transitive_keys(context, value, err);
+}
+
+// --- Lists ------------------------------------------------------------------------------------
+
+static const char *list_option(const char *word) {
+    static const char *const names[] = {"--tags", "--policy-arns", "--transitive-tag-keys"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(word, names[i]) == 0) {
+            return names[i];
+        }
+    }
+    return NULL;
+}
+
+/// `--tags A B` becomes `--tags A --tags B`: the aws CLI's lists take words up to the next option.
+static char **spread_lists(int argc, char **argv, int *count) {
+    char **spread = xcalloc(2 * (size_t)argc + 2, sizeof(*spread));
+    int next = 0;
+    const char *list = NULL;
+    bool first = false;
+    int i = 0;
+    for (; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (i > 0 && argv[i][0] == '-' && argv[i][1] == '-') {
+            list = list_option(argv[i]);
+            first = true;
+        } else if (list != NULL) {
+            if (!first) {
+                spread[next++] = (char *)list;
+            }
+            first = false;
+        }
+        spread[next++] = argv[i];
+    }
+    for (; i < argc; i++) {
+        spread[next++] = argv[i];
+    }
+    *count = next;
+    return spread;
+}
+
+// --- All of it --------------------------------------------------------------------------------
+
+static const char footer[] =
+    "A role's options follow its --role-arn; the next --role-arn is assumed with the\n"
+    "session of the one before. Without a command the session is printed:\n"
+    "  process      for credential_process in a profile (this is the default)\n"
+    "  env          for eval in a shell\n"
+    "  json         as `aws sts assume-role` prints it\n"
+    "  terragrunt   for terragrunt's --auth-provider-cmd\n"
+    "\n"
+    "Exit codes: 0; 2 where it is misused; 1 for anything else. With a command, the\n"
+    "command's own, or 127 and 126 where it is not found or cannot be run.\n";
+
+static bool check_whole(const struct arguments *arguments, const char *format,
+                        const struct options_operands *operands, struct error *err) {
+    if (operands->after_dashes > 0) {
+        return error_set(err, "usage", "unexpected \"%s\"; a command stands after --",
+                         operands->items[0]);
+    }
+    if (operands->has_dashes && operands->count == 0) {
+        return error_set(err, "usage", "there is no command after --");
+    }
+    if (arguments->hops.count == 0 && !arguments->check) {
+        return error_set(err, "usage", "which role? Give --role-arn ARN");
+    }
+    if (arguments->check && operands->has_dashes) {
+        return error_set(err, "usage", "--check runs no command");
+    }
+    if (format != NULL && operands->has_dashes) {
+        return error_set(err, "usage",
+                         "--format is for output, but a command gets its keys by its environment");
+    }
+    if (arguments->check && format != NULL && arguments->format != PRINT_JSON) {
+        return error_set(err, "usage", "--check answers as text, or with --format json");
+    }
+    return true;
+}
+
+static bool finish(struct arguments *arguments, const char *format,
+                   const struct options_operands *operands, struct error *err) {
+    if (format != NULL && !print_parse_format(format, &arguments->format, err)) {
+        return error_prefix(err, "--format");
+    }
+    arguments->check_as_text = format == NULL;
+    if (!check_whole(arguments, format, operands, err)) {
+        return false;
+    }
+    if (operands->has_dashes) {
+        arguments->command = xcalloc(operands->count + 1, sizeof(*arguments->command));
+        for (size_t i = 0; i < operands->count; i++) {
+            arguments->command[i] = (char *)operands->items[i];
+        }
+    }
+    return hops_finish(&arguments->hops, err);
+}
+
+enum options_result arguments_parse(int argc, char **argv, struct arguments *arguments,
+                                    struct error *err) {
+    *arguments = (struct arguments){0};
+    const char *format = NULL;
+    struct hops *hops = &arguments->hops;
+    const struct option_spec specs[] = {
+        {.name = "role-arn",
+         .value = "ARN",
+         .help = "A role to assume.",
+         .call = set_role_arn,
+         .context = hops},
+        {.name = "role-session-name",
+         .value = "NAME",
+         .help = "The session's name; by default runlet-<project>-<job> in a GitLab job.",
+         .call = set_session_name,
+         .context = hops},
+        {.name = "external-id",
+         .value = "ID",
+         .help = "What the role's trust policy asks for.",
+         .call = set_external_id,
+         .context = hops},
+        {.name = "duration-seconds",
+         .value = "N",
+         .help = "900 to 43200; a role assumed with another role's session gets 3600 at most.",
+         .call = set_duration,
+         .context = hops},
+        {.name = "policy",
+         .value = "JSON",
+         .help = "A session policy, or file://PATH of one.",
+         .call = set_policy,
+         .context = hops},
+        {.name = "policy-arns",
+         .value = "arn=ARN...",
+         .help = "Managed session policies.",
+         .call = add_policy_arns,
+         .context = hops},
+        {.name = "tags",
+         .value = "Key=K,Value=V...",
+         .help = "Session tags.",
+         .call = add_tags,
+         .context = hops},
+        {.name = "transitive-tag-keys",
+         .value = "KEY...",
+         .help = "Tags that also stand at the hops that follow.",
+         .call = add_transitive_keys,
+         .context = hops},
+        {.name = "source-identity",
+         .value = "NAME",
+         .help = "Who is behind the session.",
+         .call = set_source_identity,
+         .context = hops},
+        {.name = "web-identity-token-file",
+         .value = "FILE",
+         .help = "Assume the first role with this OIDC token instead of keys.",
+         .call = set_token_file,
+         .context = hops},
+        {.name = "web-identity-token-env",
+         .value = "NAME",
+         .help = "The same with a variable's content, such as GitLab's id_tokens give.",
+         .call = set_token_env,
+         .context = hops},
+        {.name = "profile",
+         .value = "NAME",
+         .help = "Start from this profile's credentials, whatever keys the environment has.",
+         .text = &arguments->profile},
+        {.name = "region",
+         .value = "REGION",
+         .help = "Whose STS is called.",
+         .text = &arguments->region},
+        {.name = "endpoint-url",
+         .value = "URL",
+         .help = "Call this instead.",
+         .text = &arguments->endpoint_url},
+        {.name = "format",
+         .value = "FORMAT",
+         .help = "process, env, json or terragrunt.",
+         .text = &format},
+        {.name = "check",
+         .help = "Say who one is then, and until when; without --role-arn, who one is now.",
+         .flag = &arguments->check},
+        {.name = "no-cache",
+         .help = "Neither take the session from the cache nor keep it there.",
+         .flag = &arguments->no_cache},
+        {.name = "debug",
+         .help = "Tell on stderr what is called, without secrets.",
+         .flag = &arguments->debug},
+        {0},
+    };
+    const struct options options = {
+        .program = "assume-role",
+        .synopsis = "--role-arn ARN [OPTIONS] [--role-arn ARN...] [-- COMMAND...]",
+        .summary = "Assumes AWS roles, one after another, and prints the last one's session or "
+                   "runs a command with it.",
+        .specs = specs,
+        .footer = footer,
+    };
+    int count = 0;
+    arguments->spread = spread_lists(argc, argv, &count);
+    cleanup_options_operands struct options_operands operands = {0};
+    const enum options_result result =
+        options_parse(&options, count, arguments->spread, &operands, err);
+    if (result != OPTIONS_RUN) {
+        return result;
+    }
+    return finish(arguments, format, &operands, err) ? OPTIONS_RUN : OPTIONS_MISUSED;
+}

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "assume-role/command.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/alloc.h"
+#include "common/cleanup.h"
+#include "common/error.h"
+#include "common/log.h"
+
+/// What tells an SDK where to get credentials, or of which account they are. One that ends in "*"
+/// stands for all that begin so.
+static const char *const removed[] = {
+    "AWS_ACCESS_KEY_ID",      "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",      "AWS_SECURITY_TOKEN",
+    "AWS_ACCESS_KEY",         "AWS_SECRET_KEY",
+    "AWS_DELEGATION_TOKEN",   "AWS_CREDENTIAL_EXPIRATION",
+    "AWS_SESSION_EXPIRATION", "AWS_CREDENTIAL_FILE",
+    "AWS_ACCOUNT_ID",         "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",    "AWS_ROLE_ARN",
+    "AWS_ROLE_SESSION_NAME",  "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_*",
+};
+
+static bool is_removed(struct slice name) {
+    for (size_t i = 0; i < sizeof(removed) / sizeof(removed[0]); i++) {
+        const struct slice pattern = slice_text(removed[i]);
+        const struct slice stem = slice_make(pattern.data, pattern.len - 1);
+        if (slice_ends_with(pattern, SLICE("*")) ? slice_starts_with(name, stem)
+                                                 : slice_equal(name, pattern)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void command_environment(const struct aws_credentials *credentials,
+                         struct environment *environment) {
+    for (char **entry = environ; entry != NULL && *entry != NULL; entry++) {
+        const struct slice text = slice_text(*entry);
+        const struct slice name = slice_make(text.data, slice_find(text, '='));
+        if (name.len > 0 && name.len < text.len && !is_removed(name)) {
+            cleanup_free char *key = slice_copy(name);
+            environment_set(environment, key, slice_skip(text, name.len + 1));
+        }
+    }
+    environment_set_text(environment, "AWS_ACCESS_KEY_ID", credentials->access_key);
+    environment_set(environment, "AWS_SECRET_ACCESS_KEY", secret_expose(credentials->secret_key));
+    if (credentials->session_token != NULL) {
+        environment_set(environment, "AWS_SESSION_TOKEN",
+                        secret_expose(credentials->session_token));
+    }
+}
+
+int command_exec(char *const *argv, const struct aws_credentials *credentials) {
+    cleanup_environment struct environment environment = {0};
+    command_environment(credentials, &environment);
+    (void)execvpe(argv[0], argv, environment_array(&environment));
+    const int code = errno == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
+    struct error err;
+    error_errno(&err, errno, "cannot run %s", argv[0]);
+    log_error(err.message);
+    return code;
+}

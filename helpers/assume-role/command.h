@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+/// The command behind `--`, in our place: its signals and exit code are its own.
+#pragma once
+
+#include "common/aws.h"
+#include "common/environment.h"
+
+#define EXIT_NOT_EXECUTABLE 126
+#define EXIT_NOT_FOUND 127
+
+/// Makes the command's environment: ours without what would name other credentials, and with these.
+/// Region, endpoints and the CA file stay.
+void command_environment(const struct aws_credentials *credentials,
+                         struct environment *environment);
+/// Replaces this process by the command (`argv` ends with NULL), looked for in PATH as a shell
+/// does. Returns only where that fails: the message is logged, the exit code is a shell's.
+int command_exec(char *const *argv, const struct aws_credentials *credentials);

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "assume-role/connection.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "assume-role/base.h"
+#include "common/alloc.h"
+#include "common/cleanup.h"
+#include "common/log.h"
+
+/// For all of it; the program is to end within a minute.
+enum { LONGEST_RUN_MS = 55 * 1000 };
+
+static const char *set_value(const char *name) {
+    const char *value = getenv(name);
+    return value != NULL && value[0] != '\0' ? value : NULL;
+}
+
+static const char *find_region(const struct connection_options *options, const struct base *base,
+                               struct error *err) {
+    const char *const candidates[] = {options->region, set_value("AWS_REGION"),
+                                      set_value("AWS_DEFAULT_REGION"), base->region};
+    for (size_t i = 0; i < sizeof(candidates) / sizeof(candidates[0]); i++) {
+        if (candidates[i] != NULL) {
+            return candidates[i];
+        }
+    }
+    error_set(err, "region",
+              "no AWS region is known: give --region, set AWS_REGION, or put a region into the "
+              "profile");
+    return NULL;
+}
+
+static void open_http(struct connection *connection, const char *endpoint_url,
+                      const char *ca_bundle) {
+    const char *from_environment = NULL;
+    bool allow_http = false;
+    aws_http_settings(endpoint_url, &allow_http, &from_environment);
+    connection->trust = http_trust_new(from_environment != NULL ? from_environment : ca_bundle);
+    const struct http_client_options options = {
+        .trust = connection->trust, .clock = connection->clock, .allow_http = allow_http};
+    connection->http = http_client_new(&options);
+}
+
+/// Looks for keys in the places of the SDKs.
+static bool find_keys(struct connection *connection, struct base_options *options,
+                      struct error *err) {
+    char own_program[PATH_MAX];
+    const ssize_t length = readlink("/proc/self/exe", own_program, sizeof(own_program) - 1);
+    own_program[length > 0 ? length : 0] = '\0';
+    options->own_program = length > 0 ? own_program : NULL;
+    options->http = connection->http;
+    cleanup_base struct base found;
+    if (!base_find(options, &found, err)) {
+        return false;
+    }
+    connection->keys = found.credentials;
+    found.credentials = (struct aws_credentials){0};
+    connection->source = steal_pointer(&found.source);
+    connection->is_session = found.is_session;
+    return true;
+}
+
+bool connection_open(const struct connection_options *options, struct connection *connection,
+                     struct error *err) {
+    *connection = (struct connection){.clock = clock_system()};
+    connection->deadline_ms = clock_now_ms(connection->clock) + LONGEST_RUN_MS;
+    struct base_options base_options = {
+        .profile = options->profile,
+        .region = options->region,
+        .endpoint_url = options->endpoint_url,
+        .clock = connection->clock,
+        .deadline_ms = connection->deadline_ms,
+    };
+    cleanup_base struct base settings;
+    if (!base_settings(&base_options, &settings, err)) {
+        return false;
+    }
+    const char *endpoint_url =
+        options->endpoint_url != NULL ? options->endpoint_url : settings.endpoint_url;
+    const char *region = find_region(options, &settings, err);
+    if (region == NULL) {
+        return false;
+    }
+    open_http(connection, endpoint_url, settings.ca_bundle);
+    if (options->needs_keys && !find_keys(connection, &base_options, err)) {
+        return false;
+    }
+    connection->source =
+        connection->source != NULL ? connection->source : xstrdup("web identity token");
+    const struct aws_client_options client_options = {
+        .http = connection->http,
+        .clock = connection->clock,
+        .credentials = &connection->keys,
+        .region = region,
+        .endpoint_url = endpoint_url,
+        .use_fips = settings.use_fips,
+        .use_dual_stack = settings.use_dual_stack,
+    };
+    connection->client = aws_client_new(&client_options, err);
+    log_debug("starting", log_text("from", connection->source), log_text("region", region),
+              log_text("access_key",
+                       connection->keys.access_key != NULL ? connection->keys.access_key : ""));
+    return connection->client != NULL;
+}
+
+void connection_close(struct connection *connection) {
+    aws_client_destroy(connection->client);
+    http_client_destroy(connection->http);
+    http_trust_destroy(connection->trust);
+    aws_credentials_clean_up(&connection->keys);
+    free(connection->source);
+    *connection = (struct connection){0};
+}
+
+void connection_use(struct connection *connection, const struct aws_credentials *credentials) {
+    aws_credentials_clean_up(&connection->keys);
+    connection->keys = (struct aws_credentials){
+        .access_key = xstrdup(credentials->access_key),
+        .secret_key = secret_new(secret_expose(credentials->secret_key)),
+        .session_token = credentials->session_token != NULL
+                             ? secret_new(secret_expose(credentials->session_token))
+                             : NULL,
+        .expires_ms = credentials->expires_ms,
+    };
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+/// What all calls of a run share: the keys of the moment, one client whose knowledge of the
+/// server's clock holds for every hop, and the time after which it gives up.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/aws.h"
+#include "common/clock.h"
+#include "common/error.h"
+#include "common/http.h"
+
+/// All borrowed for the life of the connection; NULL where not given.
+struct connection_options {
+    const char *profile;
+    const char *region;
+    const char *endpoint_url;
+    /// Without: the first call goes by a web identity token, so no keys are looked for.
+    bool needs_keys;
+};
+
+/// Does not move between connection_open() and connection_close(): the client borrows its keys.
+struct connection {
+    struct clock *clock;
+    struct http_trust *trust;
+    struct http_client *http;
+    struct aws_client *client;
+    /// What the next call is signed with.
+    struct aws_credentials keys;
+    /// Where they come from, for messages.
+    char *source;
+    /// They are a session's, of whatever kind.
+    bool is_session;
+    int64_t deadline_ms;
+};
+#define cleanup_connection __attribute__((cleanup(connection_close)))
+
+/// Finds region, endpoint, CA file and keys. `connection` is initialised here and to be closed by
+/// the caller, on failure too.
+bool connection_open(const struct connection_options *options, struct connection *connection,
+                     struct error *err);
+void connection_close(struct connection *connection);
+/// Signs with a copy of these keys from now on.
+void connection_use(struct connection *connection, const struct aws_credentials *credentials);

@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+/// What to do about STS's refusals, where their words tell.
+#pragma once
+
+#include "common/error.h"
+#include "common/sts.h"
+
+/// A sentence or two for the error of an AssumeRole, or NULL. `assume` is what was asked for.
+const char *hints_for(const struct error *err, const struct sts_assume *assume);

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "assume-role/session_name.h"
+
+#include <stdlib.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "common/alloc.h"
+#include "common/buffer.h"
+
+enum { LONGEST_NAME = 64, LONGEST_END = 24 };
+
+static const char *set_value(const char *name) {
+    const char *value = getenv(name);
+    return value != NULL && value[0] != '\0' ? value : NULL;
+}
+
+/// Appends at most `most` bytes with all that STS does not take replaced.
+static void append_allowed(struct buffer *name, const char *text, size_t most) {
+    for (size_t i = 0; i < most && text[i] != '\0'; i++) {
+        const char byte = text[i];
+        const bool allowed = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
+                             (byte >= '0' && byte <= '9') || strchr("_+=,.@-", byte) != NULL;
+        buffer_append_byte(name, allowed ? byte : '-');
+    }
+}
+
+char *session_name_default(void) {
+    struct utsname system = {0};
+    (void)uname(&system);
+    cleanup_buffer struct buffer user = BUFFER_INIT(64);
+    buffer_appendf(&user, "uid%u", (unsigned)geteuid());
+    const char *job = set_value("CI_JOB_ID");
+    const char *first = job != NULL ? set_value("CI_PROJECT_PATH_SLUG") : set_value("USER");
+    if (first == NULL) {
+        first = job != NULL ? "job" : buffer_text(&user);
+    }
+    const char *second = job != NULL ? job : system.nodename;
+
+    // The end tells one from another, so the middle is what is cut.
+    cleanup_buffer struct buffer end = BUFFER_INIT(LONGEST_NAME);
+    buffer_append_byte(&end, '-');
+    append_allowed(&end, second, LONGEST_END);
+    cleanup_buffer struct buffer name = BUFFER_INIT(LONGEST_NAME);
+    buffer_append_text(&name, "runlet-");
+    append_allowed(&name, first, LONGEST_NAME - name.len - end.len);
+    buffer_append(&name, buffer_slice(&end));
+    return xstrdup(buffer_text(&name));
+}
