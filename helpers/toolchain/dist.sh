@@ -23,21 +23,6 @@ case $(uname -m) in
     *) machine=x86_64 ;;
 esac
 
-# Compiles the helpers for Lambda, to build/static/ARCH/bin.
-compile() {
-    local arch=$1 prefix
-    prefix=$("$toolchain/static-libs.sh" "$arch")
-    (
-        # shellcheck source=static-env.sh
-        . "$toolchain/static-env.sh"
-        export SOURCE_ROOT=$repo
-        # make's own settings of a caller are not for this build.
-        unset MAKEFLAGS MAKEOVERRIDES SANITIZE FUZZ ONLY
-        make --no-print-directory -j"$jobs" -f "$toolchain/helpers.mk" STATIC="$arch" \
-            PREFIX="$prefix" binaries >&2
-    )
-}
-
 # pack ARCH NAME VERSION SOURCE...: the zip of one artifact and its description for artifacts.py.
 # The packer is the static one of this machine: with its libraries, the same bytes come anywhere.
 pack() {
@@ -96,11 +81,11 @@ flock 8
 version=$(sed -nE 's/^#define RUNLET_VERSION "(.*)"$/\1/p' helpers/common/version.h)
 [ -n "$version" ] || die "helpers/common/version.h names no RUNLET_VERSION"
 say "building the Lambda artifacts: $*"
-compile "$machine"
+"$toolchain/static-helpers.sh" "$machine" >/dev/null
 for arch in "$@"; do
     mkdir -p "dist/$arch"
     if [ -z "$layers_only" ]; then
-        [ "$arch" = "$machine" ] || compile "$arch"
+        [ "$arch" = "$machine" ] || "$toolchain/static-helpers.sh" "$arch" >/dev/null
         pack_bootstrap "$arch"
     fi
     for recipe in layers/*/layer.json; do

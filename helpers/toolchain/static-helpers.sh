@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# static-helpers.sh ARCH: compiles the helpers for Lambda, and prints the folder that holds them.
+set -euo pipefail
+. "$(dirname "$0")/common.sh"
+cd "$repo"
+arch=$1
+prefix=$("$toolchain/static-libs.sh" "$arch")
+# shellcheck source=static-env.sh
+. "$toolchain/static-env.sh"
+export SOURCE_ROOT=$repo
+# make's own settings of a caller are not for this build.
+unset MAKEFLAGS MAKEOVERRIDES SANITIZE FUZZ ONLY
+mkdir -p build
+exec 9>"build/.static-$arch.lock"
+flock 9
+make --no-print-directory -j"$jobs" -f "$toolchain/helpers.mk" STATIC="$arch" PREFIX="$prefix" \
+    binaries >&2
+printf '%s\n' "build/static/$arch/bin"
