@@ -14,6 +14,6 @@ unset MAKEFLAGS MAKEOVERRIDES SANITIZE FUZZ ONLY
 mkdir -p build
 exec 9>"build/.static-$arch.lock"
 flock 9
-make --no-print-directory -j"$jobs" -f "$toolchain/helpers.mk" STATIC="$arch" PREFIX="$prefix" \
+make --silent --no-print-directory -j"$jobs" -f "$toolchain/helpers.mk" STATIC="$arch" PREFIX="$prefix" \
     binaries >&2
 printf '%s\n' "build/static/$arch/bin"
