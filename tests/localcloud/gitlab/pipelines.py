@@ -57,7 +57,9 @@ class Pipeline:
 
     @property
     def protected(self) -> bool:
-        return self.ref in self.project.protected_refs
+        # Of merge requests only those of forks are played, whose branch may be called anything.
+        merge_request = self.source == "merge_request_event"
+        return not merge_request and self.ref in self.project.protected_refs
 
     @property
     def jobs(self) -> list[Job]:

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Attackers: jobs that say they are others, and get what their real identity may have."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from e2e.stage import Stage, StageMaker, output_of
+from localcloud import LocalCloud
+from localcloud.gitlab import Job, Pipeline
+
+ALL_ACTIONS = ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"]
+RoleMaker = Callable[..., str]
+
+
+@pytest.fixture
+def make_role(cloud: LocalCloud) -> RoleMaker:
+    """Makes a role that this principal may assume with these tags, and returns its ARN."""
+
+    def make(principal: str, may: dict[str, Any] | None = None, **tags: str) -> str:
+        iam = cloud.aws.client("iam")
+        name = f"role-{uuid.uuid4().hex[:10]}"
+        conditions = {f"aws:PrincipalTag/{key}": value for key, value in tags.items()}
+        trust: list[dict[str, Any]] = [
+            {
+                "Effect": "Allow",
+                "Principal": {"AWS": principal},
+                "Action": action,
+                **({"Condition": {"StringEquals": conditions}} if conditions else {}),
+            }
+            for action in ALL_ACTIONS
+        ]
+        role = iam.create_role(
+            RoleName=name,
+            AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": trust}),
+        )
+        if may:
+            iam.put_role_policy(
+                RoleName=name,
+                PolicyName="may",
+                PolicyDocument=json.dumps(
+                    {"Version": "2012-10-17", "Statement": {"Effect": "Allow", **may}}
+                ),
+            )
+        return str(role["Role"]["Arn"])
+
+    return make
+
+
+@pytest.fixture
+def role_stage(cloud: LocalCloud, make_stage: StageMaker, make_role: RoleMaker) -> Stage:
+    """A stage whose jobs get a job role that may assume any role."""
+    job_role = make_role(cloud.execution_role(), may={"Action": "sts:*", "Resource": "*"})
+    return make_stage(
+        layers=("git", "gitlab-runner", "assume-role"),
+        environment={"RUNLET_JOB_CREDENTIALS": "role", "RUNLET_JOB_ROLE_ARN": job_role},
+    )
+
+
+def job_role_of(stage: Stage) -> str:
+    configuration = stage.cloud.aws.client("lambda").get_function_configuration(
+        FunctionName=stage.function
+    )
+    return str(configuration["Environment"]["Variables"]["RUNLET_JOB_ROLE_ARN"])
+
+
+def pipeline_file(stage: Stage, *script: str) -> dict[str, str]:
+    job = {"tags": [stage.tag], "script": list(script)}
+    return {".gitlab-ci.yml": json.dumps({"job": job})}
+
+
+def run(stage: Stage, pipeline: Pipeline | None) -> Job:
+    assert pipeline is not None
+    invocation = stage.invoke()
+    assert not invocation.function_error, invocation.response
+    job = pipeline.job("job")
+    assert job.finished
+    return job
+
+
+def assume(role: str, *more: str) -> str:
+    return " ".join(["assume-role --no-cache --check --role-arn", role, *more])
+
+
+def tags_of_last(stage: Stage, role: str) -> dict[str, str]:
+    return dict([one for one in stage.cloud.sts.sessions if one.role_arn == role][-1].tags)
+
+
+def test_variables_change_nothing(role_stage: Stage, make_role: RoleMaker) -> None:
+    stage, project = role_stage, role_stage.project
+    target = make_role(job_role_of(stage), protected="true", project_path=project.path)
+    victims = make_role(job_role_of(stage), project_path="group/victim")
+    script = (f"{assume(target)} || echo refused-protected",
+              f"{assume(victims)} || echo refused-path")  # fmt: skip
+    project.commit(pipeline_file(stage, *script), ref="feature", message="[skip ci]")
+
+    job = run(
+        stage,
+        project.create_pipeline(
+            "feature",
+            {
+                "CI_COMMIT_REF_PROTECTED": "true",
+                "CI_PROJECT_PATH": "group/victim",
+                "CI_PROJECT_ID": "1",
+                "CI_COMMIT_REF_NAME": "main",
+            },
+        ),
+    )
+
+    said = output_of(job)
+    assert "\nrefused-protected" in said
+    assert "\nrefused-path" in said
+    tags = tags_of_last(stage, job_role_of(stage))
+    assert tags["protected"] == "false"
+    assert tags["ref"] == "feature"
+    assert tags["project_path"] == project.path
+    assert tags["project_id"] == str(project.id)
+
+
+def test_a_forks_branch_called_main_is_not_main(role_stage: Stage, make_role: RoleMaker) -> None:
+    stage, project = role_stage, role_stage.project
+    target = make_role(job_role_of(stage), ref="main", protected="true")
+    files = pipeline_file(stage, assume(target))
+    own = run(stage, project.commit(files))
+    assert own.status == "success", output_of(own)
+
+    job = run(stage, project.create_pipeline("main", source="merge_request_event"))
+
+    assert job.status == "failed"
+    assert "AccessDenied" in output_of(job)
+    tags = tags_of_last(stage, job_role_of(stage))
+    assert (tags["ref"], tags["protected"]) == ("main", "false")
+
+
+def test_a_job_cannot_tag_itself(role_stage: Stage, make_role: RoleMaker) -> None:
+    stage, project = role_stage, role_stage.project
+    middle = make_role(job_role_of(stage), may={"Action": "sts:*", "Resource": "*"})
+    target = make_role(middle, protected="true")
+    own_tags = "--tags Key=protected,Value=true"
+    script = (
+        f"{assume(middle, own_tags)} || echo refused-override",
+        f"{assume(middle, '--role-arn', target)} || echo refused-next",
+        f"{assume(middle, '--tags Key=Protected,Value=true')} || echo refused-case",
+        f"{assume(middle, '--source-identity', 'project=1,job=1')} || echo refused-source",
+        assume(middle),
+    )
+
+    job = run(stage, project.commit(pipeline_file(stage, *script), ref="feature"))
+
+    said = output_of(job)
+    assert job.status == "success", said
+    for word in ("override", "next", "case", "source"):
+        assert f"\nrefused-{word}" in said, said
+    assert tags_of_last(stage, middle)["protected"] == "false"
+
+
+def test_a_job_finds_neither_the_functions_keys_nor_the_token(role_stage: Stage) -> None:
+    stage = role_stage
+    script = (
+        "cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' '\\n' || true",
+        "find /tmp /var/task -type f -size -64k -exec cat {} + 2>/dev/null || true",
+        "env",
+        'busybox wget -qO- "$AWS_CONTAINER_CREDENTIALS_FULL_URI" || echo refused-nobody',
+        'assume-role --check && echo "has a session"',
+    )
+
+    job = run(stage, stage.project.commit(pipeline_file(stage, *script)))
+
+    said = output_of(job)
+    assert job.status == "success", said
+    assert "\nrefused-nobody" in said
+    assert "has a session" in said
+    assert stage.runner.token not in said
+    functions = [
+        one for one in stage.cloud.sts.sessions if one.role_arn == stage.cloud.execution_role()
+    ]
+    assert functions
+    for session in functions:
+        assert session.access_key not in said
+        assert session.secret not in said
+        assert session.token not in said

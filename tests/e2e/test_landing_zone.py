@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The landing zone: a hub with the runner, and three accounts that trust its jobs more or less."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import boto3
+import pytest
+
+from conftest import REPO
+from e2e.stage import output_of
+from localcloud import LocalCloud
+from localcloud.aws import ACCESS_KEY, SECRET_KEY
+from localcloud.demo import ca_layer
+from localcloud.gitlab import Job, Pipeline, Project
+from localcloud.terraform import Terraform
+
+EXAMPLE = "multi-account-landing-zone"
+ACCOUNTS = {"dev": "111111111111", "staging": "222222222222", "prod": "333333333333"}
+PROVISIONING_ROLE = "OrganizationAccountAccessRole"
+PROJECT = REPO / "examples" / EXAMPLE / "project"
+
+
+def make_provisioning_role(cloud: LocalCloud, account: str) -> None:
+    """The role that an organization puts into each of its accounts, made straight in moto."""
+    options = {"endpoint_url": cloud.sts.moto_url, "region_name": cloud.aws.region}
+    keys = boto3.client(
+        "sts", aws_access_key_id=ACCESS_KEY, aws_secret_access_key=SECRET_KEY, **options
+    ).assume_role(RoleArn=f"arn:aws:iam::{account}:role/first", RoleSessionName="first")[
+        "Credentials"
+    ]
+    iam = boto3.client(
+        "iam",
+        aws_access_key_id=keys["AccessKeyId"],
+        aws_secret_access_key=keys["SecretAccessKey"],
+        aws_session_token=keys["SessionToken"],
+        **options,
+    )
+    trust = {
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:aws:iam::{cloud.aws.account_id}:root"},
+        "Action": "sts:AssumeRole",
+    }
+    iam.create_role(
+        RoleName=PROVISIONING_ROLE,
+        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
+    )
+
+
+@dataclass
+class LandingZone:
+    """The example, applied; its runner serves `project` and `other`."""
+
+    cloud: LocalCloud
+    terraform: Terraform
+    variables: dict[str, str]
+    outputs: dict[str, Any]
+    project: Project
+    other: Project
+    traces: dict[str, str] = field(default_factory=dict)
+
+    def run(self, pipeline: Pipeline | None) -> dict[str, Job]:
+        """Invokes the runner once for each job that becomes ready, and returns the jobs."""
+        assert pipeline is not None
+        for _ in pipeline.jobs:
+            invocation = self.cloud.invoke(self.outputs["function_name"])
+            assert not invocation.function_error, invocation.response
+        assert pipeline.finished, pipeline
+        return {job.name: job for job in pipeline.jobs}
+
+
+@pytest.fixture(scope="module")
+def zone(cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LandingZone]:
+    folder = tmp_path_factory.mktemp("landing-zone")
+    for account in ACCOUNTS.values():
+        make_provisioning_role(cloud, account)
+    project = cloud.gitlab.create_project("platform/app")
+    other = cloud.gitlab.create_project("platform/other")
+    runner = cloud.gitlab.create_runner(tags=["landing-zone"], run_untagged=False)
+    terraform = Terraform(EXAMPLE, folder, cloud.aws.environ())
+    variables = {
+        "gitlab_url": cloud.gitlab.url,
+        "gitlab_ca_layer": str(ca_layer(cloud, folder)),
+        "project_id": str(project.id),
+        "accounts": json.dumps({name: {"account_id": id_} for name, id_ in ACCOUNTS.items()}),
+    }
+    terraform.init()
+    terraform.apply(variables)
+    outputs = terraform.outputs()
+    cloud.aws.client("secretsmanager").put_secret_value(
+        SecretId=outputs["token_secret_arn"], SecretString=runner.token
+    )
+    yield LandingZone(cloud, terraform, variables, outputs, project, other)
+    cloud.functions.drop_environments(outputs["function_name"])
+    terraform.destroy(variables)
+    shutil.rmtree(folder)
+
+
+def project_files() -> dict[str, str | bytes | None]:
+    return {
+        path.relative_to(PROJECT).as_posix(): path.read_bytes()
+        for path in PROJECT.rglob("*")
+        if path.is_file()
+    }
+
+
+# Every stage by itself: whether the next account trusts a job does not hang on the one before.
+def independent_jobs() -> dict[str, str | bytes | None]:
+    jobs = {
+        name: {
+            "tags": ["landing-zone"],
+            "variables": {"AWS_PROFILE": name},
+            "script": [f"assume-role --check --profile {name}", "./deploy.sh"],
+        }
+        for name in ACCOUNTS
+    }
+    return {**project_files(), ".gitlab-ci.yml": json.dumps(jobs)}
+
+
+@pytest.mark.timeout(600)
+def test_a_second_plan_is_empty(zone: LandingZone) -> None:
+    empty, said = zone.terraform.plan_is_empty(zone.variables)
+    assert empty, said
+
+
+@pytest.mark.timeout(600)
+def test_the_protected_branch_deploys_to_every_account(zone: LandingZone) -> None:
+    before = len(zone.cloud.sts.sessions)
+
+    jobs = zone.run(zone.project.commit(project_files()))
+
+    for name, account in ACCOUNTS.items():
+        said = output_of(jobs[name])
+        assert jobs[name].status == "success", said
+        assert f"arn:aws:sts::{account}:assumed-role/landing-zone-deploy/" in said
+        (session,) = [
+            one
+            for one in zone.cloud.sts.sessions[before:]
+            if one.role_arn == zone.outputs["deploy_role_arns"][name]
+        ]
+        assert session.tags["project_id"] == str(zone.project.id)
+        assert session.tags["project_path"] == "platform/app"
+        assert session.tags["ref"] == "main"
+        assert session.tags["protected"] == "true"
+        assert session.tags["job_id"] == str(jobs[name].id)
+        assert session.source_identity == f"project={zone.project.id},job={jobs[name].id},user=1"
+
+
+@pytest.mark.timeout(600)
+def test_another_branch_gets_no_further_than_dev(zone: LandingZone) -> None:
+    jobs = zone.run(zone.project.commit(independent_jobs(), ref="feature"))
+
+    assert jobs["dev"].status == "success", output_of(jobs["dev"])
+    for name in ("staging", "prod"):
+        assert jobs[name].status == "failed"
+        assert "AccessDenied" in output_of(jobs[name])
+        assert "deploying" not in output_of(jobs[name])
+
+
+@pytest.mark.timeout(600)
+def test_another_project_gets_nowhere(zone: LandingZone) -> None:
+    jobs = zone.run(zone.other.commit(independent_jobs()))
+
+    assert {name: job.status for name, job in jobs.items()} == dict.fromkeys(ACCOUNTS, "failed")
+    assert all("AccessDenied" in output_of(job) for job in jobs.values())
+
+
+def test_the_job_role_has_no_right_on_the_runner_token(zone: LandingZone) -> None:
+    sts, secret = zone.cloud.sts, zone.outputs["token_secret_arn"]
+    function = zone.cloud.aws.client("lambda").get_function_configuration(
+        FunctionName=zone.outputs["function_name"]
+    )
+    assert sts.allows(function["Role"], "secretsmanager:GetSecretValue", secret)
+    for action in ("GetSecretValue", "PutSecretValue", "DescribeSecret", "ListSecretVersionIds"):
+        assert not sts.allows(zone.outputs["job_role_arn"], f"secretsmanager:{action}", secret)
+    assert not sts.allows(zone.outputs["job_role_arn"], "sts:AssumeRole", function["Role"])
