@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The program assume-role against moto, and as a credential_process of boto3."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from moto.server import ThreadedMotoServer
+
+from conftest import BUILD
+
+PROGRAM = BUILD / "bin" / "assume-role"
+ROLE = "arn:aws:iam::123456789012:role/deploy"
+NEXT = "arn:aws:iam::210987654321:role/next"
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def environment(endpoint: str, tmp_path: Path) -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+        "AWS_REGION": "eu-central-1",
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+        "AWS_SECRET_ACCESS_KEY": "base-secret",
+    }
+
+
+def run(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [PROGRAM, *arguments], env=environment, capture_output=True, text=True, timeout=90
+    )
+
+
+def test_prints_what_a_credential_process_prints(environment: dict[str, str]) -> None:
+    result = run(environment, "--role-arn", ROLE)
+    assert (result.returncode, result.stderr) == (0, "")
+    answer = json.loads(result.stdout)
+    keys = {"Version", "AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration"}
+    assert set(answer) == keys
+    assert answer["Version"] == 1
+
+
+def test_parallel_callers_get_one_session(environment: dict[str, str], tmp_path: Path) -> None:
+    command = [PROGRAM, "--role-arn", ROLE]
+    running = [
+        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) for _ in range(10)
+    ]
+    assert len({process.communicate(timeout=90)[0] for process in running}) == 1
+    folder = tmp_path / ".cache" / "runlet"
+    (file,) = folder.iterdir()
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert "base-secret" not in file.read_text()
+
+
+def test_clamps_a_chained_hop_and_names_it(environment: dict[str, str]) -> None:
+    hops = ("--role-arn", ROLE, "--role-arn", NEXT, "--duration-seconds", "7200")
+    result = run(environment, *hops, "--format", "json")
+    assert result.returncode == 0
+    assert f"hop 2 of 2, {NEXT}: asking for 3600 seconds instead of 7200" in result.stderr
+    assert "210987654321" in json.loads(result.stdout)["AssumedRoleUser"]["Arn"]
+
+
+def test_runs_a_command_with_these_keys_alone(environment: dict[str, str]) -> None:
+    others = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:1/x", "AWS_ROLE_ARN": NEXT}
+    result = run({**environment, **others}, "--role-arn", ROLE, "--", "sh", "-c", "env; exit 7")
+    assert result.returncode == 7
+    assert "AWS_ACCESS_KEY_ID=ASIA" in result.stdout
+    assert "AWS_REGION=eu-central-1" in result.stdout
+    for name in ("base-secret", "AWS_CONTAINER", "AWS_ROLE_ARN"):
+        assert name not in result.stdout
+    assert run(environment, "--role-arn", ROLE, "--", "no-such-command").returncode == 127
+    assert run(environment, "--role-arn", ROLE, "--", "/").returncode == 126
+
+
+def test_refuses_misuse_with_two(environment: dict[str, str]) -> None:
+    for arguments, message in (
+        ([], "which role? Give --role-arn ARN"),
+        (["--external-id", "x"], "it stands before any --role-arn"),
+        (["--role-arn", ROLE, "--tag", "x"], "did you mean --tags?"),
+        (["--role-arn", ROLE, "--tags", "a=b"], "expected Key=NAME,Value=TEXT"),
+        (["--role-arn", ROLE, "--transitive-tag-keys", "a"], "none of the tags' keys"),
+    ):
+        result = run(environment, *arguments)
+        assert (result.returncode, result.stdout) == (2, "")
+        assert message in result.stderr
+
+
+def test_boto3_takes_it_as_its_credential_process(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    config = tmp_path / "config"
+    config.write_text(
+        f"[profile ci]\ncredential_process = {PROGRAM} --role-arn {ROLE}"
+        " --tags Key=a,Value=b Key=c,Value=d --transitive-tag-keys a\n"
+    )
+    code = (
+        "import boto3; print(boto3.Session(profile_name='ci').client('sts')"
+        ".get_caller_identity()['Arn'])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**environment, "AWS_DEFAULT_REGION": "eu-west-1", "AWS_CONFIG_FILE": str(config)},
+        capture_output=True,
+        text=True,
+        timeout=90,
+    )
+    assert ":assumed-role/deploy/runlet-" in result.stdout, result.stderr
