@@ -45,15 +45,16 @@ static void open_http(struct connection *connection, const char *endpoint_url,
 }
 
 /// Looks for keys in the places of the SDKs.
-static bool find_keys(struct connection *connection, struct base_options *options,
+static bool find_keys(struct connection *connection, const struct base_options *settings,
                       struct error *err) {
+    struct base_options options = *settings;
     char own_program[PATH_MAX];
     const ssize_t length = readlink("/proc/self/exe", own_program, sizeof(own_program) - 1);
     own_program[length > 0 ? length : 0] = '\0';
-    options->own_program = length > 0 ? own_program : NULL;
-    options->http = connection->http;
+    options.own_program = length > 0 ? own_program : NULL;
+    options.http = connection->http;
     cleanup_base struct base found;
-    if (!base_find(options, &found, err)) {
+    if (!base_find(&options, &found, err)) {
         return false;
     }
     connection->keys = found.credentials;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /// The forms and limits of what STS takes, so that a mistake is named before anything is sent.
 /// Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+#include <stdarg.h>
+
 #include "common/encoding.h"
 #include "common/sts.h"
 
@@ -17,8 +19,15 @@ enum {
 };
 
 /// Fails with "form" and "<name>: <formatted>"
-#define BAD(err, name, format, ...)                                                                \
-    error_set(err, "form", "%s: " format, name __VA_OPT__(, ) __VA_ARGS__)
+__attribute__((format(printf, 3, 4))) static bool bad(struct error *err, const char *name,
+                                                      const char *format, ...) {
+    char flaw[ERROR_MESSAGE_SIZE];
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(flaw, sizeof(flaw), format, arguments);
+    va_end(arguments);
+    return error_set(err, "form", "%s: %s", name, flaw);
+}
 
 static bool is_alphanumeric(char byte) {
     return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
@@ -49,11 +58,11 @@ static bool check_word(const char *name, const char *word, size_t least, size_t 
     }
     const size_t length = strlen(word);
     if (length < least || length > longest) {
-        return BAD(err, name, "%zu characters; it takes %zu to %zu", length, least, longest);
+        return bad(err, name, "%zu characters; it takes %zu to %zu", length, least, longest);
     }
     for (const char *c = word; *c != '\0'; c++) {
         if (!is_alphanumeric(*c) && *c != '_' && strchr(more, *c) == NULL) {
-            return BAD(err, name, "\"%.100s\" has a character other than letters, digits and _%s",
+            return bad(err, name, "\"%.100s\" has a character other than letters, digits and _%s",
                        word, more);
         }
     }
@@ -87,7 +96,7 @@ static bool check_arn(const char *name, const char *arn, struct slice kind, bool
     }
     if (length < LEAST_ARN || length > LONGEST_ARN || !printable ||
         !is_iam_arn(slice_text(arn), kind, may_be_of_aws)) {
-        return BAD(err, name, "\"%.200s\" is not of the form arn:aws:iam::123456789012:%s%s", arn,
+        return bad(err, name, "\"%.200s\" is not of the form arn:aws:iam::123456789012:%s%s", arn,
                    kind.data, "NAME");
     }
     return true;
@@ -96,7 +105,7 @@ static bool check_arn(const char *name, const char *arn, struct slice kind, bool
 static bool check_policies(const struct sts_assume *assume, struct error *err) {
     size_t total = 0;
     if (assume->policy_arn_count > MOST_POLICY_ARNS) {
-        return BAD(err, "policy ARNs", "%zu of them; STS takes %d at most",
+        return bad(err, "policy ARNs", "%zu of them; STS takes %d at most",
                    assume->policy_arn_count, MOST_POLICY_ARNS);
     }
     for (size_t i = 0; i < assume->policy_arn_count; i++) {
@@ -111,21 +120,21 @@ static bool check_policies(const struct sts_assume *assume, struct error *err) {
     const struct slice policy = slice_text(assume->policy);
     size_t count = 0;
     if (policy.len == 0) {
-        return BAD(err, "policy", "it is empty");
+        return bad(err, "policy", "it is empty");
     }
     if (!count_characters(policy, &count)) {
-        return BAD(err, "policy", "it is no valid UTF-8");
+        return bad(err, "policy", "it is no valid UTF-8");
     }
     for (size_t i = 0; i < policy.len; i++) {
         const unsigned char byte = (unsigned char)policy.data[i];
         // The first byte of a character above U+00FF is above 0xc3.
         const bool blank = byte == '\t' || byte == '\n' || byte == '\r';
         if ((byte < ' ' && !blank) || byte == 0x7f || byte > 0xc3) {
-            return BAD(err, "policy", "it has a character that STS does not take (byte %zu)", i);
+            return bad(err, "policy", "it has a character that STS does not take (byte %zu)", i);
         }
     }
     if (total + count > LONGEST_POLICY) {
-        return BAD(err, "policy", "%zu characters with the policy ARNs; STS takes %d at most",
+        return bad(err, "policy", "%zu characters with the policy ARNs; STS takes %d at most",
                    total + count, LONGEST_POLICY);
     }
     return true;
@@ -137,15 +146,15 @@ static bool check_tag_text(const char *name, const char *text, size_t least, siz
                            struct error *err) {
     size_t count = 0;
     if (!count_characters(slice_text(text), &count)) {
-        return BAD(err, name, "it is no valid UTF-8");
+        return bad(err, name, "it is no valid UTF-8");
     }
     if (count < least || count > longest) {
-        return BAD(err, name, "\"%.40s\" has %zu characters; it takes %zu to %zu", text, count,
+        return bad(err, name, "\"%.40s\" has %zu characters; it takes %zu to %zu", text, count,
                    least, longest);
     }
     for (const char *c = text; *c != '\0'; c++) {
         if (!is_alphanumeric(*c) && !is_non_ascii(*c) && strchr(" _.:/=+-@", *c) == NULL) {
-            return BAD(err, name,
+            return bad(err, name,
                        "\"%.100s\" has a character other than letters, digits, blanks and "
                        "_.:/=+-@",
                        text);
@@ -160,7 +169,7 @@ static bool same_key(const char *a, const char *b) {
 
 static bool check_tags(const struct sts_assume *assume, struct error *err) {
     if (assume->tag_count > STS_MOST_TAGS) {
-        return BAD(err, "tags", "%zu of them; STS takes %d at most", assume->tag_count,
+        return bad(err, "tags", "%zu of them; STS takes %d at most", assume->tag_count,
                    STS_MOST_TAGS);
     }
     for (size_t i = 0; i < assume->tag_count; i++) {
@@ -170,12 +179,12 @@ static bool check_tags(const struct sts_assume *assume, struct error *err) {
             return false;
         }
         if (slice_equal_ignoring_case(slice_make(tag->key, strnlen(tag->key, 4)), SLICE("aws:"))) {
-            return BAD(err, "tag key", "\"%.100s\": keys that begin with aws: are AWS's own",
+            return bad(err, "tag key", "\"%.100s\": keys that begin with aws: are AWS's own",
                        tag->key);
         }
         for (size_t j = 0; j < i; j++) {
             if (same_key(tag->key, assume->tags[j].key)) {
-                return BAD(err, "tag key", "\"%.100s\" is given twice (STS ignores case)",
+                return bad(err, "tag key", "\"%.100s\" is given twice (STS ignores case)",
                            tag->key);
             }
         }
@@ -185,7 +194,7 @@ static bool check_tags(const struct sts_assume *assume, struct error *err) {
 
 static bool check_transitive_keys(const struct sts_assume *assume, struct error *err) {
     if (assume->transitive_key_count > STS_MOST_TAGS) {
-        return BAD(err, "transitive tag keys", "%zu of them; STS takes %d at most",
+        return bad(err, "transitive tag keys", "%zu of them; STS takes %d at most",
                    assume->transitive_key_count, STS_MOST_TAGS);
     }
     for (size_t i = 0; i < assume->transitive_key_count; i++) {
@@ -194,7 +203,7 @@ static bool check_transitive_keys(const struct sts_assume *assume, struct error 
             found = found || same_key(assume->transitive_keys[i], assume->tags[j].key);
         }
         if (!found) {
-            return BAD(err, "transitive tag key",
+            return bad(err, "transitive tag key",
                        "\"%.100s\" is none of the tags' keys: give a tag of that key too",
                        assume->transitive_keys[i]);
         }
@@ -209,7 +218,7 @@ static bool check_token(const struct sts_assume *assume, struct error *err) {
     }
     const size_t length = secret_expose(assume->web_identity_token).len;
     if (length < LEAST_TOKEN || length > LONGEST_TOKEN) {
-        return BAD(err, "web identity token", "%zu characters; STS takes %d to %d", length,
+        return bad(err, "web identity token", "%zu characters; STS takes %d to %d", length,
                    LEAST_TOKEN, LONGEST_TOKEN);
     }
     const char *misplaced = assume->external_id != NULL       ? "external id"
@@ -217,7 +226,7 @@ static bool check_token(const struct sts_assume *assume, struct error *err) {
                             : assume->source_identity != NULL ? "source identity"
                                                               : NULL;
     return misplaced == NULL ||
-           BAD(err, misplaced,
+           bad(err, misplaced,
                "STS takes none with a web identity token, whose claims say it: leave it out, or "
                "give it at a next hop");
 }
@@ -225,7 +234,7 @@ static bool check_token(const struct sts_assume *assume, struct error *err) {
 static bool check_duration(const struct sts_assume *assume, struct error *err) {
     const int64_t seconds = assume->duration_seconds;
     if (seconds != 0 && (seconds < STS_SHORTEST_SECONDS || seconds > STS_LONGEST_SECONDS)) {
-        return BAD(err, "duration", "%lld seconds; STS takes %d to %d", (long long)seconds,
+        return bad(err, "duration", "%lld seconds; STS takes %d to %d", (long long)seconds,
                    STS_SHORTEST_SECONDS, STS_LONGEST_SECONDS);
     }
     return true;
@@ -233,10 +242,10 @@ static bool check_duration(const struct sts_assume *assume, struct error *err) {
 
 bool sts_check(const struct sts_assume *assume, struct error *err) {
     if (assume->role_arn == NULL) {
-        return BAD(err, "role ARN", "there is none");
+        return bad(err, "role ARN", "there is none");
     }
     if (assume->session_name == NULL) {
-        return BAD(err, "session name", "there is none");
+        return bad(err, "session name", "there is none");
     }
     return check_arn("role ARN", assume->role_arn, SLICE("role/"), false, err) &&
            check_word("session name", assume->session_name, 2, 64, "+=,.@-", err) &&
