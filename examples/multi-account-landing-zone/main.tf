@@ -49,6 +49,11 @@ module "runner" {
     tls_ca_file = var.gitlab_ca_layer == null ? null : "/opt/gitlab-ca.pem"
   }
 
+  # The AWS provider has 700 MB, and takes its time and memory.
+  memory_size            = 2048
+  ephemeral_storage_size = 2048
+  provider_mirror        = var.provider_mirror == null ? null : { s3 = var.provider_mirror }
+
   create_job_role = true
   accounts = {
     for name, spoke in local.spokes : name => {

@@ -63,7 +63,17 @@ variable "artifacts" {
 }
 
 variable "layers" {
-  description = "Layers of the runner; `assume-role` lets a job see who it is and go through chains of roles."
+  description = "Layers of the runner; `opentofu` deploys, `assume-role` lets a job see who it is and go through chains of roles."
   type        = list(string)
-  default     = ["gitlab-runner", "git", "assume-role"]
+  default     = ["gitlab-runner", "git", "opentofu", "assume-role"]
+}
+
+variable "provider_mirror" {
+  description = "The AWS provider in S3, as `layers/opentofu/mirror.sh` packs it; without it a job fetches it from the registry."
+  type = object({
+    bucket = string
+    key    = string
+    sha256 = string
+  })
+  default = null
 }

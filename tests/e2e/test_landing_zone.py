@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import boto3
@@ -18,35 +19,40 @@ from localcloud import LocalCloud
 from localcloud.aws import ACCESS_KEY, SECRET_KEY
 from localcloud.demo import ca_layer
 from localcloud.gitlab import Job, Pipeline, Project
-from localcloud.terraform import Terraform
+from localcloud.terraform import Terraform, find_mirror
 
 EXAMPLE = "multi-account-landing-zone"
 ACCOUNTS = {"dev": "111111111111", "staging": "222222222222", "prod": "333333333333"}
+BUCKET = "landing-zone-mirror"
 PROVISIONING_ROLE = "OrganizationAccountAccessRole"
 PROJECT = REPO / "examples" / EXAMPLE / "project"
 
 
-def make_provisioning_role(cloud: LocalCloud, account: str) -> None:
-    """The role that an organization puts into each of its accounts, made straight in moto."""
+def client_in(cloud: LocalCloud, account: str, service: str) -> Any:
+    """A client with all rights in an account, straight at moto."""
     options = {"endpoint_url": cloud.sts.moto_url, "region_name": cloud.aws.region}
     keys = boto3.client(
         "sts", aws_access_key_id=ACCESS_KEY, aws_secret_access_key=SECRET_KEY, **options
     ).assume_role(RoleArn=f"arn:aws:iam::{account}:role/first", RoleSessionName="first")[
         "Credentials"
     ]
-    iam = boto3.client(
-        "iam",
+    return boto3.client(
+        service,
         aws_access_key_id=keys["AccessKeyId"],
         aws_secret_access_key=keys["SecretAccessKey"],
         aws_session_token=keys["SessionToken"],
         **options,
     )
+
+
+def make_provisioning_role(cloud: LocalCloud, account: str) -> None:
+    """The role that an organization puts into each of its accounts."""
     trust = {
         "Effect": "Allow",
         "Principal": {"AWS": f"arn:aws:iam::{cloud.aws.account_id}:root"},
         "Action": "sts:AssumeRole",
     }
-    iam.create_role(
+    client_in(cloud, account, "iam").create_role(
         RoleName=PROVISIONING_ROLE,
         AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
     )
@@ -62,7 +68,6 @@ class LandingZone:
     outputs: dict[str, Any]
     project: Project
     other: Project
-    traces: dict[str, str] = field(default_factory=dict)
 
     def run(self, pipeline: Pipeline | None) -> dict[str, Job]:
         """Invokes the runner once for each job that becomes ready, and returns the jobs."""
@@ -83,11 +88,29 @@ def zone(cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     other = cloud.gitlab.create_project("platform/other")
     runner = cloud.gitlab.create_runner(tags=["landing-zone"], run_untagged=False)
     terraform = Terraform(EXAMPLE, folder, cloud.aws.environ())
+    mirror = find_mirror()
+    assert mirror, "this test needs a mirror of the AWS provider (tests/README.md)"
+    zipped = folder / "providers.zip"
+    packed = subprocess.run([REPO / "layers/opentofu/mirror.sh", mirror, zipped], check=True,
+                            capture_output=True, text=True)  # fmt: skip
+    s3 = cloud.aws.client("s3")
+    s3.create_bucket(
+        Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": cloud.aws.region}
+    )
+    s3.upload_file(str(zipped), BUCKET, "providers.zip")
+    zipped.unlink()
     variables = {
         "gitlab_url": cloud.gitlab.url,
         "gitlab_ca_layer": str(ca_layer(cloud, folder)),
         "project_id": str(project.id),
         "accounts": json.dumps({name: {"account_id": id_} for name, id_ in ACCOUNTS.items()}),
+        "provider_mirror": json.dumps(
+            {
+                "bucket": BUCKET,
+                "key": "providers.zip",
+                "sha256": json.loads(packed.stdout)["sha256"],
+            }
+        ),
     }
     terraform.init()
     terraform.apply(variables)
@@ -98,6 +121,7 @@ def zone(cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     yield LandingZone(cloud, terraform, variables, outputs, project, other)
     cloud.functions.drop_environments(outputs["function_name"])
     terraform.destroy(variables)
+    s3.delete_object(Bucket=BUCKET, Key="providers.zip")
     shutil.rmtree(folder)
 
 
@@ -132,13 +156,18 @@ def test_a_second_plan_is_empty(zone: LandingZone) -> None:
 def test_the_protected_branch_deploys_to_every_account(zone: LandingZone) -> None:
     before = len(zone.cloud.sts.sessions)
 
-    jobs = zone.run(zone.project.commit(project_files()))
+    pipeline = zone.project.commit(project_files())
+    assert pipeline is not None
+    jobs = zone.run(pipeline)
 
     for name, account in ACCOUNTS.items():
         said = output_of(jobs[name])
         assert jobs[name].status == "success", said
         assert f"arn:aws:sts::{account}:assumed-role/landing-zone-deploy/" in said
-        (session,) = [
+        # tofu's provider deployed there, by the profile alone.
+        ssm = client_in(zone.cloud, account, "ssm")
+        assert ssm.get_parameter(Name="/app/version")["Parameter"]["Value"] == pipeline.sha
+        session, *_ = [
             one
             for one in zone.cloud.sts.sessions[before:]
             if one.role_arn == zone.outputs["deploy_role_arns"][name]
