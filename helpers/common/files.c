@@ -81,7 +81,8 @@ bool files_read(const char *path, struct buffer *out, struct error *err) {
     if (fd < 0) {
         const int reason = errno;
         error_errno(err, reason, "cannot read %s", path);
-        return reason == ENOENT ? error_set(err, "not_found", "%s", err->message) : false;
+        const bool is_missing = reason == ENOENT || reason == ENOTDIR;
+        return is_missing ? error_set(err, "not_found", "%s", err->message) : false;
     }
     return files_read_fd(fd, path, out, err);
 }
