@@ -21,6 +21,8 @@ REPO = Path(__file__).resolve().parents[2]
 # Another build of it, such as the one with sanitizers, may be named.
 PROGRAM = Path(os.environ.get("RUNLET_TEST_BOOTSTRAP", REPO / "build" / "bin" / "bootstrap"))
 UID = 993
+# This Python, as the sandbox has it.
+SANDBOX_PYTHON = "/mnt/python"
 
 
 def wait_until(condition: Callable[[], Any], limit: float, what: str) -> Any:
@@ -90,6 +92,8 @@ class SandboxedBootstrap:
         # A fixed place outside of /tmp for what tests and jobs tell each other.
         command += ["--tmpfs", "/mnt", "--bind", str(self.shared), "/mnt/shared"]
         command += ["--ro-bind", str(self.program), "/mnt/bootstrap"]
+        # For scripts of jobs, as this tree may lie below /tmp.
+        command += ["--ro-bind", sys.prefix, SANDBOX_PYTHON]
         command += ["--unshare-pid", "--unshare-ipc", "--die-with-parent", "--new-session"]
         command += ["--chdir", "/"]
         # A user namespace would map root to the sandbox's user, who could then see what is root's.

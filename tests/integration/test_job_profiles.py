@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Any
 import pytest
 
 from integration.runtime_api import ApiInvocation, RuntimeApi
-from integration.sandboxed_bootstrap import SandboxedBootstrap
+from integration.sandboxed_bootstrap import SANDBOX_PYTHON, SandboxedBootstrap
 from integration.test_bootstrap import SCRIPTED_RUNNER
 from integration.test_localcloud_sts import OTHER, Cloud
 from localcloud.aws import ACCOUNT_ID
@@ -39,7 +38,7 @@ except Exception as error:
 
 
 def who(profile: str) -> str:
-    return f"AWS_PROFILE={profile} {shlex.quote(sys.executable)} -c {shlex.quote(WHO)}"
+    return f"AWS_PROFILE={profile} {SANDBOX_PYTHON}/bin/python -c {shlex.quote(WHO)}"
 
 
 class Stage:
