@@ -25,7 +25,7 @@ bool files_remove_tree(const char *path, int64_t limit_ms, struct error *err);
 bool files_make_directories(const char *path, mode_t mode, struct error *err);
 
 /// Appends the whole file to `out`. Fails with the code "too_large" if it does not fit, with
-/// "not_found" if there is none.
+/// "not_found" if there is none, or its folder is no folder.
 bool files_read(const char *path, struct buffer *out, struct error *err);
 /// Appends all that the descriptor gives until its end.
 bool files_read_fd(int fd, const char *name, struct buffer *out, struct error *err);

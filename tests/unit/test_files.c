@@ -83,6 +83,8 @@ START_TEST(reads_no_more_than_the_maximum) {
     ck_assert(files_read("a", &one, &err));
     ck_assert(!files_read("missing", &one, &err));
     ck_assert_str_eq(err.code, "not_found");
+    ck_assert(!files_read("a/below-a-file", &one, &err));
+    ck_assert_str_eq(err.code, "not_found");
     ck_assert(!files_read(".", &one, &err));
 }
 END_TEST
