@@ -12,7 +12,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -32,21 +31,6 @@ RUNNER = "hub/.terragrunt-stack/runlet/.terragrunt-stack/runner"
 GITLAB_OIDC = "prod/.terragrunt-stack/runlet/.terragrunt-stack/gitlab-oidc"
 DEPLOY_ROLE = "prod/.terragrunt-stack/runlet/.terragrunt-stack/deploy-role"
 DEPLOYER = "landing-zone-deploy"
-
-
-# Where assume-role is not built: its options and its answer, as auth-provider.sh uses them.
-STAND_IN = """#!{python}
-import argparse, json, boto3
-parser = argparse.ArgumentParser()
-parser.add_argument("--role-arn", required=True)
-parser.add_argument("--format", required=True, choices=["terragrunt"])
-role = parser.parse_args().role_arn
-session = boto3.client("sts").assume_role(RoleArn=role, RoleSessionName="terragrunt")["Credentials"]
-names = dict(
-    ACCESS_KEY_ID="AccessKeyId", SECRET_ACCESS_KEY="SecretAccessKey", SESSION_TOKEN="SessionToken"
-)
-print(json.dumps(dict(awsCredentials=dict((key, session[name]) for key, name in names.items()))))
-"""
 
 
 class Tree:
@@ -74,7 +58,7 @@ class Tree:
         self._environ = {
             **{name: value for name, value in environ.items() if name not in keys},
             "AWS_SHARED_CREDENTIALS_FILE": str(credentials),
-            "PATH": f"{self._assume_role(folder)}:{os.environ['PATH']}",
+            "PATH": f"{REPO / 'build' / 'bin'}:{os.environ['PATH']}",
             "XDG_CACHE_HOME": str(folder / "cache"),
             "TF_CLI_CONFIG_FILE": str(write_cli_configuration(folder / "cli", program)),
             "TF_IN_AUTOMATION": "1",
@@ -87,18 +71,6 @@ class Tree:
             "TG_NON_INTERACTIVE": "true",
             "TG_NO_COLOR": "true",
         }
-
-    @staticmethod
-    def _assume_role(folder: Path) -> Path:
-        """The folder of assume-role."""
-        built = REPO / "build" / "bin" / "assume-role"
-        if built.exists():
-            return built.parent
-        stand_in = folder / "bin" / "assume-role"
-        stand_in.parent.mkdir()
-        stand_in.write_text(STAND_IN.format(python=sys.executable))
-        stand_in.chmod(0o755)
-        return stand_in.parent
 
     @staticmethod
     def _release(folder: Path) -> None:
