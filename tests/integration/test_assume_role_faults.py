@@ -117,7 +117,7 @@ def environment(script: Script, tmp_path: Path) -> dict[str, str]:
 
 def run(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [PROGRAM, "--role-arn", ROLE, *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=180)
 
 
 def key_of(environment: dict[str, str], *arguments: str) -> str:
@@ -162,7 +162,7 @@ def test_gives_up_on_a_service_that_always_fails(
     given = {"AWS_MAX_ATTEMPTS": attempts} if attempts else {}
     started = time.monotonic()
     result = run({**environment, **given})
-    assert time.monotonic() - started < 60
+    assert time.monotonic() - started < 120  # a minute, and slack for a busy machine
     assert (result.returncode, result.stdout) == (1, "")
     assert "503" in result.stderr
     assert 2 <= len(script.requests) <= (12 if attempts else 3)

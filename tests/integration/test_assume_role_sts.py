@@ -20,6 +20,7 @@ from conftest import BUILD
 from localcloud.aws import ACCESS_KEY, ACCOUNT_ID, REGION, SECRET_KEY
 from localcloud.gitlab import CertificateAuthority, StandInGitLab
 from localcloud.sts import StsCloud
+from localcloud.terraform import find_program, write_cli_configuration
 
 PROGRAM = BUILD / "bin" / "assume-role"
 AUDIENCE = "https://aws.example"
@@ -264,3 +265,45 @@ def test_the_aws_cli_takes_it_as_its_credential_process(
     )
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout)["Arn"].endswith("/cli-1")
+
+
+def test_terraforms_provider_takes_it_as_its_credential_process(
+    cloud: StsCloud, environment: dict[str, str], tmp_path: Path
+) -> None:
+    role = make_role(cloud)
+    config = tmp_path / "config"
+    config.write_text(
+        f"[profile ci]\ncredential_process = {PROGRAM} --role-arn {role}"
+        " --role-session-name terraform-1\n"
+    )
+    program = find_program()
+    folder = tmp_path / "configuration"
+    folder.mkdir()
+    (folder / "main.tf").write_text(
+        'terraform {\n  required_providers {\n    aws = { source = "hashicorp/aws" }\n  }\n}\n'
+        'provider "aws" {}\ndata "aws_caller_identity" "me" {}\n'
+        'output "arn" {\n  value = data.aws_caller_identity.me.arn\n}\n'
+    )
+    # The base credentials are those of the program; the provider has the profile alone.
+    keys = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
+    credentials = tmp_path / "credentials"
+    credentials.write_text(
+        "[base]\n"
+        f"aws_access_key_id = {environment['AWS_ACCESS_KEY_ID']}\n"
+        f"aws_secret_access_key = {environment['AWS_SECRET_ACCESS_KEY']}\n"
+    )
+    config.write_text(config.read_text().replace("--role-arn", "--profile base --role-arn"))
+    variables = {
+        **{name: value for name, value in environment.items() if name not in keys},
+        "AWS_PROFILE": "ci",
+        "AWS_CONFIG_FILE": str(config),
+        "AWS_SHARED_CREDENTIALS_FILE": str(credentials),
+        "TF_CLI_CONFIG_FILE": str(write_cli_configuration(tmp_path / "cli", program)),
+    }
+    for command in (["init"], ["apply", "-auto-approve"], ["output", "-raw", "arn"]):
+        result = subprocess.run(
+            [program, *command], cwd=folder, env=variables, capture_output=True, text=True,
+            timeout=300,
+        )  # fmt: skip
+        assert result.returncode == 0, result.stdout + result.stderr
+    assert result.stdout.endswith("/terraform-1")
