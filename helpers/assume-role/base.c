@@ -7,6 +7,7 @@
 #include "assume-role/base_chain.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
+#include "common/environment.h"
 #include "common/timestamp.h"
 
 void base_clean_up(struct base *base) {
@@ -36,7 +37,7 @@ void base_take(struct base *base, struct aws_credentials *credentials, const cha
 
 static bool environment_expiry(struct aws_credentials *credentials, struct clock *clock,
                                struct error *err) {
-    const char *expiration = variable("AWS_CREDENTIAL_EXPIRATION");
+    const char *expiration = environment_value("AWS_CREDENTIAL_EXPIRATION");
     if (expiration == NULL) {
         return true;
     }
@@ -58,8 +59,8 @@ static bool environment_expiry(struct aws_credentials *credentials, struct clock
 enum link link_environment(struct chain *chain, const struct profile *profile, struct base *base,
                            struct error *err) {
     (void)profile;
-    const char *access_key = variable("AWS_ACCESS_KEY_ID");
-    const char *secret_key = variable("AWS_SECRET_ACCESS_KEY");
+    const char *access_key = environment_value("AWS_ACCESS_KEY_ID");
+    const char *secret_key = environment_value("AWS_SECRET_ACCESS_KEY");
     if (access_key == NULL) {
         chain_note(chain, "environment (AWS_ACCESS_KEY_ID is not set%s)",
                    secret_key != NULL ? ", though AWS_SECRET_ACCESS_KEY is" : "");
@@ -71,8 +72,8 @@ enum link link_environment(struct chain *chain, const struct profile *profile, s
             "AWS_ACCESS_KEY_ID is set but AWS_SECRET_ACCESS_KEY is not: set both, or neither");
         return LINK_FAILED;
     }
-    const char *token = variable("AWS_SESSION_TOKEN");
-    token = token != NULL ? token : variable("AWS_SECURITY_TOKEN");
+    const char *token = environment_value("AWS_SESSION_TOKEN");
+    token = token != NULL ? token : environment_value("AWS_SECURITY_TOKEN");
     cleanup_aws_credentials struct aws_credentials credentials = {
         .access_key = xstrdup(access_key),
         .secret_key = secret_new(slice_text(secret_key)),
@@ -87,7 +88,8 @@ enum link link_environment(struct chain *chain, const struct profile *profile, s
 
 /// Whether the environment says anything about where STS is.
 static bool environment_has_endpoint(void) {
-    return variable("AWS_ENDPOINT_URL_STS") != NULL || variable("AWS_ENDPOINT_URL") != NULL;
+    return environment_value("AWS_ENDPOINT_URL_STS") != NULL ||
+           environment_value("AWS_ENDPOINT_URL") != NULL;
 }
 
 static bool is_true(const char *text) {
@@ -97,7 +99,8 @@ static bool is_true(const char *text) {
 /// The endpoint that the profile gives STS; NULL where it gives none.
 static bool profile_endpoint(const struct chain *chain, char **url, struct error *err) {
     const struct profile *profile = &chain->profile;
-    if (environment_has_endpoint() || is_true(variable("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")) ||
+    if (environment_has_endpoint() ||
+        is_true(environment_value("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")) ||
         is_true(profile_get(profile, "ignore_configured_endpoint_urls"))) {
         return true;
     }
@@ -124,7 +127,7 @@ static bool take_settings(const struct chain *chain, struct base *base, struct e
     const char *region = profile_get(&chain->profile, "region");
     base->region = region != NULL ? xstrdup(region) : NULL;
     const char *ca_bundle = profile_get(&chain->profile, "ca_bundle");
-    if (ca_bundle != NULL && variable("AWS_CA_BUNDLE") == NULL) {
+    if (ca_bundle != NULL && environment_value("AWS_CA_BUNDLE") == NULL) {
         base->ca_bundle = path_expanded(ca_bundle);
     }
     base->use_fips = is_true(profile_get(&chain->profile, "use_fips_endpoint"));

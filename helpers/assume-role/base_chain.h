@@ -61,8 +61,6 @@ bool profile_find(const struct chain *chain, const char *name, struct profile *p
 const char *profile_get(const struct profile *profile, const char *key);
 /// A path with a leading "~/" replaced by the home folder; to be released with free().
 char *path_expanded(const char *path);
-/// An environment variable that is set to more than nothing, or NULL.
-const char *variable(const char *name);
 
 /// Takes the keys into `base` with their source, which is formatted.
 void base_take(struct base *base, struct aws_credentials *credentials, const char *format, ...)

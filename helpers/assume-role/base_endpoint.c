@@ -8,6 +8,7 @@
 #include "assume-role/base_chain.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
+#include "common/environment.h"
 #include "common/files.h"
 #include "common/http.h"
 
@@ -38,7 +39,7 @@ struct endpoint {
 
 static void endpoint_init(struct endpoint *endpoint, const struct chain *chain,
                           const struct base *base) {
-    const char *ca_bundle = variable("AWS_CA_BUNDLE");
+    const char *ca_bundle = environment_value("AWS_CA_BUNDLE");
     endpoint->trust = http_trust_new(ca_bundle != NULL ? ca_bundle : base->ca_bundle);
     const struct http_client_options options = {
         .trust = endpoint->trust, .clock = chain->clock, .allow_http = true, .no_proxy = true};
@@ -135,10 +136,10 @@ static char *container_url(const char *relative, const char *full, struct error 
 
 /// The authorization token into `token`; empty where there is none.
 static bool container_token(struct buffer *token, struct error *err) {
-    const char *file = variable("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
+    const char *file = environment_value("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
     const char *name = file != NULL ? "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"
                                     : "AWS_CONTAINER_AUTHORIZATION_TOKEN";
-    const char *value = variable("AWS_CONTAINER_AUTHORIZATION_TOKEN");
+    const char *value = environment_value("AWS_CONTAINER_AUTHORIZATION_TOKEN");
     if (file != NULL && !files_read(file, token, err)) {
         return error_prefix(err, "%s", name);
     }
@@ -190,8 +191,8 @@ static bool ask_container(struct chain *chain, const struct base *base, const ch
 enum link link_container(struct chain *chain, const struct profile *profile, struct base *base,
                          struct error *err) {
     (void)profile;
-    const char *relative = variable("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
-    const char *full = variable("AWS_CONTAINER_CREDENTIALS_FULL_URI");
+    const char *relative = environment_value("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
+    const char *full = environment_value("AWS_CONTAINER_CREDENTIALS_FULL_URI");
     if (relative == NULL && full == NULL) {
         chain_note(chain, "container endpoint (AWS_CONTAINER_CREDENTIALS_RELATIVE_URI and "
                           "AWS_CONTAINER_CREDENTIALS_FULL_URI are not set)");
@@ -210,9 +211,9 @@ enum link link_container(struct chain *chain, const struct profile *profile, str
 
 /// The service's origin without a slash at its end, to be released with free(); NULL on failure.
 static char *metadata_origin(const struct profile *profile, struct error *err) {
-    const char *url = variable("AWS_EC2_METADATA_SERVICE_ENDPOINT");
+    const char *url = environment_value("AWS_EC2_METADATA_SERVICE_ENDPOINT");
     url = url != NULL ? url : profile_get(profile, "ec2_metadata_service_endpoint");
-    const char *mode = variable("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE");
+    const char *mode = environment_value("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE");
     mode = mode != NULL ? mode : profile_get(profile, "ec2_metadata_service_endpoint_mode");
     if (mode != NULL && strcasecmp(mode, "ipv4") != 0 && strcasecmp(mode, "ipv6") != 0) {
         error_set(err, "config",
@@ -309,7 +310,7 @@ static bool read_metadata(struct chain *chain, struct metadata *metadata,
 
 enum link link_metadata(struct chain *chain, const struct profile *profile, struct base *base,
                         struct error *err) {
-    const char *disabled = variable("AWS_EC2_METADATA_DISABLED");
+    const char *disabled = environment_value("AWS_EC2_METADATA_DISABLED");
     if (disabled != NULL && strcasecmp(disabled, "true") == 0) {
         chain_note(chain, "instance metadata (AWS_EC2_METADATA_DISABLED is true)");
         return LINK_SKIPPED;

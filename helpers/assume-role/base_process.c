@@ -3,13 +3,13 @@
 /// Source: https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 
 #include "assume-role/base_chain.h"
 #include "assume-role/words.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
+#include "common/environment.h"
 #include "common/json.h"
 #include "common/process.h"
 
@@ -42,7 +42,7 @@ static bool is_own_program(const struct chain *chain, const char *program) {
     if (strchr(program, '/') != NULL) {
         return is_same_file(program, own);
     }
-    struct slice rest = slice_text(variable("PATH"));
+    struct slice rest = slice_text(environment_value("PATH"));
     struct slice folder;
     while (slice_split(&rest, ':', &folder)) {
         cleanup_free char *path = xasprintf("%" SLICE_FORMAT "%s%s", SLICE_ARGUMENTS(folder),
@@ -56,14 +56,14 @@ static bool is_own_program(const struct chain *chain, const char *program) {
 
 static bool is_above(const struct profile *profile) {
     cleanup_free char *mark = xasprintf("\n%s\n", profile->name);
-    const char *above = variable(PROFILES_ABOVE);
+    const char *above = environment_value(PROFILES_ABOVE);
     return above != NULL && strstr(above, mark) != NULL;
 }
 
 static void make_environment(const struct profile *profile, struct environment *environment) {
     static const char *const all[] = {"*", NULL};
     environment_inherit(environment, all);
-    const char *above = variable(PROFILES_ABOVE);
+    const char *above = environment_value(PROFILES_ABOVE);
     cleanup_free char *profiles = xasprintf("%s%s\n", above != NULL ? above : "\n", profile->name);
     environment_set_text(environment, PROFILES_ABOVE, profiles);
 }

@@ -6,19 +6,15 @@
 #include "assume-role/base_chain.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
+#include "common/environment.h"
 #include "common/json.h"
 #include "common/options.h"
 #include "common/timestamp.h"
 
 enum { TRIED_MAX = 900 };
 
-const char *variable(const char *name) {
-    const char *value = getenv(name);
-    return value != NULL && value[0] != '\0' ? value : NULL;
-}
-
 char *path_expanded(const char *path) {
-    const char *home = variable("HOME");
+    const char *home = environment_value("HOME");
     return home != NULL && strncmp(path, "~/", 2) == 0 ? xasprintf("%s%s", home, path + 1)
                                                        : xstrdup(path);
 }
@@ -88,8 +84,8 @@ static bool choose_profile(struct chain *chain, struct error *err) {
     const char *name = chain->options->profile;
     chain->is_explicit = name != NULL;
     const char *variable_name =
-        variable("AWS_PROFILE") != NULL ? "AWS_PROFILE" : "AWS_DEFAULT_PROFILE";
-    name = name != NULL ? name : variable(variable_name);
+        environment_value("AWS_PROFILE") != NULL ? "AWS_PROFILE" : "AWS_DEFAULT_PROFILE";
+    name = name != NULL ? name : environment_value(variable_name);
     const bool is_named = name != NULL;
     name = name != NULL ? name : "default";
     if (profile_find(chain, name, &chain->profile) || !is_named) {
@@ -103,7 +99,7 @@ static bool choose_profile(struct chain *chain, struct error *err) {
 }
 
 static char *file_path(const char *variable_name, const char *standard) {
-    const char *path = variable(variable_name);
+    const char *path = environment_value(variable_name);
     return path_expanded(path != NULL ? path : standard);
 }
 

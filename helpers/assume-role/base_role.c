@@ -5,6 +5,7 @@
 #include "assume-role/base_chain.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
+#include "common/environment.h"
 #include "common/files.h"
 #include "common/log.h"
 #include "common/sts.h"
@@ -32,8 +33,8 @@ static struct aws_client *make_client(const struct chain *chain, const struct ba
                                       struct error *err) {
     const struct base_options *options = chain->options;
     const char *region = options->region;
-    region = region != NULL ? region : variable("AWS_REGION");
-    region = region != NULL ? region : variable("AWS_DEFAULT_REGION");
+    region = region != NULL ? region : environment_value("AWS_REGION");
+    region = region != NULL ? region : environment_value("AWS_DEFAULT_REGION");
     region = region != NULL ? region : base->region;
     if (region == NULL) {
         error_set(err, "region",
@@ -245,9 +246,9 @@ enum link link_web_identity(struct chain *chain, const struct profile *profile, 
                             struct error *err) {
     // Each of the three may come from either place, as in botocore.
     const bool by_environment = !chain->is_explicit && profile->name == chain->profile.name;
-    const char *file = by_environment ? variable("AWS_WEB_IDENTITY_TOKEN_FILE") : NULL;
-    const char *role_arn = by_environment ? variable("AWS_ROLE_ARN") : NULL;
-    const char *session_name = by_environment ? variable("AWS_ROLE_SESSION_NAME") : NULL;
+    const char *file = by_environment ? environment_value("AWS_WEB_IDENTITY_TOKEN_FILE") : NULL;
+    const char *role_arn = by_environment ? environment_value("AWS_ROLE_ARN") : NULL;
+    const char *session_name = by_environment ? environment_value("AWS_ROLE_SESSION_NAME") : NULL;
     file = file != NULL ? file : profile_get(profile, "web_identity_token_file");
     role_arn = role_arn != NULL ? role_arn : profile_get(profile, "role_arn");
     session_name = session_name != NULL ? session_name : profile_get(profile, "role_session_name");

@@ -8,20 +8,16 @@
 #include "assume-role/base.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
+#include "common/environment.h"
 #include "common/log.h"
 
 /// For all of it; the program is to end within a minute.
 enum { LONGEST_RUN_MS = 55 * 1000 };
 
-static const char *set_value(const char *name) {
-    const char *value = getenv(name);
-    return value != NULL && value[0] != '\0' ? value : NULL;
-}
-
 static const char *find_region(const struct connection_options *options, const struct base *base,
                                struct error *err) {
-    const char *const candidates[] = {options->region, set_value("AWS_REGION"),
-                                      set_value("AWS_DEFAULT_REGION"), base->region};
+    const char *const candidates[] = {options->region, environment_value("AWS_REGION"),
+                                      environment_value("AWS_DEFAULT_REGION"), base->region};
     for (size_t i = 0; i < sizeof(candidates) / sizeof(candidates[0]); i++) {
         if (candidates[i] != NULL) {
             return candidates[i];

@@ -1,19 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "assume-role/session_name.h"
 
-#include <stdlib.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 #include "common/alloc.h"
 #include "common/buffer.h"
+#include "common/environment.h"
 
 enum { LONGEST_NAME = 64, LONGEST_END = 24 };
-
-static const char *set_value(const char *name) {
-    const char *value = getenv(name);
-    return value != NULL && value[0] != '\0' ? value : NULL;
-}
 
 /// Appends at most `most` bytes with all that STS does not take replaced.
 static void append_allowed(struct buffer *name, const char *text, size_t most) {
@@ -30,8 +25,9 @@ char *session_name_default(void) {
     (void)uname(&system);
     cleanup_buffer struct buffer user = BUFFER_INIT(64);
     buffer_appendf(&user, "uid%u", (unsigned)geteuid());
-    const char *job = set_value("CI_JOB_ID");
-    const char *first = job != NULL ? set_value("CI_PROJECT_PATH_SLUG") : set_value("USER");
+    const char *job = environment_value("CI_JOB_ID");
+    const char *first =
+        job != NULL ? environment_value("CI_PROJECT_PATH_SLUG") : environment_value("USER");
     if (first == NULL) {
         first = job != NULL ? "job" : buffer_text(&user);
     }

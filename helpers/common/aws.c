@@ -8,6 +8,7 @@
 #include "common/alloc.h"
 #include "common/aws_client.h"
 #include "common/cleanup.h"
+#include "common/environment.h"
 #include "common/json.h"
 #include "common/log.h"
 #include "common/sigv4.h"
@@ -38,14 +39,9 @@ struct aws_client {
     int64_t skew_ms;
 };
 
-static const char *set_value(const char *name) {
-    const char *value = getenv(name);
-    return value != NULL && value[0] != '\0' ? value : NULL;
-}
-
 static unsigned attempts_from_environment(void) {
     int64_t number = 0;
-    const char *value = set_value("AWS_MAX_ATTEMPTS");
+    const char *value = environment_value("AWS_MAX_ATTEMPTS");
     const bool valid =
         value != NULL && slice_parse_integer(slice_text(value), &number) && number > 0;
     if (!valid) {
@@ -55,8 +51,9 @@ static unsigned attempts_from_environment(void) {
 }
 
 struct aws_client *aws_client_new(const struct aws_client_options *options, struct error *err) {
-    const char *region = options->region != NULL ? options->region : set_value("AWS_REGION");
-    region = region != NULL ? region : set_value("AWS_DEFAULT_REGION");
+    const char *region =
+        options->region != NULL ? options->region : environment_value("AWS_REGION");
+    region = region != NULL ? region : environment_value("AWS_DEFAULT_REGION");
     if (region == NULL) {
         error_set(err, "region", "no AWS region is set: set AWS_REGION");
         return NULL;

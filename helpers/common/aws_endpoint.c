@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /// Where a service is to be found.
 /// Source: https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
-#include <stdlib.h>
 #include <strings.h>
 #include <unistd.h>
 
 #include "common/aws_client.h"
+#include "common/environment.h"
 
 struct partition {
     /// What its regions begin with.
@@ -33,19 +33,14 @@ static const struct partition *partition_of(const char *region) {
     return partition;
 }
 
-static const char *set_value(const char *name) {
-    const char *value = getenv(name);
-    return value != NULL && value[0] != '\0' ? value : NULL;
-}
-
 static bool is_true(const char *name) {
-    const char *value = set_value(name);
+    const char *value = environment_value(name);
     return value != NULL && strcasecmp(value, "true") == 0;
 }
 
 /// What the variable says, or else the client's options.
 static bool is_asked_for(const char *name, bool by_options) {
-    return set_value(name) != NULL ? is_true(name) : by_options;
+    return environment_value(name) != NULL ? is_true(name) : by_options;
 }
 
 /// What the environment says for the service; NULL if nothing.
@@ -55,8 +50,8 @@ static const char *configured_url(const char *endpoint_id) {
     }
     cleanup_buffer struct buffer name = BUFFER_INIT(256);
     buffer_appendf(&name, "AWS_ENDPOINT_URL_%s", endpoint_id);
-    const char *url = set_value(buffer_text(&name));
-    return url != NULL ? url : set_value("AWS_ENDPOINT_URL");
+    const char *url = environment_value(buffer_text(&name));
+    return url != NULL ? url : environment_value("AWS_ENDPOINT_URL");
 }
 
 bool aws_endpoint_is_configured(const struct aws_client *client, const char *endpoint_id) {
@@ -109,7 +104,7 @@ bool aws_endpoint_url(const struct aws_client *client, const struct aws_request 
 
 void aws_http_settings(const char *endpoint_url, bool *allow_http, const char **ca_bundle) {
     static const struct slice plain = {.data = "http://", .len = 7};
-    *ca_bundle = set_value("AWS_CA_BUNDLE");
+    *ca_bundle = environment_value("AWS_CA_BUNDLE");
     *allow_http = endpoint_url != NULL && slice_starts_with(slice_text(endpoint_url), plain);
     for (char **entry = environ; entry != NULL && *entry != NULL; entry++) {
         const struct slice text = slice_text(*entry);

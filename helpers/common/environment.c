@@ -7,6 +7,11 @@
 
 #include "common/alloc.h"
 
+const char *environment_value(const char *name) {
+    const char *value = getenv(name);
+    return value != NULL && value[0] != '\0' ? value : NULL;
+}
+
 static void wipe(char *entry) {
     OPENSSL_cleanse(entry, strlen(entry));
     free(entry);

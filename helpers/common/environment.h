@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-/// The environment of a process that is to be started, built name by name.
+/// The environment: our own, read; and one of a process that is to be started, built name by name.
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "common/slice.h"
+
+/// Our own process's variable; NULL where it is not set or empty, which the AWS SDKs take for the
+/// same. Valid until the environment is changed.
+const char *environment_value(const char *name);
 
 /// Zeroed is empty. Its texts are wiped when they are replaced or released.
 struct environment {
