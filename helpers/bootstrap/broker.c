@@ -59,29 +59,22 @@ static const struct broker_route routes[] = {
 
 // --- Start -------------------------------------------------------------------------------------
 
-/// Not of the form of a runner's token: whoever finds it shall not take it for one.
-static bool make_placeholder(struct broker *broker, struct error *err) {
-    unsigned char random[16];
+/// The two tokens that a job's side shows us: 128 random bits, in hex.
+static bool make_tokens(struct broker *broker, struct error *err) {
+    unsigned char random[2][16];
     if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random)) {
-        return error_errno(err, errno, "cannot make a placeholder token");
+        return error_errno(err, errno, "cannot make the broker's tokens");
     }
-    cleanup_buffer struct buffer text = BUFFER_INIT(PLACEHOLDER_SIZE - 1);
-    buffer_append_text(&text, "placeholder-");
-    encoding_append_hex(&text, slice_make(random, sizeof(random)));
-    memcpy(broker->placeholder, buffer_text(&text), text.len + 1);
-    return buffer_check(&text, "placeholder token", err);
-}
-
-static bool make_credentials_token(struct broker *broker, struct error *err) {
-    unsigned char random[32];
-    if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random)) {
-        return error_errno(err, errno, "cannot make a token for the job's credentials");
-    }
-    cleanup_buffer struct buffer text = BUFFER_INIT_SENSITIVE(2 * sizeof(random));
-    encoding_append_hex(&text, slice_make(random, sizeof(random)));
+    // Not of the form of a runner's token: whoever finds it shall not take it for one.
+    cleanup_buffer struct buffer placeholder = BUFFER_INIT(PLACEHOLDER_SIZE - 1);
+    buffer_append_text(&placeholder, "placeholder-");
+    encoding_append_hex(&placeholder, slice_make(random[0], sizeof(random[0])));
+    memcpy(broker->placeholder, buffer_text(&placeholder), placeholder.len + 1);
+    cleanup_buffer struct buffer credentials = BUFFER_INIT_SENSITIVE(2 * sizeof(random[1]));
+    encoding_append_hex(&credentials, slice_make(random[1], sizeof(random[1])));
+    broker->credentials_token = secret_take(&credentials);
     explicit_bzero(random, sizeof(random));
-    broker->credentials_token = secret_take(&text);
-    return true;
+    return buffer_check(&placeholder, "placeholder token", err);
 }
 
 static bool open_events(struct broker *broker, struct error *err) {
@@ -143,8 +136,7 @@ struct broker *broker_start(const struct broker_options *options, struct error *
     pthread_mutex_init(&broker->job_lock, NULL);
     error_set(&broker->failure, "Function.GitLabUnreachable",
               "GitLab gave no answer to a job request");
-    if (!read_token(broker, err) || !make_placeholder(broker, err) ||
-        !make_credentials_token(broker, err) || !open_events(broker, err) ||
+    if (!read_token(broker, err) || !make_tokens(broker, err) || !open_events(broker, err) ||
         !start_keeper(broker, err)) {
         broker_stop(broker);
         return NULL;
