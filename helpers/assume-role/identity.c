@@ -21,25 +21,20 @@ static void append_text(const struct connection *connection, const struct sts_id
     buffer_appendf(out, ", from: %s\n", connection->source);
 }
 
-static void append_member(struct buffer *out, const char *name, const char *value) {
-    buffer_appendf(out, "\"%s\":", name);
-    json_append_string(out, slice_text(value));
-    buffer_append_byte(out, ',');
-}
-
 static void append_json(const struct connection *connection, const struct sts_identity *identity,
                         struct buffer *out) {
     buffer_append_byte(out, '{');
-    append_member(out, "Account", identity->account);
-    append_member(out, "Arn", identity->arn);
-    append_member(out, "UserId", identity->user_id);
-    append_member(out, "Source", connection->source);
+    json_append_member(out, "Account", slice_text(identity->account));
+    json_append_member(out, "Arn", slice_text(identity->arn));
+    json_append_member(out, "UserId", slice_text(identity->user_id));
+    json_append_member(out, "Source", slice_text(connection->source));
     if (connection->keys.expires_ms == 0) {
-        buffer_append_text(out, "\"Expiration\":null}\n");
+        buffer_append_text(out, ",\"Expiration\":null");
     } else {
-        buffer_appendf(out, "\"Expiration\":\"%s\"}\n",
-                       timestamp_rfc3339_seconds(connection->keys.expires_ms).text);
+        const struct timestamp expires = timestamp_rfc3339_seconds(connection->keys.expires_ms);
+        json_append_member(out, "Expiration", slice_text(expires.text));
     }
+    buffer_append_text(out, "}\n");
 }
 
 bool identity_check(struct connection *connection, bool as_json, struct buffer *out,

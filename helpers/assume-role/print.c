@@ -23,19 +23,13 @@ bool print_parse_format(const char *name, enum print_format *format, struct erro
     return error_set(err, "usage", "expected process, env, json or terragrunt, not \"%s\"", name);
 }
 
-static void append_member(struct buffer *out, const char *name, struct slice value) {
-    const bool first = out->len > 0 && out->data[out->len - 1] == '{';
-    buffer_appendf(out, "%s\"%s\":", first ? "" : ",", name);
-    json_append_string(out, value);
-}
-
 /// The members of the credentials by the names of the API.
 static void append_credentials(struct buffer *out, const struct aws_credentials *credentials) {
-    append_member(out, "AccessKeyId", slice_text(credentials->access_key));
-    append_member(out, "SecretAccessKey", secret_expose(credentials->secret_key));
-    append_member(out, "SessionToken", secret_expose(credentials->session_token));
+    json_append_member(out, "AccessKeyId", slice_text(credentials->access_key));
+    json_append_member(out, "SecretAccessKey", secret_expose(credentials->secret_key));
+    json_append_member(out, "SessionToken", secret_expose(credentials->session_token));
     const struct timestamp expiration = timestamp_rfc3339_seconds(credentials->expires_ms);
-    append_member(out, "Expiration", slice_text(expiration.text));
+    json_append_member(out, "Expiration", slice_text(expiration.text));
 }
 
 /// Quoted so that a shell takes it for one word, whatever it holds.
@@ -73,15 +67,15 @@ bool print_session(const struct sts_session *session, enum print_format format, 
         buffer_append_text(out, "{\"Credentials\":{");
         append_credentials(out, credentials);
         buffer_append_text(out, "},\"AssumedRoleUser\":{");
-        append_member(out, "AssumedRoleId", slice_text(session->id));
-        append_member(out, "Arn", slice_text(session->arn));
+        json_append_member(out, "AssumedRoleId", slice_text(session->id));
+        json_append_member(out, "Arn", slice_text(session->arn));
         buffer_append_text(out, "}}\n");
         break;
     case PRINT_TERRAGRUNT:
         buffer_append_text(out, "{\"awsCredentials\":{");
-        append_member(out, "ACCESS_KEY_ID", slice_text(credentials->access_key));
-        append_member(out, "SECRET_ACCESS_KEY", secret_expose(credentials->secret_key));
-        append_member(out, "SESSION_TOKEN", secret_expose(credentials->session_token));
+        json_append_member(out, "ACCESS_KEY_ID", slice_text(credentials->access_key));
+        json_append_member(out, "SECRET_ACCESS_KEY", secret_expose(credentials->secret_key));
+        json_append_member(out, "SESSION_TOKEN", secret_expose(credentials->session_token));
         buffer_append_text(out, "}}\n");
         break;
     }

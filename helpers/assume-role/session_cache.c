@@ -200,11 +200,6 @@ bool session_cache_get(struct session_cache *cache, int64_t deadline_ms,
     return read_session(cache, session);
 }
 
-static void append_text(struct buffer *out, const char *name, struct slice value) {
-    buffer_appendf(out, ",\"%s\":", name);
-    json_append_string(out, value);
-}
-
 bool session_cache_put(struct session_cache *cache, const struct sts_session *session,
                        int64_t skew_ms, struct error *err) {
     if (cache->fd < 0) {
@@ -216,11 +211,11 @@ bool session_cache_put(struct session_cache *cache, const struct sts_session *se
     buffer_appendf(&content, "{\"Version\":1,\"UntilMs\":%lld,\"ExpirationMs\":%lld",
                    (long long)(credentials->expires_ms - skew_ms),
                    (long long)credentials->expires_ms);
-    append_text(&content, "AccessKeyId", slice_text(credentials->access_key));
-    append_text(&content, "SecretAccessKey", secret_expose(credentials->secret_key));
-    append_text(&content, "SessionToken", secret_expose(credentials->session_token));
-    append_text(&content, "Arn", slice_text(session->arn));
-    append_text(&content, "AssumedRoleId", slice_text(session->id));
+    json_append_member(&content, "AccessKeyId", slice_text(credentials->access_key));
+    json_append_member(&content, "SecretAccessKey", secret_expose(credentials->secret_key));
+    json_append_member(&content, "SessionToken", secret_expose(credentials->session_token));
+    json_append_member(&content, "Arn", slice_text(session->arn));
+    json_append_member(&content, "AssumedRoleId", slice_text(session->id));
     buffer_append_text(&content, "}\n");
     if (!buffer_check(&content, "the session", err)) {
         return false;

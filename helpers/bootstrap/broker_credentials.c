@@ -24,10 +24,9 @@ void broker_credentials_begin(struct broker_request *request) {
 /// An SDK shows people the message of {"code": ..., "message": ...}.
 static enum MHD_Result answer_error(struct broker_request *request, const struct error *err) {
     struct buffer body = BUFFER_INIT(8192);
-    buffer_append_text(&body, "{\"code\":");
-    json_append_string(&body, slice_text(err->code));
-    buffer_append_text(&body, ",\"message\":");
-    json_append_string(&body, slice_text(err->message));
+    buffer_append_byte(&body, '{');
+    json_append_member(&body, "code", slice_text(err->code));
+    json_append_member(&body, "message", slice_text(err->message));
     buffer_append_byte(&body, '}');
     // Not 5xx, which SDKs repeat many times: we did already.
     return broker_request_answer_json(request, MHD_HTTP_BAD_REQUEST, &body);

@@ -248,8 +248,8 @@ enum MHD_Result broker_request_answer_json(struct broker_request *request, unsig
 enum MHD_Result broker_request_answer_text(struct broker_request *request, unsigned status,
                                            const char *message) {
     struct buffer body = BUFFER_INIT(4096);
-    buffer_append_text(&body, "{\"message\":");
-    json_append_string(&body, slice_text(message));
+    buffer_append_byte(&body, '{');
+    json_append_member(&body, "message", slice_text(message));
     buffer_append_byte(&body, '}');
     return broker_request_answer_json(request, status, &body);
 }

@@ -145,20 +145,15 @@ static bool ensure(struct job_session *session, const struct job_identity *ident
 
 // --- Giving it out -------------------------------------------------------------------------------
 
-static void append_member(struct buffer *out, const char *name, struct slice value) {
-    buffer_appendf(out, "%s\"%s\":", out->len > 1 ? "," : "", name);
-    json_append_string(out, value);
-}
-
 static bool print(const struct job_session *session, struct buffer *out, struct error *err) {
     const struct aws_credentials *credentials = &session->current.credentials;
     struct timestamp expires = timestamp_rfc3339_seconds(credentials->expires_ms);
     buffer_append_byte(out, '{');
-    append_member(out, "AccessKeyId", slice_text(credentials->access_key));
-    append_member(out, "SecretAccessKey", secret_expose(credentials->secret_key));
-    append_member(out, "Token", secret_expose(credentials->session_token));
-    append_member(out, "Expiration", slice_text(expires.text));
-    append_member(out, "RoleArn", slice_text(session->options.settings->job_role_arn));
+    json_append_member(out, "AccessKeyId", slice_text(credentials->access_key));
+    json_append_member(out, "SecretAccessKey", secret_expose(credentials->secret_key));
+    json_append_member(out, "Token", secret_expose(credentials->session_token));
+    json_append_member(out, "Expiration", slice_text(expires.text));
+    json_append_member(out, "RoleArn", slice_text(session->options.settings->job_role_arn));
     buffer_append_byte(out, '}');
     return buffer_check(out, "credentials", err);
 }

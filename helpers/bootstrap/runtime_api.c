@@ -177,10 +177,9 @@ enum runtime_answer runtime_api_respond(struct runtime_api *api,
 
 /// {"errorMessage": ..., "errorType": ..., "stackTrace": []}
 static bool append_failure(const struct error *failure, struct buffer *body, struct error *err) {
-    buffer_append_text(body, "{\"errorMessage\":");
-    json_append_string(body, slice_text(failure->message));
-    buffer_append_text(body, ",\"errorType\":");
-    json_append_string(body, slice_text(failure->code));
+    buffer_append_byte(body, '{');
+    json_append_member(body, "errorMessage", slice_text(failure->message));
+    json_append_member(body, "errorType", slice_text(failure->code));
     buffer_append_text(body, ",\"stackTrace\":[]}");
     return buffer_check(body, "the error", err);
 }

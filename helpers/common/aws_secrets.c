@@ -61,8 +61,8 @@ struct secret *aws_secrets_get_value(struct aws_client *client, const char *id, 
                                      struct error *err) {
     cleanup_free char *region = region_of(id);
     cleanup_buffer struct buffer body = BUFFER_INIT(16 * 1024);
-    buffer_append_text(&body, "{\"SecretId\":");
-    json_append_string(&body, slice_text(id));
+    buffer_append_byte(&body, '{');
+    json_append_member(&body, "SecretId", slice_text(id));
     buffer_append_byte(&body, '}');
     const struct aws_request request = {
         .service = "secretsmanager",
@@ -91,8 +91,8 @@ struct secret *aws_ssm_get_parameter(struct aws_client *client, const char *name
                                      int64_t deadline_ms, struct error *err) {
     cleanup_free char *region = region_of(name);
     cleanup_buffer struct buffer body = BUFFER_INIT(16 * 1024);
-    buffer_append_text(&body, "{\"Name\":");
-    json_append_string(&body, slice_text(name));
+    buffer_append_byte(&body, '{');
+    json_append_member(&body, "Name", slice_text(name));
     buffer_append_text(&body, ",\"WithDecryption\":true}");
     const struct aws_request request = {
         .service = "ssm",

@@ -314,6 +314,14 @@ bool json_append_string(struct buffer *out, struct slice text) {
     return buffer_append_byte(out, '"');
 }
 
+bool json_append_member(struct buffer *out, const char *name, struct slice value) {
+    const bool first = out->len > 0 && out->data[out->len - 1] == '{';
+    buffer_append_text(out, first ? "" : ",");
+    json_append_string(out, slice_text(name));
+    buffer_append_byte(out, ':');
+    return json_append_string(out, value);
+}
+
 cJSON *json_create_string(struct slice text) {
     json_initialise();
     cleanup_buffer struct buffer valid = BUFFER_INIT(SIZE_MAX / 4);

@@ -88,5 +88,8 @@ bool json_each(const struct json *container, struct json_iterator *iterator);
 bool json_print(const cJSON *node, struct buffer *out, struct error *err);
 /// Appends `text` as a JSON string, quotes included: any bytes, invalid UTF-8 replaced by U+FFFD.
 bool json_append_string(struct buffer *out, struct slice text);
+/// Appends `"name":"value"`, with a comma before it where `out` does not end in '{'. The value as
+/// in json_append_string(). For what holds secrets, which no tree of cJSON wipes.
+bool json_append_member(struct buffer *out, const char *name, struct slice value);
 /// A string node with any bytes but NUL; invalid UTF-8 is replaced, the text ends at a NUL.
 cJSON *json_create_string(struct slice text) __attribute__((returns_nonnull));

@@ -117,10 +117,7 @@ static struct slice shortened(struct slice text) {
 }
 
 static void append_member(struct buffer *line, const char *name, struct slice value) {
-    buffer_append_text(line, line->len > 1 ? "," : "");
-    json_append_string(line, slice_text(name));
-    buffer_append_byte(line, ':');
-    json_append_string(line, shortened(value));
+    json_append_member(line, name, shortened(value));
 }
 
 static void append_json_field(struct buffer *line, const struct log_field *field) {

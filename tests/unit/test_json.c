@@ -192,6 +192,18 @@ START_TEST(escapes_any_bytes) {
 }
 END_TEST
 
+START_TEST(separates_members) {
+    cleanup_buffer struct buffer text = BUFFER_INIT(1000);
+    buffer_append_text(&text, "{\"object\":{");
+    json_append_member(&text, "a\"", SLICE("{"));
+    json_append_member(&text, "b", SLICE(""));
+    buffer_append_byte(&text, '}');
+    ck_assert(json_append_member(&text, "c", SLICE("\n")));
+    buffer_append_byte(&text, '}');
+    ck_assert_str_eq(buffer_text(&text), "{\"object\":{\"a\\\"\":\"{\",\"b\":\"\"},\"c\":\"\\n\"}");
+}
+END_TEST
+
 START_TEST(shortens_long_paths) {
     cleanup_json_document struct json_document document = parse("{}");
     char key[1000];
@@ -213,6 +225,7 @@ int main(void) {
     tcase_add_test(tcase, limits_the_depth);
     tcase_add_test(tcase, prints_what_was_built);
     tcase_add_test(tcase, escapes_any_bytes);
+    tcase_add_test(tcase, separates_members);
     tcase_add_test(tcase, shortens_long_paths);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
