@@ -227,7 +227,7 @@ variable "job_credentials" {
   }
 
   validation {
-    condition     = var.job_credentials.role_arn == null || can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$", var.job_credentials.role_arn))
+    condition     = var.job_credentials.role_arn == null || can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:role/([!-)+->@-~]+/)?[a-zA-Z0-9_+=,.@-]{1,64}$", var.job_credentials.role_arn))
     error_message = "job_credentials.role_arn must be the ARN of a role, as in \"arn:aws:iam::123456789012:role/jobs\"."
   }
 }

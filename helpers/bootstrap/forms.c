@@ -212,8 +212,20 @@ bool form_role_arn(struct slice text, struct error *err) {
     if (!form_arn(text, "iam", false, "role/", err)) {
         return false;
     }
-    return (text.len <= 2048 && has_only(text, ":_+=,.@-/")) ||
-           flaw(err, "has a character that no role's ARN has");
+    // form_arn() saw a slash.
+    struct slice name = text;
+    for (size_t slash = 0; (slash = slice_find(name, '/')) < name.len;) {
+        name = slice_skip(name, slash + 1);
+    }
+    if (name.len == 0 || name.len > 64 || !has_only(name, "_+=,.@-")) {
+        return flaw(err, "has no name of 1 to 64 characters that a role's name can have");
+    }
+    for (size_t i = 0; i < text.len; i++) {
+        if ((unsigned char)text.data[i] > '~') {
+            return flaw(err, "has a character that no role's path has");
+        }
+    }
+    return true;
 }
 
 // --- Certificates ----------------------------------------------------------------------------

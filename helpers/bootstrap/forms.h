@@ -38,7 +38,8 @@ bool form_arn(struct slice text, const char *service, bool regional, const char 
               struct error *err);
 /// The name of an SSM parameter, or its ARN.
 bool form_parameter(struct slice text, struct error *err);
-/// The ARN of an IAM role.
+/// The ARN of an IAM role: a path of any printable ASCII, and a name.
+/// Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_Role.html
 bool form_role_arn(struct slice text, struct error *err);
 
 /// An absolute path of a readable file that holds at least one certificate in PEM.

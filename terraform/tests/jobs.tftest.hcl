@@ -46,7 +46,7 @@ run "gives_jobs_a_role_that_is_made" {
     accounts = {
       prod    = { role_arn = "arn:aws:iam::444455556666:role/deploy", external_id = "runlet-prod", region = "eu-west-1", duration_seconds = 1800, session_name = "AWSAFT-Session" }
       staging = { role_arn = "arn:aws:iam::444455556666:role/deploy" }
-      dev     = { role_arn = "arn:aws:iam::777788889999:role/ci/deploy", id_token = "AWS_ID_TOKEN" }
+      dev     = { role_arn = "arn:aws:iam::777788889999:role/ci#1/deploy", id_token = "AWS_ID_TOKEN" }
     }
     id_token_audience = "https://runlet.example.com"
   }
@@ -67,7 +67,7 @@ run "gives_jobs_a_role_that_is_made" {
     condition = jsondecode(aws_ssm_parameter.accounts[0].insecure_value) == {
       prod    = { role_arn = "arn:aws:iam::444455556666:role/deploy", external_id = "runlet-prod", region = "eu-west-1", duration_seconds = 1800, session_name = "AWSAFT-Session" }
       staging = { role_arn = "arn:aws:iam::444455556666:role/deploy" }
-      dev     = { role_arn = "arn:aws:iam::777788889999:role/ci/deploy", id_token = "AWS_ID_TOKEN" }
+      dev     = { role_arn = "arn:aws:iam::777788889999:role/ci#1/deploy", id_token = "AWS_ID_TOKEN" }
     }
     error_message = "The parameter does not hold the accounts as they were given: ${aws_ssm_parameter.accounts[0].insecure_value}"
   }

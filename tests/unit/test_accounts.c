@@ -15,7 +15,7 @@
 #include "scripted_server.h"
 
 #define NOW_MS INT64_C(1764068400000)
-#define ROLE "\"role_arn\":\"arn:aws:iam::123456789012:role/team/deploy\""
+#define ROLE "\"role_arn\":\"arn:aws:iam::123456789012:role/team#1;'x'/deploy\""
 
 static struct error err;
 static struct fake_clock fake;
@@ -71,14 +71,14 @@ START_TEST(makes_a_profile_of_each_account) {
                            "region = eu-central-1\n"
                            "\n"
                            "[profile dev]\n"
-                           "role_arn = arn:aws:iam::123456789012:role/team/deploy\n"
+                           "role_arn = arn:aws:iam::123456789012:role/team#1;'x'/deploy\n"
                            "credential_source = EcsContainer\n"
                            "role_session_name = runlet-7-41\n"
                            "duration_seconds = 900\n"
                            "region = eu-central-1\n"
                            "\n"
                            "[profile prod.eu-1]\n"
-                           "role_arn = arn:aws:iam::123456789012:role/team/deploy\n"
+                           "role_arn = arn:aws:iam::123456789012:role/team#1;'x'/deploy\n"
                            "credential_source = EcsContainer\n"
                            "external_id = runlet:a/b\n"
                            "role_session_name = AWSAFT-Session\n"
@@ -86,7 +86,7 @@ START_TEST(makes_a_profile_of_each_account) {
                            "region = us-east-1\n"
                            "\n"
                            "[profile oidc]\n"
-                           "role_arn = arn:aws:iam::123456789012:role/team/deploy\n"
+                           "role_arn = arn:aws:iam::123456789012:role/team#1;'x'/deploy\n"
                            "web_identity_token_file = /tmp/aws/id-tokens/AWS_ID_TOKEN\n"
                            "role_session_name = runlet-7-41\n"
                            "duration_seconds = 900\n"
@@ -119,6 +119,11 @@ static const struct {
      "accounts.prod.role_arn is"},
     {"{\"prod\":{\"role_arn\":\"arn:aws:iam::123456789012:role/x #\"}}",
      "accounts.prod.role_arn is"},
+    {"{\"prod\":{\"role_arn\":\"arn:aws:iam::123456789012:role/team/\"}}", "it has no name"},
+    {"{\"prod\":{\"role_arn\":\"arn:aws:iam::123456789012:role/te*m\"}}", "it has no name"},
+    {"{\"prod\":{\"role_arn\":\"arn:aws:iam::123456789012:role/t\xc3\xa9"
+     "am/x\"}}",
+     "it has a character that no role's path has"},
     {"{\"prod\":{\"role_arn\":\"arn:aws:iam::123456789012:user/x\"}}", "accounts.prod.role_arn is"},
     {"{\"prod\":{" ROLE ",\"external_id\":\"x\"}}", "accounts.prod.external_id is \"x\""},
     {"{\"prod\":{" ROLE ",\"external_id\":\"a b\"}}", "accounts.prod.external_id is \"a b\""},

@@ -153,7 +153,7 @@ variable "job_role_arn" {
   default     = null
 
   validation {
-    condition     = var.job_role_arn == null || can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$", var.job_role_arn))
+    condition     = var.job_role_arn == null || can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:role/([!-)+->@-~]+/)?[a-zA-Z0-9_+=,.@-]{1,64}$", var.job_role_arn))
     error_message = "job_role_arn must be the exact ARN of a role, without wildcards, as in \"arn:aws:iam::123456789012:role/ci-job\"."
   }
 }
