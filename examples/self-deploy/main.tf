@@ -8,6 +8,8 @@ provider "aws" {
 
 data "aws_caller_identity" "current" {}
 
+data "aws_partition" "current" {}
+
 module "runner" {
   source = "../../terraform"
 

@@ -4,9 +4,10 @@
 # changes a role is applied by a person, or else a job could give itself any right.
 
 locals {
-  account = data.aws_caller_identity.current.account_id
-  lambda  = "arn:aws:lambda:${var.region}:${local.account}"
-  roles   = ["arn:aws:iam::${local.account}:role/${var.name}", "arn:aws:iam::${local.account}:role/${var.name}-job"]
+  account   = data.aws_caller_identity.current.account_id
+  partition = data.aws_partition.current.partition
+  lambda  = "arn:${local.partition}:lambda:${var.region}:${local.account}"
+  roles   = ["arn:${local.partition}:iam::${local.account}:role/${var.name}", "arn:${local.partition}:iam::${local.account}:role/${var.name}-job"]
 }
 
 data "aws_iam_policy_document" "self_deploy" {
@@ -60,37 +61,37 @@ data "aws_iam_policy_document" "self_deploy" {
   statement {
     sid       = "ReadLogGroup"
     actions   = ["logs:ListTagsForResource"]
-    resources = ["arn:aws:logs:${var.region}:${local.account}:log-group:/aws/lambda/${var.name}*"]
+    resources = ["arn:${local.partition}:logs:${var.region}:${local.account}:log-group:/aws/lambda/${var.name}*"]
   }
 
   # This action takes no narrower resource.
   statement {
     sid       = "FindLogGroup"
     actions   = ["logs:DescribeLogGroups"]
-    resources = ["arn:aws:logs:${var.region}:${local.account}:log-group:*"]
+    resources = ["arn:${local.partition}:logs:${var.region}:${local.account}:log-group:*"]
   }
 
   statement {
     sid       = "ReadArtifacts"
     actions   = ["s3:GetObject"]
-    resources = ["arn:aws:s3:::${var.artifacts_bucket}/runlet/*"]
+    resources = ["arn:${local.partition}:s3:::${var.artifacts_bucket}/runlet/*"]
   }
 
   statement {
     sid       = "FindState"
     actions   = ["s3:ListBucket"]
-    resources = ["arn:aws:s3:::${var.state_bucket}"]
+    resources = ["arn:${local.partition}:s3:::${var.state_bucket}"]
   }
 
   statement {
     sid       = "State"
     actions   = ["s3:GetObject", "s3:PutObject"]
-    resources = ["arn:aws:s3:::${var.state_bucket}/self-deploy/terraform.tfstate"]
+    resources = ["arn:${local.partition}:s3:::${var.state_bucket}/self-deploy/terraform.tfstate"]
   }
 
   statement {
     sid       = "Lock"
     actions   = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]
-    resources = ["arn:aws:s3:::${var.state_bucket}/self-deploy/terraform.tfstate.tflock"]
+    resources = ["arn:${local.partition}:s3:::${var.state_bucket}/self-deploy/terraform.tfstate.tflock"]
   }
 }
