@@ -13,20 +13,16 @@
 #include "common/aws.h"
 #include "common/clock.h"
 #include "common/error.h"
-#include "common/http.h"
 
 /// All borrowed for the time of the call.
 struct base_options {
     /// --profile: leaves the environment's keys and web identity out. NULL: AWS_PROFILE, else
     /// AWS_DEFAULT_PROFILE, else "default".
     const char *profile;
-    /// For the STS calls of profiles with a role; NULL: AWS_REGION, else AWS_DEFAULT_REGION, else
-    /// the profile's.
-    const char *region;
-    /// For those calls too; NULL: what environment and profile say.
-    const char *endpoint_url;
-    /// For those calls too; not needed by base_settings().
-    struct http_client *http;
+    /// For the STS calls of profiles with a role. It is made with the credentials of the `base`
+    /// that base_find() fills, so that it signs with what is found on the way; not needed by
+    /// base_settings().
+    struct aws_client *client;
     /// NULL: the system's.
     struct clock *clock;
     /// Unix epoch; for all of it; 0: none.

@@ -27,44 +27,13 @@ static bool has_role(const struct profile *profile) {
            profile_get(profile, "web_identity_token_file") == NULL;
 }
 
-/// A client for STS with the keys, or none; NULL on failure.
-static struct aws_client *make_client(const struct chain *chain, const struct base *base,
-                                      const struct aws_credentials *credentials,
-                                      struct error *err) {
-    const struct base_options *options = chain->options;
-    const char *region = options->region;
-    region = region != NULL ? region : environment_value("AWS_REGION");
-    region = region != NULL ? region : environment_value("AWS_DEFAULT_REGION");
-    region = region != NULL ? region : base->region;
-    if (region == NULL) {
-        error_set(err, "region",
-                  "no region for STS: give --region, set AWS_REGION, or write \"region\" into "
-                  "profile %s",
-                  chain->profile.name);
-        return NULL;
-    }
-    const struct aws_client_options client_options = {
-        .http = options->http,
-        .clock = chain->clock,
-        .credentials = credentials,
-        .region = region,
-        .endpoint_url = options->endpoint_url != NULL ? options->endpoint_url : base->endpoint_url,
-        .use_fips = base->use_fips,
-        .use_dual_stack = base->use_dual_stack,
-    };
-    return aws_client_new(&client_options, err);
-}
-
 /// Assumes the role with what `base` has, or with the token, and puts the session in its place.
 static bool assume(const struct chain *chain, const struct sts_assume *role, struct base *base,
                    const char *profile_name, struct error *err) {
     cleanup_sts_session struct sts_session session = {0};
     const bool by_token = role->web_identity_token != NULL;
-    cleanup_aws_client struct aws_client *client =
-        sts_check(role, err) ? make_client(chain, base, by_token ? NULL : &base->credentials, err)
-                             : NULL;
-    if (client == NULL ||
-        !sts_assume_role(client, role, chain->options->deadline_ms, &session, err)) {
+    const struct base_options *options = chain->options;
+    if (!sts_assume_role(options->client, role, options->deadline_ms, &session, err)) {
         return error_prefix(err, "profile %s: %s", profile_name, role->role_arn);
     }
     base_take(base, &session.credentials, "profile %s (%s%s)", profile_name, role->role_arn,

@@ -58,9 +58,9 @@ static bool make_key(const struct connection *connection, const struct hops *hop
     }
     append_field(&text, buffer_slice(&endpoint));
     append_field(&text, slice_text(aws_client_region(connection->client)));
-    append_field(&text, slice_text(connection->keys.access_key));
-    append_secret(&text, connection->keys.secret_key);
-    append_secret(&text, connection->keys.session_token);
+    append_field(&text, slice_text(connection->base.credentials.access_key));
+    append_secret(&text, connection->base.credentials.secret_key);
+    append_secret(&text, connection->base.credentials.session_token);
     for (size_t i = 0; i < hops->count; i++) {
         append_hop(&text, &hops->items[i].assume);
     }
@@ -75,7 +75,7 @@ static bool make_key(const struct connection *connection, const struct hops *hop
 static bool starts_from_a_role(struct connection *connection) {
     cleanup_sts_identity struct sts_identity identity = {0};
     struct error ignored;
-    return connection->is_session &&
+    return connection->base.is_session &&
            sts_get_caller_identity(connection->client, connection->deadline_ms, &identity,
                                    &ignored) &&
            strstr(identity.arn, ":assumed-role/") != NULL;

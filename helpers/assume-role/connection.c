@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "assume-role/base.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/environment.h"
@@ -41,36 +40,26 @@ static void open_http(struct connection *connection, const char *endpoint_url,
 }
 
 /// Looks for keys in the places of the SDKs.
-static bool find_keys(struct connection *connection, const struct base_options *settings,
-                      struct error *err) {
-    struct base_options options = *settings;
+static bool find_keys(struct connection *connection, const char *profile, struct error *err) {
     char own_program[PATH_MAX];
     const ssize_t length = readlink("/proc/self/exe", own_program, sizeof(own_program) - 1);
     own_program[length > 0 ? length : 0] = '\0';
-    options.own_program = length > 0 ? own_program : NULL;
-    options.http = connection->http;
-    cleanup_base struct base found;
-    if (!base_find(&options, &found, err)) {
-        return false;
-    }
-    connection->keys = found.credentials;
-    found.credentials = (struct aws_credentials){0};
-    connection->source = steal_pointer(&found.source);
-    connection->is_session = found.is_session;
-    return true;
+    const struct base_options options = {
+        .profile = profile,
+        .client = connection->client,
+        .clock = connection->clock,
+        .deadline_ms = connection->deadline_ms,
+        .own_program = length > 0 ? own_program : NULL,
+    };
+    return base_find(&options, &connection->base, err);
 }
 
 bool connection_open(const struct connection_options *options, struct connection *connection,
                      struct error *err) {
     *connection = (struct connection){.clock = clock_system()};
     connection->deadline_ms = clock_now_ms(connection->clock) + LONGEST_RUN_MS;
-    struct base_options base_options = {
-        .profile = options->profile,
-        .region = options->region,
-        .endpoint_url = options->endpoint_url,
-        .clock = connection->clock,
-        .deadline_ms = connection->deadline_ms,
-    };
+    const struct base_options base_options = {.profile = options->profile,
+                                              .clock = connection->clock};
     cleanup_base struct base settings;
     if (!base_settings(&base_options, &settings, err)) {
         return false;
@@ -82,39 +71,42 @@ bool connection_open(const struct connection_options *options, struct connection
         return false;
     }
     open_http(connection, endpoint_url, settings.ca_bundle);
-    if (options->needs_keys && !find_keys(connection, &base_options, err)) {
-        return false;
-    }
-    connection->source =
-        connection->source != NULL ? connection->source : xstrdup("web identity token");
     const struct aws_client_options client_options = {
         .http = connection->http,
         .clock = connection->clock,
-        .credentials = &connection->keys,
+        .credentials = &connection->base.credentials,
         .region = region,
         .endpoint_url = endpoint_url,
         .use_fips = settings.use_fips,
         .use_dual_stack = settings.use_dual_stack,
     };
     connection->client = aws_client_new(&client_options, err);
-    log_debug("starting", log_text("from", connection->source), log_text("region", region),
-              log_text("access_key",
-                       connection->keys.access_key != NULL ? connection->keys.access_key : ""));
-    return connection->client != NULL;
+    if (connection->client == NULL) {
+        return false;
+    }
+    struct base *base = &connection->base;
+    if (!options->needs_keys) {
+        base->source = xstrdup("web identity token");
+    } else if (!find_keys(connection, options->profile, err)) {
+        return false;
+    }
+    const char *access_key = base->credentials.access_key;
+    log_debug("starting", log_text("from", base->source), log_text("region", region),
+              log_text("access_key", access_key != NULL ? access_key : ""));
+    return true;
 }
 
 void connection_close(struct connection *connection) {
     aws_client_destroy(connection->client);
     http_client_destroy(connection->http);
     http_trust_destroy(connection->trust);
-    aws_credentials_clean_up(&connection->keys);
-    free(connection->source);
+    base_clean_up(&connection->base);
     *connection = (struct connection){0};
 }
 
 void connection_use(struct connection *connection, const struct aws_credentials *credentials) {
-    aws_credentials_clean_up(&connection->keys);
-    connection->keys = (struct aws_credentials){
+    aws_credentials_clean_up(&connection->base.credentials);
+    connection->base.credentials = (struct aws_credentials){
         .access_key = xstrdup(credentials->access_key),
         .secret_key = secret_new(secret_expose(credentials->secret_key)),
         .session_token = credentials->session_token != NULL

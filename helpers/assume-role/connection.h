@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "assume-role/base.h"
 #include "common/aws.h"
 #include "common/clock.h"
 #include "common/error.h"
@@ -26,12 +27,9 @@ struct connection {
     struct http_trust *trust;
     struct http_client *http;
     struct aws_client *client;
-    /// What the next call is signed with.
-    struct aws_credentials keys;
-    /// Where they come from, for messages.
-    char *source;
-    /// They are a session's, of whatever kind.
-    bool is_session;
+    /// Its credentials are what the next call is signed with; the rest says where the first came
+    /// from.
+    struct base base;
     int64_t deadline_ms;
 };
 #define cleanup_connection __attribute__((cleanup(connection_close)))

@@ -9,16 +9,16 @@ static void append_text(const struct connection *connection, const struct sts_id
                         struct buffer *out) {
     buffer_appendf(out, "%s\naccount %s, user id %s\n", identity->arn, identity->account,
                    identity->user_id);
-    const int64_t expires_ms = connection->keys.expires_ms;
+    const int64_t expires_ms = connection->base.credentials.expires_ms;
     if (expires_ms == 0) {
-        buffer_append_text(out, connection->is_session ? "until a time that is not known"
-                                                       : "without an end");
+        buffer_append_text(out, connection->base.is_session ? "until a time that is not known"
+                                                            : "without an end");
     } else {
         const int64_t left_ms = clock_left_ms(connection->clock, expires_ms);
         buffer_appendf(out, "until %s (%lld minutes)", timestamp_rfc3339_seconds(expires_ms).text,
                        (long long)(left_ms / 60000));
     }
-    buffer_appendf(out, ", from: %s\n", connection->source);
+    buffer_appendf(out, ", from: %s\n", connection->base.source);
 }
 
 static void append_json(const struct connection *connection, const struct sts_identity *identity,
@@ -27,11 +27,12 @@ static void append_json(const struct connection *connection, const struct sts_id
     json_append_member(out, "Account", slice_text(identity->account));
     json_append_member(out, "Arn", slice_text(identity->arn));
     json_append_member(out, "UserId", slice_text(identity->user_id));
-    json_append_member(out, "Source", slice_text(connection->source));
-    if (connection->keys.expires_ms == 0) {
+    json_append_member(out, "Source", slice_text(connection->base.source));
+    if (connection->base.credentials.expires_ms == 0) {
         buffer_append_text(out, ",\"Expiration\":null");
     } else {
-        const struct timestamp expires = timestamp_rfc3339_seconds(connection->keys.expires_ms);
+        const struct timestamp expires =
+            timestamp_rfc3339_seconds(connection->base.credentials.expires_ms);
         json_append_member(out, "Expiration", slice_text(expires.text));
     }
     buffer_append_text(out, "}\n");

@@ -35,7 +35,7 @@ static bool print(const struct base *base, struct error *err) {
 static bool find(struct base_options *options, struct base *base, struct error *err) {
     bool allow_http = false;
     const char *ca_bundle = NULL;
-    cleanup_base struct base settings = {0};
+    cleanup_base struct base settings;
     if (!base_settings(options, &settings, err)) {
         return false;
     }
@@ -43,9 +43,15 @@ static bool find(struct base_options *options, struct base *base, struct error *
     struct http_trust *trust = http_trust_new(ca_bundle != NULL ? ca_bundle : settings.ca_bundle);
     const struct http_client_options http_options = {.trust = trust, .allow_http = allow_http};
     struct http_client *http = http_client_new(&http_options);
-    options->http = http;
+    const struct aws_client_options client_options = {
+        .http = http,
+        .credentials = &base->credentials,
+        .endpoint_url = settings.endpoint_url,
+    };
+    options->client = aws_client_new(&client_options, err);
     options->deadline_ms = clock_now_ms(clock_system()) + 30000;
-    const bool found = base_find(options, base, err);
+    const bool found = options->client != NULL && base_find(options, base, err);
+    aws_client_destroy(options->client);
     http_client_destroy(http);
     http_trust_destroy(trust);
     return found;

@@ -185,6 +185,24 @@ def test_signs_with_the_services_clock_when_ours_is_off(
     assert len(script.requests) == 2
 
 
+def test_learns_the_services_clock_once_for_profile_and_hops(
+    script: Script, environment: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "config").write_text(
+        f"[profile below]\nrole_arn = {ROLE}\ncredential_source = Environment\n"
+        f"[profile ci]\nrole_arn = {ROLE}\nsource_profile = below\n"
+    )
+    script.answers = [error(403, "RequestExpired", ahead=7200), session(ahead=7200)]
+    given = {**environment, "AWS_CONFIG_FILE": str(tmp_path / "config")}
+    assert key_of(given, "--profile", "ci", "--role-arn", ROLE) == "ASIAFIRST"
+    times = [
+        datetime.strptime(request["x-amz-date"], "%Y%m%dT%H%M%SZ") for request in script.requests
+    ]
+    # The refused call and its repetition, the second profile, two hops.
+    assert len(times) == 5
+    assert all(7100 < (later - times[0]).total_seconds() < 7300 for later in times[1:])
+
+
 def test_corrects_the_clock_once_only(script: Script, environment: dict[str, str]) -> None:
     script.answers = [
         error(403, "SignatureDoesNotMatch", ahead=7200),
