@@ -76,7 +76,8 @@ def test_reads_every_keyword_that_it_knows() -> None:
           stage: build
           script: [make, [make install]]
           after_script: [echo after]
-          artifacts: {paths: [out/], exclude: ["*.o"], expire_in: 1 week, when: always, name: x}
+          artifacts: {paths: [out/], exclude: ["*.o"], expire_in: 1 week, when: always, name: x,
+                      access: developer}
           retry: {max: 2, when: [runner_system_failure]}
           variables: {FLAG: true}
           id_tokens: {TOKEN: {aud: sts.amazonaws.com}, TWO: {aud: [a, b]}}
@@ -85,6 +86,7 @@ def test_reads_every_keyword_that_it_knows() -> None:
           script: ship
           tags: [other]
           timeout: 1h 30m
+          resource_group: eu/production 1
           needs: [{job: compile, artifacts: false}]
           dependencies: []
           rules: [{if: $CI_COMMIT_TAG, when: never}, {when: manual, variables: {A: b}}]
@@ -102,8 +104,10 @@ def test_reads_every_keyword_that_it_knows() -> None:
     assert compile_.id_tokens == {"TOKEN": ("sts.amazonaws.com",), "TWO": ("a", "b")}
     assert compile_.artifacts
     assert compile_.artifacts.expire_in == "1 week"
+    assert compile_.artifacts.access == "developer"
     assert ship.tags == {"other"}
     assert ship.timeout == 5400
+    assert (compile_.resource_group, ship.resource_group) == (None, "eu/production 1")
     assert ship.needs
     assert not ship.needs[0].artifacts
     assert not config.variables["RAW"].expand
@@ -117,6 +121,12 @@ def test_reads_every_keyword_that_it_knows() -> None:
         ("j: {script: a, image: alpine}", "j", "image"),
         ("j: {script: a, cache: {}}", "j", "cache"),
         ("j: {script: a, artifacts: {reports: {}}}", "j", "artifacts"),
+        ("j: {script: a, artifacts: {access: owner}}", "j", "artifacts"),
+        ("j: {script: a, artifacts: {public: false}}", "j", "artifacts"),
+        ("j: {script: a, resource_group: /production}", "j", "resource_group"),
+        ("j: {script: a, resource_group: production/}", "j", "resource_group"),
+        ("j: {script: a, resource_group: a$B}", "j", "resource_group"),
+        ("j: {script: a, resource_group: [a]}", "j", "resource_group"),
         ("j: {script: a, rules: [{changes: [x]}]}", "j", "rules"),
         ("j: {script: a, rules: [{if: '$X =='}]}", "j", "rules"),
         ("j: {script: a, needs: [k]}", "j", "needs"),

@@ -64,6 +64,41 @@ def test_artifacts_go_to_the_jobs_that_depend_on_them(
     assert pipeline.job("one").artifacts is None
 
 
+@pytest.mark.parametrize(
+    ("access", "status"), [("all", 200), ("developer", 200), ("maintainer", 200), ("none", 403)]
+)
+def test_artifacts_access_is_for_people_and_not_for_later_jobs(
+    gitlab: StandInGitLab,
+    project: Project,
+    scripted: ScriptedRunner,
+    web: requests.Session,
+    access: str,
+    status: int,
+) -> None:
+    commit(
+        project,
+        f"""
+        one: {{stage: build, script: x, artifacts: {{paths: [a], access: {access}}}}}
+        two: {{stage: test, script: x}}
+        """,
+    )
+    told = scripted.take()["artifacts"]
+    assert [set(one) for one in told] == [
+        {"name", "untracked", "paths", "exclude", "when", "expire_in", "artifact_type",
+         "artifact_format"}
+    ]  # fmt: skip
+    url = f"{gitlab.url}/api/v4/projects/{project.id}/jobs/{scripted.job['id']}/artifacts"
+    person = {"PRIVATE-TOKEN": gitlab.personal_token}
+    assert web.get(url, headers=person).status_code == 404
+    scripted.upload(b"content")
+    scripted.put("success")
+
+    assert web.get(url, headers=person).status_code == status
+    (dependency,) = scripted.take()["dependencies"]
+    url = f"{gitlab.url}/api/v4/jobs/{dependency['id']}/artifacts"
+    assert web.get(url, headers={"JOB-TOKEN": dependency["token"]}).content == b"content"
+
+
 @pytest.mark.parametrize("content_type", ["application/json", "multipart/form-data; boundary=x"])
 def test_what_is_no_upload_is_refused(
     project: Project, scripted: ScriptedRunner, content_type: str

@@ -39,6 +39,7 @@ class Artifacts:
     untracked: bool = False
     when: str = "on_success"
     expire_in: str | None = None
+    access: str = "all"
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,7 @@ class JobConfig:
     when: str = "on_success"
     allow_failure: bool | None = None
     interruptible: bool = False
+    resource_group: str | None = None
 
     @property
     def may_fail(self) -> bool:

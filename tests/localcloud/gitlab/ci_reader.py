@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -27,6 +28,7 @@ RETRY_WHEN = (
     "runner_system_failure", "runner_unsupported", "stale_schedule", "job_execution_timeout",
     "archived_failure", "unmet_prerequisites", "scheduler_failure", "data_integrity_failure",
 )  # fmt: skip
+RESOURCE_GROUP = re.compile(r"[\w. -]([\w/. -]{0,253}[\w. -])?", re.ASCII)
 DEFAULT_STAGES = ("build", "test", "deploy")
 
 
@@ -230,6 +232,7 @@ def _artifacts(value: Any) -> Artifacts:
         "untracked": _flag,
         "when": _one_of(("on_success", "on_failure", "always")),
         "expire_in": _expiry,
+        "access": _one_of(("all", "developer", "maintainer", "none")),
     }
     return Artifacts(**{key: readers[key](one) for key, one in _mapping(value, *readers).items()})
 
@@ -294,6 +297,15 @@ def _id_tokens(value: Any) -> dict[str, tuple[str, ...]]:
     return tokens
 
 
+def _resource_group(value: Any) -> str:
+    if not RESOURCE_GROUP.fullmatch(_text(value)):
+        raise _Problem(
+            "must be 1 to 255 letters, digits, spaces and characters of -_/. without a slash at"
+            " either end (variables are not known here)"
+        )
+    return str(value)
+
+
 def _tags(value: Any) -> frozenset[str]:
     return frozenset(_texts(value))
 
@@ -324,6 +336,7 @@ _JOB: dict[str, Callable[[Any], Any]] = {
     "when": _one_of(JOB_WHEN),
     "allow_failure": _flag,
     "interruptible": _flag,
+    "resource_group": _resource_group,
 }
 _TOP: dict[str, Callable[[Any], Any]] = {
     "stages": _texts,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from localcloud.gitlab.jobs import RUNNING, Job
+from localcloud.gitlab.jobs import HOLDING, RUNNING, Job
 from localcloud.gitlab.pipelines import Pipeline
 from localcloud.gitlab.projects import Project
 from localcloud.gitlab.runners import Runner
@@ -141,6 +141,19 @@ class Instance:
                     runner.tick()
         self._tell(job)
         self.changed.notify_all()
+
+    def serve_resource_group(self, project: Project, name: str) -> None:
+        """Lets the job go on that has waited longest for the group, unless another one has it."""
+        group = [
+            job
+            for job in self.jobs.values()
+            if job.project is project and job.config.resource_group == name
+        ]
+        waiting = [job for job in group if job.status == "waiting_for_resource"]
+        if waiting and not any(job.status in HOLDING for job in group):
+            min(waiting, key=lambda one: (one.timestamps["waiting_for_resource"], one.id)).move(
+                "pending"
+            )
 
     def _tell(self, job: Job) -> None:
         for listener in self.job_listeners:

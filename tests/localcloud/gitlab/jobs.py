@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 FINISHED = frozenset({"success", "failed", "canceled", "skipped"})
 RUNNING = frozenset({"running", "canceling"})
+HOLDING = frozenset({"pending", *RUNNING})  # has its resource group, if it has one
 # What a runner may give as the reason of a failure; anything else becomes unknown_failure.
 FAILURE_REASONS = (
     "unknown_failure",
@@ -141,7 +142,7 @@ class Job:
         """Starts a manual job."""
         with self._instance.lock:
             if self.status == "manual":
-                self.move("pending")
+                self.enqueue()
 
     @property
     def _cancels_gracefully(self) -> bool:
@@ -149,6 +150,14 @@ class Job:
         return isinstance(features, dict) and bool(features.get("cancel_gracefully"))
 
     # What follows is called with the instance's lock held.
+
+    def enqueue(self) -> None:
+        """Lets the job wait for a runner, and before that for its resource group if it has one."""
+        if self.config.resource_group is None:
+            self.move("pending")
+        else:
+            self.move("waiting_for_resource")
+            self._instance.serve_resource_group(self.project, self.config.resource_group)
 
     def move(self, status: str) -> None:
         self.status = status
@@ -192,6 +201,8 @@ class Job:
             self.failure_reason = reason if reason in _REASONS else "unknown_failure"
         self.exit_code = exit_code
         self.move(status)
+        if self.config.resource_group:
+            self._instance.serve_resource_group(self.project, self.config.resource_group)
         self.pipeline.process(ended=self)
 
     def store_artifacts(self, file: Path, kind: str, expire_in: str | None) -> None:

@@ -109,6 +109,7 @@ def _artifacts(job: Job) -> list[dict[str, Any]]:
     if not wanted or not (wanted.paths or wanted.untracked):
         return []
     fields = dataclasses.asdict(wanted)
+    del fields["access"]  # GitLab keeps that to itself
     return [{**fields, "artifact_type": "archive", "artifact_format": "zip"}]
 
 

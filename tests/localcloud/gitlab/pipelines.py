@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from localcloud.gitlab.ci_config import JobConfig, Variable
-from localcloud.gitlab.jobs import Job
+from localcloud.gitlab.jobs import HOLDING, Job
 from localcloud.gitlab.repositories import RefChange
 
 if TYPE_CHECKING:
@@ -82,9 +82,11 @@ class Pipeline:
         statuses = {job.status for job in self.jobs}
         if self.yaml_errors or not statuses:
             return "failed"
-        if statuses & {"created", "pending", "running", "canceling"}:
+        if statuses & {"created", "waiting_for_resource", *HOLDING}:
             if statuses == {"created"}:
                 return "created"
+            if "waiting_for_resource" in statuses and not statuses & HOLDING:
+                return "waiting_for_resource"
             begun = statuses - {"created", "pending", "manual", "skipped"}
             return "running" if begun else "pending"
         if any(job.failed_for_good for job in self.jobs):
@@ -133,9 +135,11 @@ class Pipeline:
             moved = False
             for job in self.jobs:
                 status = self._next_status(job) if job.status == "created" else None
-                if status:
+                if status == "pending":
+                    job.enqueue()
+                elif status:
                     job.move(status)
-                    moved = True
+                moved = moved or status is not None
 
     def _retries(self, job: Job) -> bool:
         retry = job.config.retry

@@ -136,10 +136,13 @@ class UserApi:
         return Response(200, self._job(project, job).trace, {"Content-Type": "text/plain"})
 
     def artifacts(self, request: Request, project: str, job: str) -> Response:
-        file = self._job(project, job).artifacts
-        if file is None:
+        found = self._job(project, job)
+        wanted = found.config.artifacts
+        if found.artifacts is None:
             raise HttpError(404, "Not Found")
-        return Response(200, file, {"Content-Type": "application/zip"})
+        if wanted and wanted.access == "none":  # not even for an administrator
+            raise HttpError(403, "Forbidden")
+        return Response(200, found.artifacts, {"Content-Type": "application/zip"})
 
     def cancel(self, request: Request, project: str, job: str) -> Response:
         found = self._job(project, job)

@@ -116,7 +116,7 @@ class Webhooks:
             self._thread.join()
 
     def _job_changed(self, job: Job) -> None:
-        if job.status == "canceling":
+        if job.status in ("canceling", "waiting_for_resource"):
             return
         for hook in self._hooks:
             if hook.project is job.project:
