@@ -6,8 +6,8 @@
 locals {
   account   = data.aws_caller_identity.current.account_id
   partition = data.aws_partition.current.partition
-  lambda  = "arn:${local.partition}:lambda:${var.region}:${local.account}"
-  roles   = ["arn:${local.partition}:iam::${local.account}:role/${var.name}", "arn:${local.partition}:iam::${local.account}:role/${var.name}-job"]
+  lambda    = "arn:${local.partition}:lambda:${var.region}:${local.account}"
+  roles     = ["arn:${local.partition}:iam::${local.account}:role/${var.name}", "arn:${local.partition}:iam::${local.account}:role/${var.name}-job"]
 }
 
 data "aws_iam_policy_document" "self_deploy" {
