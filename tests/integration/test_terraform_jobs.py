@@ -312,7 +312,7 @@ def test_a_job_role_trusts_the_runner_alone_and_has_no_right_on_its_token(
     (allowed,) = policy(cloud, name, "accounts").values()
     assert allowed["Resource"] == outputs["deploy_role_arn"]
     assert {action.split(":")[0] for action in allowed["Action"]} == {"sts"}
-    (denied,) = policy(cloud, name, "runner-token").values()
+    denied = policy(cloud, name, "runner-token")["KeepRunnerToken"]
     assert denied["Effect"] == "Deny"
     assert denied["Resource"].endswith(":parameter/ci/runner-token")
     job_role = outputs["job_role_arn"]
@@ -320,5 +320,10 @@ def test_a_job_role_trusts_the_runner_alone_and_has_no_right_on_its_token(
     assert cloud.sts.allows(job_role, "ssm:GetParameter", other)
     assert not cloud.sts.allows(job_role, "ssm:GetParameter", denied["Resource"])
     assert cloud.sts.allows(outputs["role_arn"], "ssm:GetParameter", denied["Resource"])
+    # A folder gives out what is below it, whatever is denied of that by name.
+    parameters = denied["Resource"].removesuffix("/ci/runner-token")
+    for folder, right in (("/other", True), ("/ci", False), ("/ci/", False), ("/", False)):
+        resource = parameters + folder
+        assert cloud.sts.allows(job_role, "ssm:GetParametersByPath", resource) == right, folder
 
     terraform.destroy(variables)

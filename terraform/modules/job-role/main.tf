@@ -9,6 +9,13 @@ locals {
   # STS wants all three at every hop of a session with transitive tags and a source identity. Without
   # identity the two are left out, so that no job can tag itself with an identity of its own making.
   session_actions = concat(["sts:AssumeRole"], var.session_identity ? ["sts:TagSession", "sts:SetSourceIdentity"] : [])
+
+  # The folders above each token that is a parameter, as a caller may spell them.
+  token_folders = distinct(flatten([
+    for arn in var.token_arns : [
+      for depth in range(1, length(split("/", arn))) : formatlist("%s%s", join("/", slice(split("/", arn), 0, depth)), ["", "/"])
+    ] if strcontains(arn, ":parameter/")
+  ]))
 }
 
 data "aws_iam_policy_document" "trust" {
@@ -45,6 +52,19 @@ data "aws_iam_policy_document" "token" {
     effect    = "Deny"
     actions   = ["secretsmanager:*", "ssm:*"]
     resources = var.token_arns
+  }
+
+  # This call is checked for the folder alone, and gives out what is below it, also a parameter that is
+  # denied by itself.
+  dynamic "statement" {
+    for_each = length(local.token_folders) > 0 ? [1] : []
+
+    content {
+      sid       = "KeepFoldersOfRunnerToken"
+      effect    = "Deny"
+      actions   = ["ssm:GetParametersByPath"]
+      resources = local.token_folders
+    }
   }
 }
 

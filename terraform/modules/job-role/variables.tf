@@ -75,8 +75,8 @@ variable "token_arns" {
   nullable    = false
 
   validation {
-    condition     = alltrue([for arn in var.token_arns : can(regex("^arn:aws[a-z-]*:(secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:|ssm:[a-z0-9-]+:[0-9]{12}:parameter/)[^[:space:][:cntrl:]*?]+$", arn))])
-    error_message = "token_arns must hold ARNs of secrets or SSM parameters, without wildcards, as in [\"arn:aws:ssm:eu-central-1:123456789012:parameter/runlet/runner-token\"]."
+    condition     = alltrue([for arn in var.token_arns : can(regex("^arn:aws[a-z-]*:(secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[^[:space:][:cntrl:]*?]+-[a-zA-Z0-9]{6}|ssm:[a-z0-9-]+:[0-9]{12}:parameter/[^[:space:][:cntrl:]*?]+)$", arn))])
+    error_message = "token_arns must hold whole ARNs of secrets, with the six characters that end them, or of SSM parameters, without wildcards, as in [\"arn:aws:secretsmanager:eu-central-1:123456789012:secret:runner-AbCdEf\"] or [\"arn:aws:ssm:eu-central-1:123456789012:parameter/runlet/runner-token\"]."
   }
 }
 

@@ -91,12 +91,12 @@ run "keeps_the_runner_token_from_jobs_whatever_else_they_may" {
   }
 
   assert {
-    condition = [for s in jsondecode(output.token_policy_json).Statement : jsonencode(s)] == [jsonencode({
+    condition = jsonencode(jsondecode(output.token_policy_json).Statement[0]) == jsonencode({
       Action   = ["ssm:*", "secretsmanager:*"]
       Effect   = "Deny"
       Resource = ["arn:aws:ssm:eu-central-1:123456789012:parameter/runlet/runner-token", "arn:aws:secretsmanager:eu-central-1:123456789012:secret:runner-AbCdEf"]
       Sid      = "KeepRunnerToken"
-    })]
+    })
     error_message = "The token is not denied: ${output.token_policy_json}"
   }
 
@@ -104,6 +104,44 @@ run "keeps_the_runner_token_from_jobs_whatever_else_they_may" {
     condition     = jsonencode(jsondecode(aws_iam_role_policy.token[0].policy)) == jsonencode(jsondecode(output.token_policy_json))
     error_message = "The role's policy is not the one that is given out."
   }
+}
+
+run "keeps_jobs_from_reading_a_token_with_its_folder" {
+  command = plan
+
+  variables {
+    token_arns = ["arn:aws:ssm:eu-central-1:123456789012:parameter/runlet/ci/token", "arn:aws:secretsmanager:eu-central-1:123456789012:secret:runlet/ci-AbCdEf"]
+  }
+
+  assert {
+    condition = jsondecode(output.token_policy_json).Statement[1].Effect == "Deny" && jsondecode(output.token_policy_json).Statement[1].Action == "ssm:GetParametersByPath" && toset(jsondecode(output.token_policy_json).Statement[1].Resource) == toset([
+      for folder in ["", "/", "/runlet", "/runlet/", "/runlet/ci", "/runlet/ci/"] : "arn:aws:ssm:eu-central-1:123456789012:parameter${folder}"
+    ])
+    error_message = "A folder above the token is not denied: ${output.token_policy_json}"
+  }
+}
+
+run "denies_no_folder_for_a_secret" {
+  command = plan
+
+  variables {
+    token_arns = ["arn:aws:secretsmanager:eu-central-1:123456789012:secret:runlet/ci-AbCdEf"]
+  }
+
+  assert {
+    condition     = length(jsondecode(output.token_policy_json).Statement) == 1
+    error_message = "More is denied than the secret: ${output.token_policy_json}"
+  }
+}
+
+run "refuses_a_secret_without_its_random_characters" {
+  command = plan
+
+  variables {
+    token_arns = ["arn:aws:secretsmanager:eu-central-1:123456789012:secret:runner"]
+  }
+
+  expect_failures = [var.token_arns]
 }
 
 run "refuses_a_wildcard_for_a_token" {
