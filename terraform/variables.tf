@@ -409,8 +409,8 @@ variable "token" {
   }
 
   validation {
-    condition     = var.token.secret_arn == null || can(regex("^arn:aws[a-z-]*:secretsmanager:[a-zA-Z0-9-]+:[0-9]{12}:secret:[^[:space:][:cntrl:]*?]+$", var.token.secret_arn))
-    error_message = "token.secret_arn must be the ARN of a secret, as in \"arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-AbCdEf\"."
+    condition     = var.token.secret_arn == null || can(regex("^arn:aws[a-z-]*:secretsmanager:[a-zA-Z0-9-]+:[0-9]{12}:secret:[^[:space:][:cntrl:]*?]+-[a-zA-Z0-9]{6}$", var.token.secret_arn))
+    error_message = "token.secret_arn must be the whole ARN of a secret, with the hyphen and six characters that end it, as in \"arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-AbCdEf\"."
   }
 
   validation {

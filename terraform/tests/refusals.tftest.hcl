@@ -75,6 +75,16 @@ run "refuses_what_is_no_arn_of_its_kind" {
   ]
 }
 
+run "refuses_a_secret_without_its_random_characters" {
+  command = plan
+
+  variables {
+    token = { secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:runner" }
+  }
+
+  expect_failures = [var.token]
+}
+
 run "refuses_what_the_bootstrap_would_refuse" {
   command = plan
 

@@ -254,6 +254,16 @@ run "refuses_every_secret_at_once" {
   expect_failures = [var.token]
 }
 
+run "refuses_a_secret_without_its_random_characters" {
+  command = plan
+
+  variables {
+    token = { secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:runner" }
+  }
+
+  expect_failures = [var.token]
+}
+
 run "refuses_every_log_group_at_once" {
   command = plan
 
