@@ -135,6 +135,56 @@ def test_names_the_hop_that_is_refused_and_what_to_do(
         assert hint in result.stderr
 
 
+def make_policy(cloud: StsCloud, **statement: Any) -> str:
+    made = cloud.aws.client("iam").create_policy(
+        PolicyName=f"policy-{next(_numbers)}", PolicyDocument=policy(**statement)
+    )
+    return str(made["Policy"]["Arn"])
+
+
+def test_session_policies_narrow_the_hop_and_are_part_of_the_cached_request(
+    cloud: StsCloud, environment: dict[str, str]
+) -> None:
+    first, allowed, other = (make_role(cloud) for _ in range(3))
+    arns = [make_policy(cloud, Action="sts:AssumeRole", Resource=allowed),
+            make_policy(cloud, Action="s3:*", Resource="*")]  # fmt: skip
+    by_arn = ["--policy-arns", *(f"arn={arn}" for arn in arns)]
+    inline = ["--policy", policy(Action="sts:AssumeRole", Resource=allowed)]
+    for narrow in (by_arn, inline):
+        narrowed = ["--role-arn", first, *narrow]
+        assert run(environment, *narrowed, "--role-arn", allowed).returncode == 0
+        refused = run(environment, *narrowed, "--role-arn", other)
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert f"hop 2 of 2, {other}: " in refused.stderr
+        assert "AccessDenied" in refused.stderr
+        # The same hop without the policies is another request: no session is mixed up.
+        assert run(environment, "--role-arn", first, "--role-arn", other).returncode == 0
+    fields = cloud.sts.calls[-1].fields
+    assert not any(name.startswith("Policy") for name in fields)
+    sent = [call.fields for call in cloud.sts.calls if "PolicyArns.member.2.arn" in call.fields]
+    assert [sent[-1][f"PolicyArns.member.{n}.arn"] for n in (1, 2)] == arns
+
+
+def test_says_which_policy_or_tags_sts_does_not_take(
+    cloud: StsCloud, environment: dict[str, str]
+) -> None:
+    role = make_role(cloud)
+    absent = f"arn:aws:iam::{ACCOUNT_ID}:policy/none"
+    big = [f"Key=key{n},Value={'v' * 200}" for n in range(2)]
+    actions = [f"service{n}:Thing{n * 7919}" for n in range(60)]
+    for options, code, part in (
+        (["--policy-arns", f"arn={absent}"], "ValidationError", f"{absent} does not exist"),
+        (["--tags", *big], "PackedPolicyTooLarge", "send fewer tags"),
+        (["--policy", policy(Action=actions, Resource="*")], "PackedPolicyTooLarge",
+         "shorten the session policy"),
+        (["--policy", "{}"], "MalformedPolicyDocument", "is no valid policy"),
+    ):  # fmt: skip
+        result = run(environment, "--role-arn", role, *options)
+        assert (result.returncode, result.stdout) == (1, "")
+        assert code in result.stderr
+        assert part in result.stderr
+
+
 def federated(cloud: StsCloud, gitlab: StandInGitLab) -> str:
     host = gitlab.url.removeprefix("https://")
     provider = f"arn:aws:iam::{ACCOUNT_ID}:oidc-provider/{host}"

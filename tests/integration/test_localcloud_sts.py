@@ -191,6 +191,24 @@ def test_refuses_a_header_of_aws_that_is_not_signed(cloud: Cloud) -> None:
     assert (status, "must be a 'SignedHeader'" in text) == (403, True)
 
 
+@pytest.mark.parametrize("name", ["User-Agent", "Expect", "Accept"])
+def test_a_header_is_signed_where_the_request_says_so(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr("botocore.auth.SIGNED_HEADERS_BLACKLIST", [])
+    url, form = cloud.cloud.aws.endpoint_url + "/", {"Content-Type": FORM}
+    signed = AWSRequest("POST", url, {**form, name: "as signed"}, IDENTITY.encode())
+    SigV4Auth(Credentials(ACCESS_KEY, SECRET_KEY), "sts", REGION).add_auth(signed)
+    monkeypatch.undo()
+    assert _send(signed)[0] == 200
+    signed.headers.replace_header(name, "another")
+    assert "SignatureDoesNotMatch" in _send(signed)[1]
+
+    unsigned = _signed(cloud, IDENTITY)
+    unsigned.headers[name] = "whatever"
+    assert _send(unsigned)[0] == 200
+
+
 def test_refuses_a_wrong_secret_and_a_wrong_service(cloud: Cloud) -> None:
     assert "SignatureDoesNotMatch" in _send(_signed(cloud, IDENTITY, "other"))[1]
     assert "scoped to correct service" in _send(_signed(cloud, IDENTITY, service="iam"))[1]

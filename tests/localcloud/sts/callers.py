@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from localcloud.sts.iam import Role, UserKey
+from localcloud.sts.iam import Role, UserKey, narrowed
 from localcloud.sts.policy import Context, Decision, Principal, evaluate
 
 
@@ -23,7 +23,7 @@ class Session:
     transitive: tuple[str, ...] = ()  # keys of tags
     source_identity: str | None = None
     chained: bool = False
-    policy: str | None = None  # narrows the role's own
+    policies: tuple[str, ...] = ()  # narrow the role's own
 
     @property
     def account(self) -> str:
@@ -92,9 +92,18 @@ class Caller:
                 return Decision.ALLOW
             return evaluate(self.policies, action, resource, context)
         decision = self.role.decides(action, resource, context)
-        if decision is Decision.ALLOW and self.session and self.session.policy:
-            return evaluate([self.session.policy], action, resource, context)
-        return decision
+        limits = self.session.policies if self.session else ()
+        return narrowed(decision, limits, action, resource, context)
+
+    def may_at_most(self, action: str, resource: str, context: Context) -> bool:
+        """Whether its boundary and session policies leave it what somebody else allows."""
+        decision = Decision.ALLOW
+        for limits in (
+            [self.role.boundary] if self.role and self.role.boundary else [],
+            self.session.policies if self.session else (),
+        ):
+            decision = narrowed(decision, limits, action, resource, context)
+        return decision is Decision.ALLOW
 
 
 def admin(account: str) -> Caller:

@@ -6,12 +6,27 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
 from localcloud.aws import IAM_PATH
 from localcloud.sts.policy import Context, Decision, evaluate
+
+
+def narrowed(
+    decision: Decision,
+    limits: Sequence[str],
+    action: str,
+    resource: str,
+    context: Context,
+) -> Decision:
+    """What is left of a decision within a boundary or session policies, where there are any."""
+    if not limits or decision is Decision.DENY:
+        return decision
+    limit = evaluate(limits, action, resource, context)
+    return decision if limit is Decision.ALLOW else limit
 
 
 @dataclass(frozen=True)
@@ -33,10 +48,9 @@ class Role:
     def decides(self, action: str, resource: str, context: Context) -> Decision:
         """What its identity policies and its boundary say."""
         decision = evaluate(self.policies, action, resource, context)
-        if self.boundary is None or decision is Decision.DENY:
-            return decision
-        limit = evaluate([self.boundary], action, resource, context)
-        return limit if limit is not Decision.ALLOW else decision
+        return narrowed(
+            decision, [self.boundary] if self.boundary else [], action, resource, context
+        )
 
 
 @dataclass(frozen=True)
@@ -67,6 +81,11 @@ class Iam:
     def role(self, arn: str) -> Role | None:
         found = self._ask(role=arn)
         return Role(**found) if found else None
+
+    def policy(self, account: str, arn: str) -> str | None:
+        """The document of a managed policy that the account has, of its own or of AWS."""
+        found = self._ask(account=account, policy=arn)
+        return str(found["document"]) if found else None
 
     def user_key(self, access_key: str) -> UserKey | None:
         found = self._ask(key=access_key)

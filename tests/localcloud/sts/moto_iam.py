@@ -11,9 +11,11 @@ _PARTITION = "aws"
 
 
 def look_up(asked: dict[str, str]) -> dict[str, Any] | None:
-    """Answers `role=ARN`, `key=ACCESS KEY`, or `account=ID` with `issuer=HOST/PATH`."""
+    """Answers `role=ARN`, `key=ACCESS KEY`, or `account=ID` with `issuer=HOST` or `policy=ARN`."""
     if "role" in asked:
         return _role(asked["role"])
+    if "policy" in asked:
+        return _policy(asked["account"], asked["policy"])
     if "key" in asked:
         return _key(asked["key"])
     return _provider(asked["account"], asked["issuer"])
@@ -38,6 +40,11 @@ def _role(arn: str) -> dict[str, Any] | None:
                 "tags": _tags(role.tags),
             }
     return None
+
+
+def _policy(account: str, arn: str) -> dict[str, Any] | None:
+    found = _backend(account).managed_policies.get(arn)
+    return {"document": _default(found)} if found else None
 
 
 def _key(access_key: str) -> dict[str, Any] | None:

@@ -11,6 +11,7 @@ from localcloud.sts.errors import StsError, invalid
 
 _NAME = r"[\w+=,.@-]*"
 _ROLE = re.compile(r"arn:[\w-]+:iam::\d{12}:role/[\w+=,.@/-]+", re.ASCII)
+_POLICY = re.compile(r"arn:[\w-]+:iam::(\d{12}|aws):policy/[\w+=,.@/-]+", re.ASCII)
 _TAG = re.compile(r"[\w\s.:/=+\-@]*")
 
 # name of the parameter: least and greatest length, and what it must match
@@ -33,6 +34,7 @@ class Parameters:
     duration: int
     external_id: str | None
     policy: str | None
+    policy_arns: tuple[str, ...]
     source_identity: str | None
     tags: dict[str, str]
     transitive: tuple[str, ...]
@@ -48,8 +50,6 @@ def parse(fields: Mapping[str, str]) -> Parameters:
             _check_text(name, fields[name])
     if _ROLE.fullmatch(fields["RoleArn"]) is None:
         raise invalid(f"{fields['RoleArn']} is invalid")
-    if any(name.startswith("PolicyArns.") for name in fields):
-        raise invalid("the local cloud takes no PolicyArns; write the policy as Policy")
     tags = _tags(fields)
     return Parameters(
         role_arn=fields["RoleArn"],
@@ -57,6 +57,7 @@ def parse(fields: Mapping[str, str]) -> Parameters:
         duration=_duration(fields.get("DurationSeconds", "3600")),
         external_id=fields.get("ExternalId"),
         policy=fields.get("Policy"),
+        policy_arns=_policy_arns(fields),
         source_identity=fields.get("SourceIdentity"),
         tags=tags,
         transitive=_transitive(fields, tags),
@@ -98,15 +99,28 @@ def _duration(text: str) -> int:
     return int(text)
 
 
-def _members(fields: Mapping[str, str], name: str, suffix: str = "") -> list[str]:
+def _members(fields: Mapping[str, str], name: str, suffix: str = "", most: int = 50) -> list[str]:
     pattern = re.compile(rf"{name}\.member\.(\d+){re.escape(suffix)}")
     found = {int(one[1]): fields[key] for key in fields if (one := pattern.fullmatch(key))}
     if sorted(found) != list(range(1, len(found) + 1)):
         raise invalid(f"the members of {name} must be numbered from 1 without a gap")
-    if len(found) > 50:
+    if len(found) > most:
         raise _broken(f"{len(found)} members", name, "Member must have length less than or equal"
-                      " to 50")  # fmt: skip
+                      f" to {most}")  # fmt: skip
     return [found[number] for number in sorted(found)]
+
+
+def _policy_arns(fields: Mapping[str, str]) -> tuple[str, ...]:
+    arns = _members(fields, "PolicyArns", ".arn", most=10)
+    if len(arns) != sum(name.startswith("PolicyArns.") for name in fields):
+        raise invalid("a member of PolicyArns has an arn, and nothing else")
+    for number, arn in enumerate(arns, 1):
+        if len(arn) > 2048 or _POLICY.fullmatch(arn) is None:
+            limit = "Member must be the ARN of a managed policy of 20 to 2048 characters"
+            raise _broken(arn, f"policyArns.{number}.member.arn", limit)
+    if len(fields.get("Policy", "")) + sum(map(len, arns)) > 2048:
+        raise invalid("the plain text of Policy and PolicyArns together exceeds 2048 characters")
+    return tuple(arns)
 
 
 def _tags(fields: Mapping[str, str]) -> dict[str, str]:

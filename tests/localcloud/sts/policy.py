@@ -82,7 +82,10 @@ def _principal_matches(statement: Mapping[str, Any], principal: Principal | None
     if principal is None:
         return False
     if "NotPrincipal" in statement:
-        raise PolicyError("NotPrincipal is not supported; use Principal with a condition")
+        raise PolicyError(
+            "NotPrincipal is not taken in a role's trust policy; write Principal, with a Condition"
+            " on aws:PrincipalArn to leave somebody out"
+        )
     named = statement.get("Principal")
     if named == "*":
         return True

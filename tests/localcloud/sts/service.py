@@ -22,6 +22,7 @@ from localcloud.sts.errors import StsError, denied, invalid
 from localcloud.sts.iam import Iam, Role
 from localcloud.sts.parameters import Parameters, parse
 from localcloud.sts.policy import Context, Decision, PolicyError, Principal, evaluate
+from localcloud.sts.session_policies import check_packed_size, session_policies
 from localcloud.sts.web_identity import Issuers, Token, invalid_token
 
 CHAINING_LIMIT = 3600
@@ -190,10 +191,11 @@ class StrictSts:
             )
         _check_duration(asked, role)
         source = asked.source_identity or identity
-        extra = {"SourceIdentity": source} if source else {}
+        policies = session_policies(asked, role, self.iam)
+        extra = {"SourceIdentity": source, "PackedPolicySize": check_packed_size(asked, tags)}
         response = _with_fields(forward(request), "AssumeRoleResult", extra)
         self._remember_answer(
-            response, asked, tags, transitive, source, chained=caller.session is not None
+            response, asked, policies, tags, transitive, source, chained=caller.session is not None
         )
         return response
 
@@ -241,9 +243,11 @@ class StrictSts:
             "SubjectFromWebIdentityToken": subject,
             "Audience": audience,
             "Provider": provider.arn,
+            "PackedPolicySize": check_packed_size(asked, {}),
         }
+        policies = session_policies(asked, role, self.iam)
         response = _with_fields(forward(request), "AssumeRoleWithWebIdentityResult", extra)
-        self._remember_answer(response, asked, {}, (), None, chained=False)
+        self._remember_answer(response, asked, policies, {}, (), None, chained=False)
         return response
 
     # Sessions
@@ -252,6 +256,7 @@ class StrictSts:
         self,
         response: Response,
         asked: Parameters,
+        policies: tuple[str, ...],
         tags: dict[str, str],
         transitive: tuple[str, ...],
         source_identity: str | None,
@@ -278,7 +283,7 @@ class StrictSts:
                 transitive=transitive,
                 source_identity=source_identity,
                 chained=chained,
-                policy=asked.policy,
+                policies=policies,
             )
         )
 
@@ -348,7 +353,9 @@ def _authorized(caller: Caller, role: Role, action: str, context: Context) -> bo
     if Decision.DENY in (trust, identity) or trust is Decision.NONE:
         return False
     named = trust is Decision.ALLOW_PRINCIPAL and caller.account == role.account
-    return named or identity is Decision.ALLOW
+    if named and caller.may_at_most(action, role.arn, context):
+        return True
+    return identity is Decision.ALLOW
 
 
 def _check_duration(asked: Parameters, role: Role) -> None:
@@ -358,14 +365,17 @@ def _check_duration(asked: Parameters, role: Role) -> None:
         )
 
 
-def _with_fields(response: Response, result: str, fields: Mapping[str, str]) -> Response:
-    """The answer with elements that moto leaves out."""
+def _with_fields(
+    response: Response, result: str, fields: Mapping[str, str | int | None]
+) -> Response:
+    """The answer with these elements as they are here, or without them where they are None."""
     if response.good:
         text = response.body.decode()
         for name, value in fields.items():
             text = re.sub(rf"\s*<{name}>[^<]*</{name}>", "", text)
-            element = f"<{name}>{escape(value)}</{name}></{result}>"
-            text = text.replace(f"</{result}>", element, 1)
+            if value is not None:
+                element = f"<{name}>{escape(str(value))}</{name}></{result}>"
+                text = text.replace(f"</{result}>", element, 1)
         response.body = text.encode()
         for name in [one for one in response.headers if one.lower() == "content-length"]:
             del response.headers[name]

@@ -10,6 +10,7 @@ import re
 
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
+from botocore.compat import HTTPHeaders
 from botocore.credentials import Credentials
 
 from localcloud.gateway.message import Request
@@ -22,6 +23,13 @@ _AUTHORIZATION = re.compile(
     r"(?P<service>[\w-]+)/aws4_request, *SignedHeaders=(?P<signed>[\w;-]+), *"
     r"Signature=(?P<signature>[0-9a-f]{64})$"
 )
+
+
+class _AsSigned(SigV4Auth):
+    """Takes the headers that the request names as signed; botocore itself never signs some."""
+
+    def headers_to_sign(self, request: AWSRequest) -> HTTPHeaders:
+        return HTTPHeaders.from_dict({name.lower(): one for name, one in request.headers.items()})
 
 
 def parse(request: Request) -> re.Match[str]:
@@ -74,7 +82,7 @@ def _expected(request: Request, fields: re.Match[str], secret: str, stamp: str) 
         headers={name: request.headers[name] for name in signed if name in request.headers},
     )
     again.context["timestamp"] = stamp
-    signer = SigV4Auth(Credentials(fields["key"], secret), fields["service"], fields["region"])
+    signer = _AsSigned(Credentials(fields["key"], secret), fields["service"], fields["region"])
     text = signer.string_to_sign(again, signer.canonical_request(again))
     return str(signer.signature(text, again))
 
