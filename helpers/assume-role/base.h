@@ -27,6 +27,8 @@ struct base_options {
     struct clock *clock;
     /// Unix epoch; for all of it; 0: none.
     int64_t deadline_ms;
+    /// The sessions of profiles with a role may come from the cache.
+    bool use_cache;
     /// The path of this program: a credential_process that starts it is skipped. NULL: none is.
     const char *own_program;
 };

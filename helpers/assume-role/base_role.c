@@ -3,6 +3,8 @@
 #include <stdlib.h>
 
 #include "assume-role/base_chain.h"
+#include "assume-role/session_name.h"
+#include "assume-role/session_request.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/environment.h"
@@ -15,8 +17,6 @@ enum {
     TOKEN_FILE_MAX = 20002,
 };
 
-#define DEFAULT_SESSION_NAME "assume-role"
-
 static bool has_static_keys(const struct profile *profile) {
     return profile_get(profile, "aws_access_key_id") != NULL ||
            profile_get(profile, "aws_secret_access_key") != NULL;
@@ -27,13 +27,28 @@ static bool has_role(const struct profile *profile) {
            profile_get(profile, "web_identity_token_file") == NULL;
 }
 
+static bool call(const struct session_request *request, struct sts_session *session,
+                 struct error *err) {
+    return sts_assume_role(request->client, request->roles, request->deadline_ms, session, err);
+}
+
 /// Assumes the role with what `base` has, or with the token, and puts the session in its place.
 static bool assume(const struct chain *chain, const struct sts_assume *role, struct base *base,
                    const char *profile_name, struct error *err) {
     cleanup_sts_session struct sts_session session = {0};
     const bool by_token = role->web_identity_token != NULL;
     const struct base_options *options = chain->options;
-    if (!sts_assume_role(options->client, role, options->deadline_ms, &session, err)) {
+    const struct session_request request = {
+        .client = options->client,
+        .credentials = &base->credentials,
+        .roles = role,
+        .role_count = 1,
+        .clock = chain->clock,
+        .deadline_ms = options->deadline_ms,
+        .use_cache = options->use_cache,
+        .call = call,
+    };
+    if (!session_request_send(&request, &session, err)) {
         return error_prefix(err, "profile %s: %s", profile_name, role->role_arn);
     }
     base_take(base, &session.credentials, "profile %s (%s%s)", profile_name, role->role_arn,
@@ -65,9 +80,10 @@ static bool read_duration(const struct profile *profile, bool is_chained, int64_
 static bool assume_profile(const struct chain *chain, const struct profile *profile,
                            struct base *base, struct error *err) {
     const char *session_name = profile_get(profile, "role_session_name");
+    cleanup_free char *default_name = session_name_default();
     struct sts_assume role = {
         .role_arn = profile_get(profile, "role_arn"),
-        .session_name = session_name != NULL ? session_name : DEFAULT_SESSION_NAME,
+        .session_name = session_name != NULL ? session_name : default_name,
         .external_id = profile_get(profile, "external_id"),
     };
     return read_duration(profile, base->is_session, &role.duration_seconds, err) &&
@@ -231,9 +247,10 @@ enum link link_web_identity(struct chain *chain, const struct profile *profile, 
                   profile->name, file);
         return LINK_FAILED;
     }
+    cleanup_free char *default_name = session_name_default();
     struct sts_assume role = {
         .role_arn = role_arn,
-        .session_name = session_name != NULL ? session_name : DEFAULT_SESSION_NAME,
+        .session_name = session_name != NULL ? session_name : default_name,
     };
     cleanup_secret struct secret *token = read_token(file, err);
     role.web_identity_token = token;

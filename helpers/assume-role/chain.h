@@ -12,5 +12,5 @@
 /// Gives the last hop's session, from the cache where that is allowed and it holds a fresh one.
 /// `session` is initialised here and to be cleaned up by the caller, on failure too. Errors name
 /// the hop; `*hint` is what to do about one, or NULL.
-bool chain_run(struct connection *connection, const struct hops *hops, bool use_cache,
-               struct sts_session *session, const char **hint, struct error *err);
+bool chain_run(struct connection *connection, const struct hops *hops, struct sts_session *session,
+               const char **hint, struct error *err);

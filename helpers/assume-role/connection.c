@@ -49,6 +49,7 @@ static bool find_keys(struct connection *connection, const char *profile, struct
         .client = connection->client,
         .clock = connection->clock,
         .deadline_ms = connection->deadline_ms,
+        .use_cache = connection->use_cache,
         .own_program = length > 0 ? own_program : NULL,
     };
     return base_find(&options, &connection->base, err);
@@ -56,7 +57,7 @@ static bool find_keys(struct connection *connection, const char *profile, struct
 
 bool connection_open(const struct connection_options *options, struct connection *connection,
                      struct error *err) {
-    *connection = (struct connection){.clock = clock_system()};
+    *connection = (struct connection){.clock = clock_system(), .use_cache = options->use_cache};
     connection->deadline_ms = clock_now_ms(connection->clock) + LONGEST_RUN_MS;
     const struct base_options base_options = {.profile = options->profile,
                                               .clock = connection->clock};

@@ -19,6 +19,8 @@ struct connection_options {
     const char *endpoint_url;
     /// Without: the first call goes by a web identity token, so no keys are looked for.
     bool needs_keys;
+    /// Sessions may come from the cache.
+    bool use_cache;
 };
 
 /// Does not move between connection_open() and connection_close(): the client borrows its keys.
@@ -31,6 +33,7 @@ struct connection {
     /// from.
     struct base base;
     int64_t deadline_ms;
+    bool use_cache;
 };
 #define cleanup_connection __attribute__((cleanup(connection_close)))
 

@@ -45,10 +45,10 @@ static int run(struct arguments *arguments, void (*on_broken_pipe)(int)) {
         .region = arguments->region,
         .endpoint_url = arguments->endpoint_url,
         .needs_keys = hops->count == 0 || hops->items[0].token == NULL,
+        .use_cache = !arguments->no_cache,
     };
     if (!connection_open(&options, &connection, &err) ||
-        (hops->count > 0 &&
-         !chain_run(&connection, hops, !arguments->no_cache, &session, &hint, &err))) {
+        (hops->count > 0 && !chain_run(&connection, hops, &session, &hint, &err))) {
         return fail(&err, hint);
     }
     if (arguments->command != NULL) {

@@ -7,6 +7,7 @@ was asked.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
@@ -43,7 +44,10 @@ class Faults:
 
 
 class StandIn(ThreadingHTTPServer):
-    """STS, a container endpoint (/container) and instance metadata (/latest)."""
+    """STS, a container endpoint (/container) and instance metadata (/latest).
+
+    Each session of STS has a token of its own.
+    """
 
     daemon_threads = True
 
@@ -51,6 +55,7 @@ class StandIn(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.faults = Faults()
         self.requests: list[tuple[str, str, dict[str, str], dict[str, str]]] = []
+        self.serials = itertools.count()
         self.released = threading.Event()
 
     @property
@@ -92,7 +97,7 @@ class Handler(BaseHTTPRequestHandler):
             <AssumedRoleUser><AssumedRoleId>AROA:x</AssumedRoleId>
             <Arn>arn:aws:sts::123456789012:assumed-role/{role}/x</Arn></AssumedRoleUser>
             <Credentials><AccessKeyId>{key}</AccessKeyId><SecretAccessKey>s</SecretAccessKey>
-            <SessionToken>t</SessionToken><Expiration>{EXPIRATION}</Expiration></Credentials>
+            <SessionToken>t{next(self.server.serials)}</SessionToken><Expiration>{EXPIRATION}</Expiration></Credentials>
             </{action}Result></{action}Response>""".encode(),
             "text/xml",
         )

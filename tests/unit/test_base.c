@@ -198,6 +198,64 @@ START_TEST(refuses_a_metadata_token_that_breaks_headers) {
 }
 END_TEST
 
+/// The clock of set_up() stands at 12:00:00Z.
+#define SESSION(key, until)                                                                        \
+    {                                                                                              \
+        .answer = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n<AssumeRoleResponse><Credentials>"  \
+                  "<AccessKeyId>" key "</AccessKeyId><SecretAccessKey>s</SecretAccessKey>"         \
+                  "<SessionToken>t</SessionToken><Expiration>" until "</Expiration></Credentials>" \
+                  "<AssumedRoleUser><AssumedRoleId>AROA:x</AssumedRoleId><Arn>a</Arn>"             \
+                  "</AssumedRoleUser></AssumeRoleResponse>",                                       \
+        .close = true                                                                              \
+    }
+
+START_TEST(keeps_a_profiles_session_until_five_minutes_before_its_end) {
+    static const struct scripted script[] = {
+        SESSION("ASIA1", "2025-11-25T13:00:00Z"),
+        SESSION("ASIA2", "2025-11-25T13:55:00Z"),
+        SESSION("ASIA3", "2025-11-25T13:55:00Z"),
+    };
+    START(script);
+    write_file("config", "[default]\nrole_arn = arn:aws:iam::123456789012:role/deploy\n"
+                         "credential_source = Environment\n");
+    setenv("CI_JOB_ID", "41", 1);
+    setenv("CI_PROJECT_PATH_SLUG", "group-project", 1);
+    // The environment's keys would win over the profile that names them.
+    set_keys();
+    options.profile = "default";
+    const struct http_client_options http_options = {.allow_http = true, .clock = &fake.clock};
+    struct http_client *http = http_client_new(&http_options);
+    cleanup_free char *url = xasprintf("http://127.0.0.1:%d", server.port);
+    const struct aws_client_options client_options = {.http = http,
+                                                      .clock = &fake.clock,
+                                                      .credentials = &base.credentials,
+                                                      .region = "eu-central-1",
+                                                      .endpoint_url = url};
+    options.client = aws_client_new(&client_options, &err);
+    options.use_cache = true;
+
+    find();
+    ck_assert_str_eq(base.credentials.access_key, "ASIA1");
+    ck_assert_ptr_nonnull(
+        strstr(buffer_text(&server.requests[0]), "&RoleSessionName=runlet-group-project-41"));
+    fake.now_ms += 55 * 60 * 1000 - 1;
+    find();
+    ck_assert_str_eq(base.credentials.access_key, "ASIA1");
+    ck_assert_int_eq(base.credentials.expires_ms, fake.now_ms + 5 * 60 * 1000 + 1);
+    ck_assert(base.is_session);
+    fake.now_ms += 1;
+    find();
+    ck_assert_str_eq(base.credentials.access_key, "ASIA2");
+    options.use_cache = false;
+    find();
+    ck_assert_str_eq(base.credentials.access_key, "ASIA3");
+
+    stop_server();
+    aws_client_destroy(options.client);
+    http_client_destroy(http);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("base");
     TCase *tcase = tcase_create("base");
@@ -211,6 +269,7 @@ int main(void) {
     tcase_add_test(tcase, skips_a_process_that_is_this_program);
     tcase_add_test(tcase, asks_metadata_in_three_steps);
     tcase_add_test(tcase, refuses_a_metadata_token_that_breaks_headers);
+    tcase_add_test(tcase, keeps_a_profiles_session_until_five_minutes_before_its_end);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
