@@ -507,3 +507,13 @@ bool process_hide_memory(struct error *err) {
     }
     return true;
 }
+
+bool process_hold_standard_descriptors(struct error *err) {
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        // Those below are open, so it gets the lowest number that is free.
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDONLY | O_CLOEXEC) != fd) {
+            return error_errno(err, errno, "descriptor %d is closed, and /dev/null not there", fd);
+        }
+    }
+    return true;
+}

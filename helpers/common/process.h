@@ -86,6 +86,10 @@ bool process_become_subreaper(struct error *err);
 /// Keeps our memory, environment and descriptors from processes of the same user, and out of core
 /// files.
 bool process_hide_memory(struct error *err);
+/// Puts something in the place of stdin, stdout and stderr where we were started without them, so
+/// that no file or connection gets their numbers and what is meant for the caller. Writing to such
+/// a stdout fails; a program that takes our place has it closed again.
+bool process_hold_standard_descriptors(struct error *err);
 /// Reaps every child that has ended, without waiting; returns how many. Ends of processes from
 /// process_spawn() are kept for process_wait().
 unsigned process_reap_orphans(void);

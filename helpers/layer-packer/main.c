@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/process.h"
 #include "layer-packer/commands.h"
 
 static const struct {
@@ -46,6 +47,11 @@ static int unknown_command(const char *word) {
 }
 
 int main(int argc, char **argv) {
+    struct error err;
+    if (!process_hold_standard_descriptors(&err)) {
+        (void)fprintf(stderr, "layer-packer: %s\n", err.message);
+        return EXIT_FAILURE;
+    }
     // Where a file may not grow further, the write's own error says which file.
     (void)signal(SIGXFSZ, SIG_IGN);
     if (argc < 2) {

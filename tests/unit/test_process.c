@@ -417,6 +417,16 @@ START_TEST(dies_with_its_parent_where_asked) {
 }
 END_TEST
 
+START_TEST(gives_the_numbers_of_the_standard_descriptors_to_nothing_else) {
+    close(STDIN_FILENO);
+    close(STDOUT_FILENO);
+    ck_assert(process_hold_standard_descriptors(&err));
+    ck_assert_int_lt(write(STDOUT_FILENO, "x", 1), 0);
+    cleanup_close int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    ck_assert_int_gt(fd, STDERR_FILENO);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("process");
     TCase *tcase = tcase_create("process");
@@ -436,6 +446,7 @@ int main(void) {
     tcase_add_test(tcase, ends_a_fork_bomb);
     tcase_add_test(tcase, works_from_several_threads);
     tcase_add_test(tcase, dies_with_its_parent_where_asked);
+    tcase_add_test(tcase, gives_the_numbers_of_the_standard_descriptors_to_nothing_else);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
