@@ -79,6 +79,13 @@ static bool unknown_option(const struct options *options, struct slice name, str
     names[count + 1] = built_in[1].name;
     cleanup_free char *word = slice_copy(name);
     const char *nearest = options_nearest(word, names);
+    // Half a name is that option, however long the other half is.
+    for (size_t i = 0; name.len > 1 && i < count; i++) {
+        if (slice_starts_with(slice_text(names[i]), name)) {
+            nearest = names[i];
+            break;
+        }
+    }
     if (nearest == NULL) {
         return error_set(err, "usage", "unknown option --%s", word);
     }
@@ -156,12 +163,13 @@ static enum options_result read_option(const struct options *options, struct cur
         return OPTIONS_ANSWERED;
     }
     if (takes_value && value == NULL) {
-        if (cursor->next >= cursor->argc) {
+        // The value that an unset variable leaves out must not be the next option.
+        value = cursor->next < cursor->argc ? cursor->argv[cursor->next++] : "--";
+        if (value[0] == '-' && value[1] == '-') {
             error_set(err, "usage", "--%s needs a value: --%s %s", spec->name, spec->name,
                       spec->value);
             return OPTIONS_MISUSED;
         }
-        value = cursor->argv[cursor->next++];
     }
     return apply(spec, value, err) ? OPTIONS_RUN : OPTIONS_MISUSED;
 }

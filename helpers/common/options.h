@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /// Command lines with long options, from one table that also makes the help.
 ///
-/// `--name VALUE` and `--name=VALUE`; options and operands may be mixed; after `--` all are
-/// operands. Of an option given twice the last holds. Exit codes: 0 good, 1 failed, 2 misused.
+/// `--name VALUE` and `--name=VALUE`, only the latter for values that begin with two dashes;
+/// options and operands may be mixed; after `--` all are operands. Of an option given twice the
+/// last holds. Exit codes: 0 good, 1 failed, 2 misused.
 #pragma once
 
 #include <stdbool.h>
