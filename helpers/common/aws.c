@@ -59,7 +59,7 @@ struct aws_client *aws_client_new(const struct aws_client_options *options, stru
         return NULL;
     }
     if (!aws_is_region(region)) {
-        error_set(err, "region", "\"%s\" is not a region's name", region);
+        error_set(err, "region", "\"%s\" is not a region's name, such as eu-central-1", region);
         return NULL;
     }
     struct aws_client *client = xcalloc(1, sizeof(*client));
@@ -152,7 +152,9 @@ static bool make_target(const struct aws_client *client, const struct aws_reques
     curl_free(port);
     curl_free(path);
     curl_url_cleanup(parts);
-    return valid || error_set(err, "url", "the endpoint URL of %s is not a URL", request->service);
+    return valid ||
+           error_set(err, "url", "the endpoint URL of %s is no URL: write it like https://host",
+                     request->service);
 }
 
 enum { MOST_HEADERS = 7 };
@@ -300,8 +302,44 @@ static void parse_xml_error(struct slice body, struct buffer *code, struct buffe
     }
 }
 
+/// What of a service's message may be shown. Some show in a refusal what they made of the request,
+/// headers and all: only the first line, and that only where it repeats nothing secret.
+static struct slice presentable(const struct aws_client *client, const struct aws_request *request,
+                                struct slice message) {
+    const struct aws_credentials *keys = client->credentials;
+    const struct slice secrets[] = {
+        SLICE("Signature="), keys != NULL ? expose(keys->secret_key) : SLICE(""),
+        keys != NULL ? expose(keys->session_token) : SLICE(""), expose(request->secret)};
+    message = slice_trim(message);
+    message = slice_trim(slice_make(message.data, slice_find(message, '\n')));
+    for (size_t i = 0; i < sizeof(secrets) / sizeof(secrets[0]); i++) {
+        if (secrets[i].len > 0 &&
+            memmem(message.data, message.len, secrets[i].data, secrets[i].len) != NULL) {
+            return SLICE("its message is not shown, as it repeats a secret of the request");
+        }
+    }
+    return message.len > 0 ? message : SLICE("no message");
+}
+
+/// Sets the error for an answer that names none: it may come from a proxy, or another server.
+static bool nameless_error(const struct aws_request *request, const struct target *target,
+                           const struct http_response *response, struct error *err) {
+    cleanup_buffer struct buffer url = BUFFER_INIT(LONGEST_URL);
+    http_url_append_plain(&url, buffer_text(&target->url));
+    struct slice type;
+    if (!http_response_header(response, "Content-Type", &type)) {
+        type = SLICE("no Content-Type");
+    }
+    return error_set(err, "status",
+                     "%s %" SLICE_FORMAT ": %s answered with status %d and no error of AWS's form "
+                     "(%" SLICE_FORMAT ")",
+                     request->service, SLICE_ARGUMENTS(operation_of(request)), buffer_text(&url),
+                     response->status, SLICE_ARGUMENTS(type));
+}
+
 /// Sets the error that an answer other than 2xx stands for.
-static bool answer_error(const struct aws_request *request, const struct http_response *response,
+static bool answer_error(const struct aws_client *client, const struct aws_request *request,
+                         const struct target *target, const struct http_response *response,
                          struct error *err) {
     cleanup_buffer struct buffer code = BUFFER_INIT(4096);
     cleanup_buffer struct buffer message = BUFFER_INIT(64 * 1024);
@@ -315,14 +353,17 @@ static bool answer_error(const struct aws_request *request, const struct http_re
     } else {
         parse_json_error(body, &code, &message);
     }
-    struct slice bare = bare_code(buffer_slice(&code));
-    bare = bare.len > 0 ? bare : SLICE("status");
+    const struct slice bare = bare_code(buffer_slice(&code));
+    if (bare.len == 0) {
+        return nameless_error(request, target, response, err);
+    }
+    const struct slice shown = presentable(client, request, buffer_slice(&message));
     char code_text[ERROR_CODE_SIZE];
     (void)snprintf(code_text, sizeof(code_text), "%" SLICE_FORMAT, SLICE_ARGUMENTS(bare));
-    return error_set(err, code_text, "%s %" SLICE_FORMAT ": %" SLICE_FORMAT ": %s (status %d)",
+    return error_set(err, code_text,
+                     "%s %" SLICE_FORMAT ": %" SLICE_FORMAT ": %" SLICE_FORMAT " (status %d)",
                      request->service, SLICE_ARGUMENTS(operation_of(request)),
-                     SLICE_ARGUMENTS(bare), message.len > 0 ? buffer_text(&message) : "no message",
-                     response->status);
+                     SLICE_ARGUMENTS(bare), SLICE_ARGUMENTS(shown), response->status);
 }
 
 // --- Again ------------------------------------------------------------------------------------
@@ -436,7 +477,7 @@ bool aws_call(struct aws_client *client, const struct aws_request *request,
             return true;
         } else {
             status = response->status;
-            answer_error(request, response, err);
+            answer_error(client, request, &target, response, err);
         }
         log_attempt(request, &target, number, status, err);
         if (status != 0 && !skew_corrected && correct_skew(client, response, err)) {

@@ -79,6 +79,8 @@ struct aws_request {
     /// NULL: the client's.
     const char *region;
     bool unsigned_request;
+    /// What in the body is not to be shown, should the service repeat it; may be NULL.
+    const struct secret *secret;
     /// More service error codes to repeat on, ended by NULL; may be NULL.
     const char *const *retryable_codes;
 };

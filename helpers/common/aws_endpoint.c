@@ -76,7 +76,8 @@ bool aws_endpoint_url(const struct aws_client *client, const struct aws_request 
                       struct buffer *out, struct error *err) {
     const char *region = request->region != NULL ? request->region : aws_client_region(client);
     if (!aws_is_region(region)) {
-        return error_set(err, "region", "\"%s\" is not a region's name", region);
+        return error_set(err, "region", "\"%s\" is not a region's name, such as eu-central-1",
+                         region);
     }
     const char *url = aws_client_endpoint_url(client);
     url = url != NULL ? url : configured_url(request->endpoint_id);

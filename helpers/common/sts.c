@@ -254,6 +254,7 @@ static bool call(struct aws_client *client, const char *action, const struct sts
         .protocol = AWS_QUERY,
         .body = buffer_slice(&body),
         .unsigned_request = assume->web_identity_token != NULL,
+        .secret = assume->web_identity_token,
         .retryable_codes = repeated,
     };
     http_response_init(response, LARGEST_ANSWER);

@@ -261,6 +261,47 @@ def test_shows_no_secret_when_it_tells_all(script: Script, environment: dict[str
             assert secret not in one.stderr
 
 
+@pytest.mark.parametrize("closed", [">&-", "<&- >&-", ">&- 2>&-"])
+def test_does_not_write_to_what_has_the_number_of_a_closed_stdout(
+    script: Script, environment: dict[str, str], tmp_path: Path, closed: str
+) -> None:
+    # A connection that got number 1 would be sent the keys.
+    result = subprocess.run(
+        ["sh", "-c", f'"$0" "$@" {closed}', PROGRAM, "--role-arn", ROLE],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert result.returncode == 1
+    assert result.stderr == (
+        "" if "2>&-" in closed else "assume-role: error: cannot write stdout: Bad file descriptor\n"
+    )
+    assert json.loads(cached(tmp_path).read_text())["AccessKeyId"] == "ASIAFIRST"
+
+
+def test_shows_no_token_that_the_service_repeats(
+    script: Script, environment: dict[str, str]
+) -> None:
+    token = "header.payload.signature"
+    given = {**environment, "AWS_SESSION_TOKEN": TOKEN, "AWS_ID_TOKEN": token}
+    script.answers = [error(403, "AccessDenied", f"no: {TOKEN} {token}\n{TOKEN} {token}")]
+    for arguments in ((), ("--web-identity-token-env", "AWS_ID_TOKEN")):
+        result = run(given, "--debug", *arguments)
+        assert result.returncode == 1
+        assert "AccessDenied: its message is not shown" in result.stderr
+        assert (TOKEN if not arguments else token) not in result.stderr
+
+
+def test_names_who_answers_without_an_error_of_aws(
+    script: Script, environment: dict[str, str]
+) -> None:
+    script.answers = [Answer(403, "<html><body>Blocked by the proxy</body></html>")]
+    result = run(environment)
+    assert result.returncode == 1
+    assert f"{script.url} answered with status 403 and no error of AWS's form" in result.stderr
+
+
 # Cache
 
 

@@ -99,8 +99,43 @@ START_TEST(gives_the_services_error) {
     ck_assert_str_eq(err.code, "status");
     ck_assert(!request_has(3, "Authorization"));
     ck_assert(!aws_call(aws, &request, &response, 0, &err));
-    ck_assert_str_eq(err.message, "sts AssumeRole: status: no message (status 404)");
+    ck_assert_ptr_nonnull(strstr(err.message, " answered with status 404 and no error of AWS's "
+                                              "form (application/x-amz-json-1.1)"));
     ck_assert_uint_eq(fake.sleeps, 0);
+    stop_server();
+}
+END_TEST
+
+#define REFUSAL(message)                                                                           \
+    ANSWER("403 No", "<ErrorResponse><Error><Code>SignatureDoesNotMatch</Code><Message>" message   \
+                     "</Message></Error></ErrorResponse>")
+
+START_TEST(shows_no_secret_that_the_service_repeats) {
+    const struct scripted script[] = {
+        {.answer = REFUSAL("It does not match.\n\nPOST\nx-amz-security-token:the/session+token"),
+         .close = true},
+        {.answer = REFUSAL("x-amz-security-token:the/session+token"), .close = true},
+        {.answer = REFUSAL("Credential=x, Signature=0123"), .close = true},
+        {.answer = REFUSAL("not yours: the.web.token"), .close = true}};
+    START(script);
+    setenv("AWS_SESSION_TOKEN", "the/session+token", 1);
+    make_client();
+    cleanup_secret struct secret *token = secret_new(SLICE("the.web.token"));
+    const struct aws_request request = {.service = "sts",
+                                        .endpoint_id = "STS",
+                                        .protocol = AWS_QUERY,
+                                        .body = SLICE("Action=AssumeRole"),
+                                        .secret = token};
+    cleanup_http_response struct http_response response;
+    http_response_init(&response, 10000);
+    ck_assert(!aws_call(aws, &request, &response, 0, &err));
+    ck_assert_str_eq(err.message, "sts AssumeRole: SignatureDoesNotMatch: It does not match. "
+                                  "(status 403)");
+    for (size_t i = 1; i < sizeof(script) / sizeof(script[0]); i++) {
+        ck_assert(!aws_call(aws, &request, &response, 0, &err));
+        ck_assert_str_eq(err.message, "sts AssumeRole: SignatureDoesNotMatch: its message is not "
+                                      "shown, as it repeats a secret of the request (status 403)");
+    }
     stop_server();
 }
 END_TEST
@@ -262,7 +297,7 @@ START_TEST(needs_a_region_and_keys) {
     cleanup_aws_client struct aws_client *client = aws_client_new(&options, &err);
     ck_assert_str_eq(aws_client_region(client), "sa-east-1");
     ck_assert_str_eq(endpoint("ssm", "SSM", "evil.example/"),
-                     "\"evil.example/\" is not a region's name");
+                     "\"evil.example/\" is not a region's name, such as eu-central-1");
     cleanup_aws_credentials struct aws_credentials none;
     ck_assert(!aws_credentials_from_environment(&none, &err));
     ck_assert_str_eq(err.code, "credentials");
@@ -277,6 +312,7 @@ int main(void) {
     tcase_add_test(tcase, reads_a_secret_in_the_region_of_its_arn);
     tcase_add_test(tcase, reads_binary_secrets_and_parameters);
     tcase_add_test(tcase, gives_the_services_error);
+    tcase_add_test(tcase, shows_no_secret_that_the_service_repeats);
     tcase_add_test(tcase, repeats_throttled_and_failed_calls_three_times_in_all);
     tcase_add_test(tcase, corrects_a_skewed_clock_once_and_for_good);
     tcase_add_test(tcase, knows_the_partitions);
