@@ -21,7 +21,7 @@ static const char *const removed[] = {
     "AWS_ACCOUNT_ID",         "AWS_PROFILE",
     "AWS_DEFAULT_PROFILE",    "AWS_ROLE_ARN",
     "AWS_ROLE_SESSION_NAME",  "AWS_WEB_IDENTITY_TOKEN_FILE",
-    "AWS_CONTAINER_*",
+    "AWS_CONTAINER_*",        "AWS_BEARER_TOKEN_*",
 };
 
 static bool is_removed(struct slice name) {
@@ -36,7 +36,7 @@ static bool is_removed(struct slice name) {
     return false;
 }
 
-void command_environment(const struct aws_credentials *credentials,
+void command_environment(const struct aws_credentials *credentials, const char *region,
                          struct environment *environment) {
     for (char **entry = environ; entry != NULL && *entry != NULL; entry++) {
         const struct slice text = slice_text(*entry);
@@ -52,11 +52,17 @@ void command_environment(const struct aws_credentials *credentials,
         environment_set(environment, "AWS_SESSION_TOKEN",
                         secret_expose(credentials->session_token));
     }
+    // It may have stood in the profile that is not named any more. The SDKs read either variable.
+    if (environment_value("AWS_REGION") == NULL &&
+        environment_value("AWS_DEFAULT_REGION") == NULL) {
+        environment_set_text(environment, "AWS_REGION", region);
+        environment_set_text(environment, "AWS_DEFAULT_REGION", region);
+    }
 }
 
-int command_exec(char *const *argv, const struct aws_credentials *credentials) {
+int command_exec(char *const *argv, const struct aws_credentials *credentials, const char *region) {
     cleanup_environment struct environment environment = {0};
-    command_environment(credentials, &environment);
+    command_environment(credentials, region, &environment);
     (void)execvpe(argv[0], argv, environment_array(&environment));
     const int code = errno == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
     struct error err;

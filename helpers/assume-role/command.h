@@ -9,9 +9,9 @@
 #define EXIT_NOT_FOUND 127
 
 /// Makes the command's environment: ours without what would name other credentials, and with these.
-/// Region, endpoints and the CA file stay.
-void command_environment(const struct aws_credentials *credentials,
+/// Region, endpoints and the CA file stay; where the environment names no region, `region` is set.
+void command_environment(const struct aws_credentials *credentials, const char *region,
                          struct environment *environment);
 /// Replaces this process by the command (`argv` ends with NULL), looked for in PATH as a shell
 /// does. Returns only where that fails: the message is logged, the exit code is a shell's.
-int command_exec(char *const *argv, const struct aws_credentials *credentials);
+int command_exec(char *const *argv, const struct aws_credentials *credentials, const char *region);

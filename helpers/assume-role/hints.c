@@ -67,5 +67,5 @@ const char *hints_for(const struct error *err, const struct sts_assume *assume) 
             return hints[i].text;
         }
     }
-    return error_is(err, "AccessDenied") ? denied(assume) : NULL;
+    return assume != NULL && error_is(err, "AccessDenied") ? denied(assume) : NULL;
 }

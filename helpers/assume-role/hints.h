@@ -5,5 +5,6 @@
 #include "common/error.h"
 #include "common/sts.h"
 
-/// A sentence or two for the error of an AssumeRole, or NULL. `assume` is what was asked for.
+/// A sentence or two for the error of an AssumeRole, or NULL. `assume` is what was asked for; NULL:
+/// another call of STS.
 const char *hints_for(const struct error *err, const struct sts_assume *assume);

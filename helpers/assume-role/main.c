@@ -7,7 +7,10 @@
 #include "assume-role/arguments.h"
 #include "assume-role/chain.h"
 #include "assume-role/command.h"
+#include "assume-role/hints.h"
 #include "assume-role/identity.h"
+#include "common/alloc.h"
+#include "common/cleanup.h"
 #include "common/files.h"
 #include "common/log.h"
 #include "common/process.h"
@@ -17,7 +20,8 @@
 static int fail(const struct error *err, const char *hint) {
     log_error(err->message);
     if (hint != NULL) {
-        log_info("hint", log_text("do", hint));
+        cleanup_free char *line = xasprintf("hint: %s", hint);
+        log_info(line);
     }
     return EXIT_FAILURE;
 }
@@ -52,17 +56,21 @@ static int run(struct arguments *arguments, void (*on_broken_pipe)(int)) {
         return fail(&err, hint);
     }
     if (arguments->command != NULL) {
+        cleanup_free char *region = xstrdup(aws_client_region(connection.client));
+        // Its sockets are not the command's.
+        connection_close(&connection);
         (void)signal(SIGPIPE, on_broken_pipe);
-        return command_exec(arguments->command, &session.credentials);
+        return command_exec(arguments->command, &session.credentials, region);
     }
-    return answer(arguments, &connection, &session, &err) ? EXIT_SUCCESS : fail(&err, NULL);
+    return answer(arguments, &connection, &session, &err) ? EXIT_SUCCESS
+                                                          : fail(&err, hints_for(&err, NULL));
 }
 
 int main(int argc, char **argv) {
     struct error err;
     log_set_format(LOG_FORMAT_TEXT, "assume-role");
     log_set_fd(STDERR_FILENO);
-    if (!process_hide_memory(&err)) {
+    if (!process_hold_standard_descriptors(&err) || !process_hide_memory(&err)) {
         return fail(&err, NULL);
     }
     void (*on_broken_pipe)(int) = signal(SIGPIPE, SIG_IGN);

@@ -79,15 +79,39 @@ def test_clamps_a_chained_hop_and_names_it(environment: dict[str, str]) -> None:
 
 
 def test_runs_a_command_with_these_keys_alone(environment: dict[str, str]) -> None:
-    others = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:1/x", "AWS_ROLE_ARN": NEXT}
+    others = {
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:1/x",
+        "AWS_ROLE_ARN": NEXT,
+        "AWS_BEARER_TOKEN_BEDROCK": "x",
+    }
     result = run({**environment, **others}, "--role-arn", ROLE, "--", "sh", "-c", "env; exit 7")
     assert result.returncode == 7
     assert "AWS_ACCESS_KEY_ID=ASIA" in result.stdout
     assert "AWS_REGION=eu-central-1" in result.stdout
-    for name in ("base-secret", "AWS_CONTAINER", "AWS_ROLE_ARN"):
+    for name in ("base-secret", "AWS_CONTAINER", "AWS_ROLE_ARN", "AWS_BEARER"):
         assert name not in result.stdout
     assert run(environment, "--role-arn", ROLE, "--", "no-such-command").returncode == 127
     assert run(environment, "--role-arn", ROLE, "--", "/").returncode == 126
+
+
+def test_keeps_the_region_of_the_profile_it_removes(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    config = tmp_path / "config"
+    config.write_text("[default]\nregion = us-east-1\n[profile ci]\nregion = us-west-2\n")
+    del environment["AWS_REGION"]
+    given = {**environment, "AWS_PROFILE": "ci", "AWS_CONFIG_FILE": str(config)}
+    shown = run(given, "--role-arn", ROLE, "--", "sh", "-c", "env | grep -c =us-west-2")
+    assert (shown.returncode, shown.stdout) == (0, "2\n")
+    given["AWS_DEFAULT_REGION"] = "eu-west-1"
+    shown = run(given, "--role-arn", ROLE, "--", "sh", "-c", "env | grep REGION")
+    assert shown.stdout == "AWS_DEFAULT_REGION=eu-west-1\n"
+
+
+def test_leaves_no_connection_open_to_the_command(environment: dict[str, str]) -> None:
+    shown = run(environment, "--role-arn", ROLE, "--", "sh", "-c", "ls -l /proc/$$/fd")
+    assert shown.returncode == 0
+    assert "socket:" not in shown.stdout
 
 
 def test_refuses_misuse_with_two(environment: dict[str, str]) -> None:
@@ -95,6 +119,7 @@ def test_refuses_misuse_with_two(environment: dict[str, str]) -> None:
         ([], "which role? Give --role-arn ARN"),
         (["--external-id", "x"], "it stands before any --role-arn"),
         (["--role-arn", ROLE, "--tag", "x"], "did you mean --tags?"),
+        (["--role-arn", ROLE, "--external-id", "--no-cache"], "--external-id needs a value"),
         (["--role-arn", ROLE, "--tags", "a=b"], "expected Key=NAME,Value=TEXT"),
         (["--role-arn", ROLE, "--transitive-tag-keys", "a"], "none of the tags' keys"),
     ):
