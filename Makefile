@@ -48,8 +48,9 @@ layers: setup ## builds the layers alone (RUNNER_VERSION=18.x.y: GitLab's releas
 	@$(if $(RUNNER_VERSION),layers/gitlab-runner/release.sh '$(RUNNER_VERSION)')
 	@$T/dist.sh --layers $(ARCHES)
 
+PREFIX ?= runlet/
 publish: setup ## puts what `make dist` made into S3 under its hash (BUCKET=name, PREFIX=runlet/)
-	@$(PYTHON) $T/publish.py '$(BUCKET)' $(PREFIX)
+	@$(PYTHON) $T/publish.py '$(BUCKET)' '$(PREFIX)'
 
 ##
 ## Try, test, measure

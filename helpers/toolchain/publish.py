@@ -61,11 +61,17 @@ def main() -> None:
     prefix = sys.argv[2] if len(sys.argv) > 2 else "runlet/"
     if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", bucket):
         sys.exit("error: name the bucket: make publish BUCKET=my-artifacts")
+    if prefix and not re.fullmatch(r"[^/].*/", prefix):
+        sys.exit(
+            f"error: PREFIX={prefix}: end it with a slash and begin it with none, as in runlet/"
+        )
     dist = REPO / "dist"
     if not (dist / "artifacts.json").exists():
         sys.exit("error: dist/artifacts.json is not there: run `make dist` first")
     try:
         publish(boto3.client("s3"), bucket, prefix, dist)
+    except FileNotFoundError as error:
+        sys.exit(f"error: {error.filename} is not there: run `make dist` again")
     except (BotoCoreError, ClientError) as error:
         sys.exit(f"error: cannot publish to {bucket}: {error}")
 

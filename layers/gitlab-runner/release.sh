@@ -7,6 +7,7 @@
 # RUNNER_RELEASES names another server with the same layout.
 set -euo pipefail
 . "$(dirname "$0")/../../helpers/toolchain/common.sh"
+[ $# -eq 1 ] || die "usage: release.sh VERSION"
 here=$(cd "$(dirname "$0")" && pwd)
 version=$1
 releases=${RUNNER_RELEASES:-https://gitlab-runner-downloads.s3.amazonaws.com}

@@ -12,6 +12,7 @@ mirror=$1
 output=$2
 packer=${LAYER_PACKER:-$repo/build/bin/layer-packer}
 [ -d "$mirror" ] || die "$mirror: expected the folder that \`terraform providers mirror\` wrote"
+[ -d "$(dirname "$output")" ] || die "$output: there is no folder $(dirname "$output")"
 [ -x "$packer" ] || die "there is no $packer: run \`make build\`, or set LAYER_PACKER"
 
 shopt -s nullglob
@@ -37,7 +38,9 @@ for zip in "${zips[@]}"; do
     provider=${zip%/*}
     folder=$work/${provider#"$mirror"/}/${BASH_REMATCH[1]}/${BASH_REMATCH[2]}
     mkdir -p "$folder"
-    unzip -q -o "$zip" -d "$folder"
-    chmod 0755 "$folder"/terraform-provider-*
+    unzip -q -o "$zip" -d "$folder" || die "$zip cannot be unpacked: fetch it anew"
+    programs=("$folder"/terraform-provider-*)
+    [ ${#programs[@]} -gt 0 ] || die "$zip holds no terraform-provider-*: fetch it anew"
+    chmod 0755 "${programs[@]}"
 done
 "$packer" pack --json --max-unzipped-size 10737418240 --output "$output" "${sources[@]}"

@@ -78,4 +78,16 @@ def test_says_what_is_wrong(tmp_path: Path) -> None:
     write_zip(tmp_path / "odd", "terraform-provider-odd.zip")
     odd = pack(tmp_path / "odd", output)
     assert odd.returncode == 1 and "TYPE_VERSION_OS_ARCH" in odd.stderr
+    elsewhere = pack(tmp_path / "odd", tmp_path / "nowhere" / "providers.zip")
+    assert elsewhere.returncode == 1 and "there is no folder" in elsewhere.stderr
+    torn, other = "terraform-provider-small_1.2.3_linux_amd64.zip", "README.md"
+    write_zip(tmp_path / "torn", torn)
+    (tmp_path / "torn" / PROVIDER / torn).write_bytes(b"PK torn")
+    result = pack(tmp_path / "torn", output)
+    assert result.returncode == 1 and f"{torn} cannot be unpacked" in result.stderr
+    with zipfile.ZipFile(tmp_path / "torn" / PROVIDER / torn, "w") as archive:
+        archive.writestr(other, "no provider")
+    result = pack(tmp_path / "torn", output)
+    assert result.returncode == 1 and f"{torn} holds no terraform-provider-*" in result.stderr
+    assert not list(tmp_path.glob(".mirror.*"))
     assert not output.exists()

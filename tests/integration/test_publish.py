@@ -111,6 +111,28 @@ def test_refuses_a_zip_that_is_not_the_one_described(publisher: Publisher) -> No
     assert publisher.keys() == {}
 
 
+def test_says_that_a_zip_is_gone(publisher: Publisher) -> None:
+    (publisher.dist / "x86_64" / "bootstrap.zip").unlink()
+    result = publisher.run(BUCKET)
+    assert result.returncode == 1
+    assert result.stderr.startswith("error: ")
+    assert "x86_64/bootstrap.zip is not there: run `make dist`" in result.stderr
+
+
+def test_the_prefix_may_be_empty(publisher: Publisher) -> None:
+    digest = hashlib.sha256(b"one").hexdigest()
+    assert publisher.run(BUCKET, "").returncode == 0
+    assert list(publisher.keys()) == [f"{digest}/bootstrap.zip"]
+
+
+@pytest.mark.parametrize("prefix", ["runlet", "/runlet/", "/"])
+def test_refuses_a_prefix_that_the_module_would_refuse(publisher: Publisher, prefix: str) -> None:
+    result = publisher.run(BUCKET, prefix)
+    assert result.returncode == 1
+    assert f"PREFIX={prefix}:" in result.stderr
+    assert publisher.keys() == {}
+
+
 @pytest.mark.parametrize("bucket", ["", "s3://bucket", "Bucket"])
 def test_asks_for_a_bucket(publisher: Publisher, bucket: str) -> None:
     result = publisher.run(bucket)

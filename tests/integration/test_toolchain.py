@@ -122,6 +122,17 @@ def cache_of(machine: Machine) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.parametrize(
+    "script",
+    ["opentofu/build.sh", "opentofu/mirror.sh", "terraform/release.sh", "gitlab-runner/release.sh"],
+)
+def test_a_layers_script_says_what_it_wants(script: str) -> None:
+    result = subprocess.run([REPO / "layers" / script], capture_output=True, text=True, timeout=60)
+    assert result.returncode == 1
+    assert result.stderr.startswith("error: ")
+    assert "usage: " in result.stderr or "expected x86_64 or arm64" in result.stderr
+
+
 def test_the_cache_is_one_folder_from_wherever_it_is_used(machine: Machine) -> None:
     machine.environ["RUNLET_CACHE_DIR"] = "cache"
     assert cache_of(machine).stdout == f"{REPO}/cache/build\n"
