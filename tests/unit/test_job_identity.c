@@ -65,6 +65,7 @@ START_TEST(guesses_nothing_that_is_not_sent) {
         "{\"id\":41,\"job_info\":{\"project_id\":7,\"project_full_path\":null,\"user_id\":\"3\"}}",
         "{\"id\":41,\"job_info\":{\"project_id\":7},\"git_info\":{\"protected\":\"true\"}}",
         "{\"id\":41,\"job_info\":{\"project_id\":7},\"git_info\":{\"protected\":1}}",
+        "{\"id\":41,\"job_info\":{\"project_id\":7},\"git_info\":{\"protected\":false}}",
     };
     for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
         struct job_identity identity = identity_of(answers[i]);

@@ -119,6 +119,19 @@ START_TEST(renews_a_session_that_ends_before_the_function_does) {
 }
 END_TEST
 
+START_TEST(renews_no_session_that_lasts_as_long_as_the_function) {
+    const struct scripted script[] = {
+        {.answer = ANSWER("ASIAONE", "2025-11-25T11:15:00Z"), .close = true}};
+    START(script);
+    cleanup_job_session struct job_session *session = session_until(900);
+    check_key(session, "ASIAONE");
+    fake.now_ms = NOW_MS + 899 * 1000;
+    check_key(session, "ASIAONE");
+    ck_assert_uint_eq(server.connections, 1);
+    stop_server();
+}
+END_TEST
+
 START_TEST(remembers_a_refusal_for_a_moment) {
     const struct scripted script[] = {
         {.answer = DENIED, .close = true},
@@ -148,6 +161,7 @@ int main(void) {
     tcase_add_test(tests, gives_one_session_as_long_as_the_time_left);
     tcase_add_test(tests, says_nothing_of_the_job_where_that_is_not_wanted);
     tcase_add_test(tests, renews_a_session_that_ends_before_the_function_does);
+    tcase_add_test(tests, renews_no_session_that_lasts_as_long_as_the_function);
     tcase_add_test(tests, remembers_a_refusal_for_a_moment);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
