@@ -3,6 +3,7 @@
 #include "common/aws.h"
 
 #include <curl/curl.h>
+#include <limits.h>
 #include <stdlib.h>
 
 #include "common/alloc.h"
@@ -35,6 +36,7 @@ struct aws_client {
     bool use_fips;
     bool use_dual_stack;
     unsigned max_attempts;
+    unsigned repetitions_left;
     /// How far the service's clock is ahead of ours, as far as that matters.
     int64_t skew_ms;
 };
@@ -72,6 +74,7 @@ struct aws_client *aws_client_new(const struct aws_client_options *options, stru
     client->use_dual_stack = options->use_dual_stack;
     client->max_attempts =
         options->max_attempts > 0 ? options->max_attempts : attempts_from_environment();
+    client->repetitions_left = options->max_repetitions > 0 ? options->max_repetitions : UINT_MAX;
     return client;
 }
 
@@ -480,13 +483,15 @@ bool aws_call(struct aws_client *client, const struct aws_request *request,
             answer_error(client, request, &target, response, err);
         }
         log_attempt(request, &target, number, status, err);
-        if (status != 0 && !skew_corrected && correct_skew(client, response, err)) {
-            skew_corrected = true;
-            continue;
-        }
-        if (number >= client->max_attempts || !is_worth_repeating(request, status, err) ||
-            !pause_before_next(client, number, deadline_ms)) {
+        if (client->repetitions_left == 0) {
             return false;
         }
+        if (status != 0 && !skew_corrected && correct_skew(client, response, err)) {
+            skew_corrected = true;
+        } else if (number >= client->max_attempts || !is_worth_repeating(request, status, err) ||
+                   !pause_before_next(client, number, deadline_ms)) {
+            return false;
+        }
+        client->repetitions_left--;
     }
 }

@@ -45,6 +45,8 @@ struct aws_client_options {
     bool use_dual_stack;
     /// All attempts of a call; 0: AWS_MAX_ATTEMPTS (10 at most), else 3.
     unsigned max_attempts;
+    /// What may be repeated of all its calls together, for whatever reason; 0: no limit.
+    unsigned max_repetitions;
 };
 
 struct aws_client;

@@ -214,6 +214,22 @@ def test_corrects_the_clock_once_only(script: Script, environment: dict[str, str
     assert len(script.requests) == 2
 
 
+def test_repeats_ten_calls_in_all_however_many_hops(
+    script: Script, environment: dict[str, str]
+) -> None:
+    # A repetition for the clock's sake needs no pause: each hop's first call is refused.
+    script.answers = [
+        answer
+        for ahead in [7200, 0] * 6
+        for answer in (error(403, "RequestExpired", ahead=ahead), session(ahead=ahead))
+    ]
+    result = run(environment, *["--role-arn", ROLE] * 11)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert "hop 11 of 12" in result.stderr
+    assert "RequestExpired" in result.stderr
+    assert len(script.requests) == 21
+
+
 @pytest.mark.parametrize("number", [True, False], ids=["seconds", "text"])
 def test_reads_an_answer_in_json(script: Script, environment: dict[str, str], number: bool) -> None:
     until = int(time.time()) + 3600

@@ -172,6 +172,40 @@ START_TEST(repeats_throttled_and_failed_calls_three_times_in_all) {
 }
 END_TEST
 
+START_TEST(repeats_no_more_than_all_calls_together_may) {
+    const struct scripted script[] = {
+        {.answer = ANSWER("503 No", ""), .close = true},
+        {.answer = ANSWER("200 OK", "{\"SecretString\":\"s\"}"), .close = true},
+        {.answer = "HTTP/1.1 403 No\r\nConnection: close\r\nDate: Sun, 30 Aug 2015 13:36:00 GMT\r\n"
+                   "\r\n{\"__type\":\"InvalidSignatureException\"}",
+         .close = true},
+        {.answer = ANSWER("200 OK", "{\"SecretString\":\"s\"}"), .close = true},
+        {.answer = ANSWER("503 No", "{\"__type\":\"Last\"}"), .close = true},
+        {.answer = ANSWER("200 OK", "{\"SecretString\":\"s\"}"), .close = true}};
+    START(script);
+    make_client();
+    cleanup_free char *url = xasprintf("http://127.0.0.1:%d", server.port);
+    const struct aws_client_options options = {.http = http,
+                                               .clock = &fake.clock,
+                                               .credentials = &credentials,
+                                               .endpoint_url = url,
+                                               .max_repetitions = 2};
+    aws_client_destroy(aws);
+    aws = aws_client_new(&options, &err);
+    for (int i = 0; i < 2; i++) {
+        cleanup_secret struct secret *secret = get_secret(ARN);
+        ck_assert_msg(secret != NULL, "%s", err.message);
+    }
+    ck_assert_ptr_null(get_secret(ARN));
+    ck_assert_str_eq(err.code, "Last");
+    ck_assert_uint_eq(fake.sleeps, 1);
+    // A call that needs no repetition is still made.
+    cleanup_secret struct secret *last = get_secret(ARN);
+    ck_assert_msg(last != NULL, "%s", err.message);
+    stop_server();
+}
+END_TEST
+
 START_TEST(corrects_a_skewed_clock_once_and_for_good) {
     const struct scripted script[] = {
         {.answer = "HTTP/1.1 403 No\r\nConnection: close\r\nDate: Sun, 30 Aug 2015 13:36:00 GMT\r\n"
@@ -314,6 +348,7 @@ int main(void) {
     tcase_add_test(tcase, gives_the_services_error);
     tcase_add_test(tcase, shows_no_secret_that_the_service_repeats);
     tcase_add_test(tcase, repeats_throttled_and_failed_calls_three_times_in_all);
+    tcase_add_test(tcase, repeats_no_more_than_all_calls_together_may);
     tcase_add_test(tcase, corrects_a_skewed_clock_once_and_for_good);
     tcase_add_test(tcase, knows_the_partitions);
     tcase_add_test(tcase, lets_the_environment_win_over_the_options_endpoints);
