@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -197,6 +198,38 @@ def test_another_project_gets_nowhere(zone: LandingZone) -> None:
 
     assert {name: job.status for name, job in jobs.items()} == dict.fromkeys(ACCOUNTS, "failed")
     assert all("AccessDenied" in output_of(job) for job in jobs.values())
+
+
+@pytest.mark.timeout(600)
+def test_a_wrong_external_id_gets_nowhere(zone: LandingZone) -> None:
+    """A job that may deploy to prod, but asks as the hub does for another account."""
+    role = zone.outputs["deploy_role_arns"]["prod"]
+    asked = {"right": "landing-zone-prod", "wrong": "landing-zone-dev", "absent": None}
+    script = [
+        f"assume-role --check --role-arn {role}{f' --external-id {id_}' if id_ else ''}"
+        f" > said 2>&1 && echo let-in-{name} || echo refused-{name}; cat said"
+        for name, id_ in asked.items()
+    ]
+    file = {".gitlab-ci.yml": json.dumps({"job": {"tags": ["landing-zone"], "script": script}})}
+    before = len(zone.cloud.sts.calls)
+
+    job = zone.run(zone.project.commit(file))["job"]
+
+    said = output_of(job)
+    assert job.status == "success", said
+    assert re.findall(r"^(?:let-in|refused)-\w+$", said, re.M) == [
+        "let-in-right",
+        "refused-wrong",
+        "refused-absent",
+    ]
+    assert "with just this external id" in said
+    assert "does it want an external id?" in said
+    calls = [one for one in zone.cloud.sts.calls[before:] if one.fields.get("RoleArn") == role]
+    assert [(one.fields.get("ExternalId"), one.error) for one in calls] == [
+        ("landing-zone-prod", None),
+        ("landing-zone-dev", "AccessDenied"),
+        (None, "AccessDenied"),
+    ]
 
 
 def test_the_job_role_has_no_right_on_the_runner_token(zone: LandingZone) -> None:

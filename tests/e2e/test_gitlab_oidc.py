@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""modules/gitlab-oidc, applied: whom its trust lets in by the id_token of a real job."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from e2e.stage import Stage, StageMaker, output_of
+from localcloud import LocalCloud
+from localcloud.gitlab import Job, Project
+from localcloud.terraform import Terraform
+
+ISSUER = "https://gitlab.example.com"
+# The variables of a job's tokens, and the aud of each. The provider does not list the last.
+AUDIENCES = {
+    "AWS_ID_TOKEN": "https://aws.example.com",
+    "LISTED_TOKEN": "https://vault.example.com",
+    "FOREIGN_TOKEN": "https://other.example.com",
+}
+CONFIGURATION = """
+provider "aws" {}
+
+variable "project_path" {
+  type = string
+}
+
+variable "project_id" {
+  type = string
+}
+
+module "by_path" {
+  source = "../../terraform/modules/gitlab-oidc"
+
+  issuer_url = "https://gitlab.example.com"
+  audiences  = ["https://aws.example.com", "https://vault.example.com"]
+  roles = {
+    main = {
+      subjects  = [{ project_path = var.project_path, ref_type = "branch", ref = "main" }]
+      audiences = ["https://aws.example.com"]
+    }
+    release = {
+      subjects = [{ project_path = var.project_path, ref_pattern = "release/*" }]
+    }
+  }
+}
+
+# For projects whose ci_id_token_sub_claim_components are these.
+module "by_id" {
+  source = "../../terraform/modules/gitlab-oidc"
+
+  issuer_url           = "https://gitlab.example.com"
+  create_provider      = false
+  audiences            = ["https://aws.example.com"]
+  sub_claim_components = ["project_id", "ref", "ref_protected"]
+  roles = {
+    protected = { subjects = [{ project_id = var.project_id, ref_protected = true }] }
+  }
+
+  depends_on = [module.by_path]
+}
+
+output "role_arns" {
+  value = merge(module.by_path.role_arns, module.by_id.role_arns)
+}
+"""
+
+
+@dataclass
+class Trusting:
+    """The roles, and a runner that serves the project they trust and another one."""
+
+    stage: Stage
+    roles: dict[str, str]
+
+    def attempts(self, role: str, project: Project, ref: str = "main") -> dict[str, str]:
+        """Whom a job of this project and ref is with each of its tokens, or why it is nobody."""
+        script = [
+            f"assume-role --check --role-arn {self.roles[role]} --role-session-name by-token"
+            f" --web-identity-token-env {name} > said 2>&1 || true; sed 's/^/{name}: /' said"
+            for name in AUDIENCES
+        ]
+        tokens = {name: {"aud": audience} for name, audience in AUDIENCES.items()}
+        job = {"tags": [self.stage.tag], "id_tokens": tokens, "script": script}
+        pipeline = project.commit({".gitlab-ci.yml": json.dumps({"job": job})}, ref=ref)
+        assert pipeline is not None
+        invocation = self.stage.invoke()
+        assert invocation.response["status"] == "job_succeeded", invocation.response
+        return {name: _outcome(pipeline.job("job"), name) for name in AUDIENCES}
+
+    def session(self, role: str) -> str:
+        arn = self.roles[role].replace(":iam:", ":sts:").replace(":role/", ":assumed-role/")
+        return f"{arn}/by-token"
+
+
+def _outcome(job: Job, token: str) -> str:
+    said = "\n".join(re.findall(rf"^{token}: (.*)$", output_of(job), re.M))
+    found = re.search(r"arn:aws:sts::\S+|AccessDenied|InvalidIdentityToken", said)
+    assert found, said
+    return found[0]
+
+
+@pytest.fixture
+def trusting(cloud: LocalCloud, make_stage: StageMaker, tmp_path: Path) -> Iterator[Trusting]:
+    stage = make_stage(layers=("git", "gitlab-runner", "assume-role"))
+    terraform = Terraform("quick-start", tmp_path, cloud.aws.environ())
+    shutil.rmtree(terraform.folder)
+    terraform.folder.mkdir()
+    (terraform.folder / "main.tf").write_text(CONFIGURATION)
+    variables = {"project_path": stage.project.path, "project_id": str(stage.project.id)}
+    terraform.init()
+    terraform.apply(variables)
+    # AWS takes no issuer with a port: the tokens name another one, whose keys are GitLab's.
+    cloud.gitlab.oidc.issuer = ISSUER
+    cloud.sts.issuers.urls[ISSUER] = cloud.gitlab.url
+    yield Trusting(stage, terraform.outputs()["role_arns"])
+    del cloud.sts.issuers.urls[ISSUER]
+    cloud.gitlab.oidc.issuer = None
+    terraform.destroy(variables)
+
+
+@pytest.mark.timeout(300)
+def test_the_trust_lets_in_the_jobs_that_it_names_by_their_own_tokens(trusting: Trusting) -> None:
+    stage, calls = trusting.stage, len(trusting.stage.cloud.sts.calls)
+    neighbour = stage.cloud.gitlab.create_project(f"{stage.project.path}-2")
+    other_tokens = {"LISTED_TOKEN": "AccessDenied", "FOREIGN_TOKEN": "InvalidIdentityToken"}
+    refused = {"AWS_ID_TOKEN": "AccessDenied", **other_tokens}
+
+    # The branch, and of its tokens the one whose aud the role takes.
+    assert trusting.attempts("main", stage.project) == {
+        "AWS_ID_TOKEN": trusting.session("main"), **other_tokens
+    }  # fmt: skip
+    made = stage.cloud.sts.calls[calls:]
+    assert {one.access_key for one in made if one.action == "AssumeRoleWithWebIdentity"} == {None}
+    assert "AssumeRole" not in {one.action for one in made}
+
+    assert trusting.attempts("main", stage.project, "feature") == refused
+    assert trusting.attempts("main", stage.project, "main-2") == refused
+    assert trusting.attempts("main", neighbour) == refused
+
+    # A wildcard of the ref reaches no further than the ref, a role without audiences takes all.
+    let_in = trusting.session("release")
+    assert trusting.attempts("release", stage.project, "release/1") == {
+        "AWS_ID_TOKEN": let_in, "LISTED_TOKEN": let_in, "FOREIGN_TOKEN": "InvalidIdentityToken"
+    }  # fmt: skip
+    assert trusting.attempts("release", stage.project, "unrelease/1") == refused
+    assert trusting.attempts("release", neighbour, "release/1") == refused
+
+
+@pytest.mark.timeout(300)
+def test_a_protected_ref_is_let_in_only_while_it_is_protected(trusting: Trusting) -> None:
+    project = trusting.stage.project
+    # The default sub says nothing of protection: it fits none of what this role asks for.
+    assert trusting.attempts("protected", project)["AWS_ID_TOKEN"] == "AccessDenied"
+
+    project.id_token_sub_components = ("project_id", "ref", "ref_protected")
+    assert trusting.attempts("protected", project) == {
+        "AWS_ID_TOKEN": trusting.session("protected"),
+        "LISTED_TOKEN": "AccessDenied",
+        "FOREIGN_TOKEN": "InvalidIdentityToken",
+    }
+    assert trusting.attempts("protected", project, "feature")["AWS_ID_TOKEN"] == "AccessDenied"
+    project.protected_refs.clear()
+    assert trusting.attempts("protected", project)["AWS_ID_TOKEN"] == "AccessDenied"
+
+    other = trusting.stage.cloud.gitlab.create_project(f"{project.path}-3")
+    other.id_token_sub_components = project.id_token_sub_components
+    assert trusting.attempts("protected", other)["AWS_ID_TOKEN"] == "AccessDenied"
