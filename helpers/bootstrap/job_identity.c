@@ -15,7 +15,8 @@
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"                               \
     " _.:/=+-@"
 #define LONGEST_VALUE 256
-#define LONGEST_KEPT 180
+/// Of a value that is hashed. All tags of a session share some 500 bytes (PackedPolicyTooLarge).
+#define LONGEST_KEPT 64
 
 // --- What GitLab says --------------------------------------------------------------------------
 
@@ -80,20 +81,14 @@ char *job_identity_source(const struct job_identity *identity) {
 
 char *job_tag_value(const char *value) {
     const size_t length = strlen(value);
-    const bool plain = length <= LONGEST_VALUE && strspn(value, PLAIN) == length &&
-                       strstr(value, HASH_MARK) == NULL;
-    if (plain) {
+    const size_t plain = strspn(value, PLAIN);
+    if (plain == length && length <= LONGEST_VALUE && !strstr(value, HASH_MARK)) {
         return xstrdup(value);
     }
     char hash[SHA256_HEX_SIZE];
     encoding_sha256_hex(slice_text(value), hash);
-    char *kept = slice_copy(slice_make(value, length < LONGEST_KEPT ? length : LONGEST_KEPT));
-    for (char *c = kept; *c; c++) {
-        *c = strchr(PLAIN, *c) ? *c : '_';
-    }
-    char *mapped = xasprintf("%s" HASH_MARK "%s", kept, hash);
-    free(kept);
-    return mapped;
+    const size_t kept = plain < LONGEST_KEPT ? plain : LONGEST_KEPT;
+    return xasprintf("%.*s" HASH_MARK "%s", (int)kept, value, hash);
 }
 
 void job_tags_add(struct job_tags *tags, const char *key, const char *value) {

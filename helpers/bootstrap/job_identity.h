@@ -56,7 +56,8 @@ void job_tags_add(struct job_tags *tags, const char *key, const char *value);
 void job_tags_clean_up(struct job_tags *tags);
 
 /// The value as a tag can hold it: as it is, or where it is too long or has a character that tags
-/// do not have, what is left of it and ":sha256:" and its hash, so that two values never become one
-/// tag. Neither a path nor a ref can have a colon of its own; whatever has ":sha256:" in it
-/// is hashed as well. To be released with free().
+/// do not have, how it begins (up to that character), ":sha256:" and its hash. So two values never
+/// become one tag, and a tag matches "release_*" only where the value does. Neither a path nor a
+/// ref can have a colon of its own; whatever has ":sha256:" in it is hashed as well. To be released
+/// with free().
 char *job_tag_value(const char *value) __attribute__((returns_nonnull));

@@ -129,9 +129,27 @@ START_TEST(never_makes_one_tag_of_two_values) {
     }
     ck_assert_str_eq(mapped[0], "main");
     ck_assert_str_eq(mapped[8], longest);
-    ck_assert(strncmp(mapped[2], "feature_1:sha256:", 17) == 0);
+    ck_assert(strncmp(mapped[2], "feature:sha256:", 15) == 0);
     for (size_t i = 0; i < COUNT; i++) {
         free(mapped[i]);
+    }
+}
+END_TEST
+
+START_TEST(begins_as_the_value_does) {
+    // A trust policy that takes "release_*" must not take what does not begin so.
+    cleanup_free char *long_name = xasprintf("release_%0300d", 0);
+    const char *const values[] = {"release!1", "release_1!",
+                                  "gr\xc3\xb6\xc3\x9f"
+                                  "e",
+                                  "!", long_name};
+    for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+        cleanup_free char *mapped = job_tag_value(values[i]);
+        const char *mark = strstr(mapped, ":sha256:");
+        ck_assert_ptr_nonnull(mark);
+        ck_assert_msg(strncmp(mapped, values[i], (size_t)(mark - mapped)) == 0, "%s", mapped);
+        ck_assert_uint_eq(strlen(mark), 8 + 64);
+        ck_assert(mark - mapped <= 64);
     }
 }
 END_TEST
@@ -156,6 +174,7 @@ int main(void) {
     tcase_add_test(tests, takes_gitlabs_word_and_no_variable);
     tcase_add_test(tests, guesses_nothing_that_is_not_sent);
     tcase_add_test(tests, never_makes_one_tag_of_two_values);
+    tcase_add_test(tests, begins_as_the_value_does);
     tcase_add_test(tests, has_names_that_sts_takes_whatever_the_numbers);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
