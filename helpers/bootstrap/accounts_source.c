@@ -43,7 +43,7 @@ void accounts_source_destroyp(struct accounts_source **source) {
 static struct secret *read_parameter(const struct accounts_source *source, struct error *err) {
     const struct settings *settings = source->settings;
     cleanup_function_aws struct function_aws aws = {0};
-    if (!function_aws_open(&aws, settings, source->clock, err)) {
+    if (!function_aws_open(&aws, settings, source->clock, 0, err)) {
         return NULL;
     }
     return aws_ssm_get_parameter(aws.client, settings->accounts_parameter,

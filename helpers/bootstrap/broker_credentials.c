@@ -37,7 +37,7 @@ enum MHD_Result broker_credentials_finish(struct broker_request *request) {
     const struct job *job = broker_job(broker);
     struct buffer body = BUFFER_INIT_SENSITIVE(LARGEST_ANSWER);
     struct error err;
-    if (!job_session_print(broker->session, &job->identity, &job->tokens, &body, &err)) {
+    if (!job_session_print(broker->session, job, broker->stop_fd, &body, &err)) {
         buffer_clean_up(&body);
         return answer_error(request, &err);
     }

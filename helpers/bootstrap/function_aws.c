@@ -2,7 +2,7 @@
 #include "bootstrap/function_aws.h"
 
 bool function_aws_open(struct function_aws *aws, const struct settings *settings,
-                       struct clock *clock, struct error *err) {
+                       struct clock *clock, int cancel_fd, struct error *err) {
     const char *ca_bundle = NULL;
     struct http_client_options http = {0};
     aws_http_settings(NULL, &http.allow_http, &ca_bundle);
@@ -15,6 +15,7 @@ bool function_aws_open(struct function_aws *aws, const struct settings *settings
         .clock = clock,
         .credentials = settings->credentials.access_key ? &settings->credentials : NULL,
         .region = settings->region,
+        .cancel_fd = cancel_fd,
     };
     aws->client = aws_client_new(&options, err);
     return aws->client != NULL;

@@ -14,8 +14,9 @@ struct function_aws {
 };
 #define cleanup_function_aws __attribute__((cleanup(function_aws_close)))
 
-/// `settings` and `clock` (NULL: the system's) are borrowed until the end. To be closed by the
-/// caller, on failure too.
+/// `settings` and `clock` (NULL: the system's) are borrowed until the end. Calls fail with
+/// "canceled" as soon as `cancel_fd` is readable (0: none). To be closed by the caller, on failure
+/// too.
 bool function_aws_open(struct function_aws *aws, const struct settings *settings,
-                       struct clock *clock, struct error *err);
+                       struct clock *clock, int cancel_fd, struct error *err);
 void function_aws_close(struct function_aws *aws);

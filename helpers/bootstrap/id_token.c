@@ -28,6 +28,8 @@ struct id_token_verifier {
     char *audience;
     /// Held while the keys are read, too.
     pthread_mutex_t lock;
+    /// Of the call under way.
+    int cancel_fd;
     /// What GitLab calls itself in its tokens; NULL: not known, or as its URL.
     char *issuer;
     struct jwt_keys *keys;
@@ -71,7 +73,12 @@ void id_token_claims_clean_up(struct id_token_claims *claims) {
 static bool fetch(struct id_token_verifier *verifier, const char *url, int64_t until_ms,
                   struct http_response *response, struct error *err) {
     const struct http_request request = {
-        .method = "GET", .url = url, .deadline_ms = until_ms, .max_redirects = 3};
+        .method = "GET",
+        .url = url,
+        .deadline_ms = until_ms,
+        .cancel_fd = verifier->cancel_fd,
+        .max_redirects = 3,
+    };
     const struct http_retry retry = {.attempts = 3, .base_ms = 200, .cap_ms = 1000};
     struct http_client *client = gitlab_borrow(verifier->gitlab);
     const bool answered = http_send(client, &request, &retry, response, err);
@@ -231,13 +238,14 @@ static char *take_text(const struct json *claims, const char *name) {
 }
 
 bool id_token_verify(struct id_token_verifier *verifier, struct slice token,
-                     const struct job_identity *identity, struct id_token_claims *claims,
-                     struct error *err) {
+                     const struct job_identity *identity, int cancel_fd,
+                     struct id_token_claims *claims, struct error *err) {
     cleanup_jwt struct jwt jwt = {0};
     if (!jwt_parse(token, &jwt, err)) {
         return false;
     }
     pthread_mutex_lock(&verifier->lock);
+    verifier->cancel_fd = cancel_fd;
     const bool good = check_signature(verifier, &jwt, err) &&
                       check_claims(verifier, &jwt.claims.root, identity, err);
     pthread_mutex_unlock(&verifier->lock);
@@ -251,16 +259,17 @@ bool id_token_verify(struct id_token_verifier *verifier, struct slice token,
     return good;
 }
 
-bool id_token_find(struct id_token_verifier *verifier, const struct job_tokens *tokens,
-                   const struct job_identity *identity, struct id_token_claims *claims) {
+bool id_token_find(struct id_token_verifier *verifier, const struct job *job, int cancel_fd,
+                   struct id_token_claims *claims) {
     struct error err;
     bool tried = false;
-    for (size_t i = 0; i < tokens->count; i++) {
-        if (strcmp(tokens->list[i].name, ID_TOKEN_NAME) != 0) {
+    for (size_t i = 0; i < job->tokens.count; i++) {
+        const struct job_token *token = &job->tokens.list[i];
+        if (strcmp(token->name, ID_TOKEN_NAME) != 0) {
             continue;
         }
-        if (id_token_verify(verifier, secret_expose(tokens->list[i].value), identity, claims,
-                            &err)) {
+        if (id_token_verify(verifier, secret_expose(token->value), &job->identity, cancel_fd,
+                            claims, &err)) {
             return true;
         }
         tried = true;
@@ -271,7 +280,7 @@ bool id_token_find(struct id_token_verifier *verifier, const struct job_tokens *
     if (tried) {
         log_warn("the job's " ID_TOKEN_NAME " is not good: its session goes without "
                  "pipeline_source, environment and user_login",
-                 log_int("job", identity->job_id), LOG_ERROR_FIELDS(&err));
+                 log_int("job", job->id), LOG_ERROR_FIELDS(&err));
     }
     return false;
 }

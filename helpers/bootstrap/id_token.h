@@ -11,8 +11,7 @@
 #include <stdint.h>
 
 #include "bootstrap/gitlab.h"
-#include "bootstrap/job_identity.h"
-#include "bootstrap/job_tokens.h"
+#include "bootstrap/job.h"
 #include "common/error.h"
 #include "common/slice.h"
 
@@ -49,16 +48,17 @@ void id_token_claims_clean_up(struct id_token_claims *claims);
 
 /// Verifies one token for the job of this identity, into the zeroed `claims`. Reads GitLab's keys
 /// where it has none, where they are an hour old, or where none has the token's id (but not again
-/// within a minute), in a few seconds at most. Fails with the codes of jwt.h, with "claims" where
-/// it is not for us or this job, and with "keys" where GitLab's keys cannot be read.
+/// within a minute), in a few seconds at most, and not beyond the moment that `cancel_fd` is
+/// readable (0: none). Fails with the codes of jwt.h, with "claims" where it is not for us or this
+/// job, and with "keys" where GitLab's keys cannot be read.
 bool id_token_verify(struct id_token_verifier *verifier, struct slice token,
-                     const struct job_identity *identity, struct id_token_claims *claims,
-                     struct error *err);
+                     const struct job_identity *identity, int cancel_fd,
+                     struct id_token_claims *claims, struct error *err);
 
 /// Verifies the job's tokens of that name, of which one has to be good. Where there is one but none
 /// is good, the log gets a warning with the reason. False where none is good.
-bool id_token_find(struct id_token_verifier *verifier, const struct job_tokens *tokens,
-                   const struct job_identity *identity, struct id_token_claims *claims);
+bool id_token_find(struct id_token_verifier *verifier, const struct job *job, int cancel_fd,
+                   struct id_token_claims *claims);
 
 /// Adds pipeline_source, environment and user_login, as far as they are there.
 void id_token_add_tags(const struct id_token_claims *claims, struct job_tags *tags);

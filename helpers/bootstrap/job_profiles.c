@@ -5,10 +5,10 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "bootstrap/job_session.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/files.h"
-#include "common/sts.h"
 
 #define LARGEST_CONFIG ((size_t)1 << 20)
 #define CONFIG "config"
@@ -58,14 +58,6 @@ static const char *credential_source(const struct settings *settings) {
     return sources[settings->job_credentials];
 }
 
-static int64_t duration_seconds(const struct job_profiles *profiles) {
-    const int64_t seconds = clock_left_ms(profiles->clock, profiles->deadline_ms) / 1000 + 1;
-    if (seconds < STS_SHORTEST_SECONDS) {
-        return STS_SHORTEST_SECONDS;
-    }
-    return seconds < STS_LONGEST_CHAINED_SECONDS ? seconds : STS_LONGEST_CHAINED_SECONDS;
-}
-
 static bool write_config(const struct job_profiles *profiles, const struct job *job,
                          const char *token_folder, struct error *err) {
     cleanup_free char *session_name = job_identity_session_name(&job->identity);
@@ -73,7 +65,7 @@ static bool write_config(const struct job_profiles *profiles, const struct job *
         .region = profiles->settings->region,
         .credential_source = credential_source(profiles->settings),
         .session_name = session_name,
-        .duration_seconds = duration_seconds(profiles),
+        .duration_seconds = job_session_seconds(profiles->clock, profiles->deadline_ms),
         .token_folder = token_folder,
     };
     cleanup_buffer struct buffer text = BUFFER_INIT(LARGEST_CONFIG);

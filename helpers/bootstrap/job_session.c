@@ -51,9 +51,8 @@ void job_session_destroyp(struct job_session **pointer) {
 
 // --- Assuming the role ---------------------------------------------------------------------------
 
-static int64_t duration_seconds(const struct job_session *session) {
-    int64_t seconds =
-        clock_left_ms(session->options.clock, session->options.deadline_ms) / 1000 + 1;
+int64_t job_session_seconds(struct clock *clock, int64_t deadline_ms) {
+    const int64_t seconds = clock_left_ms(clock, deadline_ms) / 1000 + 1;
     if (seconds < STS_SHORTEST_SECONDS) {
         return STS_SHORTEST_SECONDS;
     }
@@ -68,32 +67,39 @@ static void add_hint(const struct settings *settings, struct error *err) {
                   "the function's own policy the same",
                   err->message, settings->job_role_arn,
                   settings->session_identity ? ", sts:TagSession and sts:SetSourceIdentity" : "");
+    } else if (error_is(err, "PackedPolicyTooLarge")) {
+        error_set(
+            err, err->code,
+            "%s; a session's tags share some 500 bytes: shorten the names of the project, the "
+            "ref or the environment, or set RUNLET_JOB_SESSION_IDENTITY to false",
+            err->message);
     }
 }
 
-static void gather_tags(struct job_session *session, const struct job_identity *identity,
-                        const struct job_tokens *tokens, struct job_tags *tags) {
-    job_tags_of(identity, tags);
+static void gather_tags(struct job_session *session, const struct job *job, int cancel_fd,
+                        struct job_tags *tags) {
+    job_tags_of(&job->identity, tags);
     if (session->options.verifier && !session->claimed) {
         session->claimed =
-            id_token_find(session->options.verifier, tokens, identity, &session->claims);
+            id_token_find(session->options.verifier, job, cancel_fd, &session->claims);
     }
     id_token_add_tags(&session->claims, tags);
 }
 
-static bool assume(struct job_session *session, const struct job_identity *identity,
-                   const struct job_tokens *tokens, struct error *err) {
+static bool assume(struct job_session *session, const struct job *job, int cancel_fd,
+                   struct error *err) {
     const struct settings *settings = session->options.settings;
-    cleanup_free char *name = job_identity_session_name(identity);
-    cleanup_free char *source = job_identity_source(identity);
+    struct clock *clock = session->options.clock;
+    cleanup_free char *name = job_identity_session_name(&job->identity);
+    cleanup_free char *source = job_identity_source(&job->identity);
     cleanup_job_tags struct job_tags tags = {0};
     struct sts_assume request = {
         .role_arn = settings->job_role_arn,
         .session_name = name,
-        .duration_seconds = duration_seconds(session),
+        .duration_seconds = job_session_seconds(clock, session->options.deadline_ms),
     };
     if (settings->session_identity) {
-        gather_tags(session, identity, tokens, &tags);
+        gather_tags(session, job, cancel_fd, &tags);
         request.source_identity = source;
         request.tags = tags.tags;
         request.tag_count = tags.count;
@@ -102,9 +108,8 @@ static bool assume(struct job_session *session, const struct job_identity *ident
     }
     cleanup_function_aws struct function_aws aws = {0};
     struct sts_session fresh = {0};
-    int64_t until_ms = clock_now_ms(session->options.clock) + CALL_MS;
-    if (!function_aws_open(&aws, settings, session->options.clock, err) ||
-        !sts_assume_role(aws.client, &request, until_ms, &fresh, err)) {
+    if (!function_aws_open(&aws, settings, clock, cancel_fd, err) ||
+        !sts_assume_role(aws.client, &request, clock_now_ms(clock) + CALL_MS, &fresh, err)) {
         sts_session_clean_up(&fresh);
         add_hint(settings, err);
         return false;
@@ -122,8 +127,8 @@ static bool is_good(const struct job_session *session) {
 }
 
 /// With the lock held.
-static bool ensure(struct job_session *session, const struct job_identity *identity,
-                   const struct job_tokens *tokens, struct error *err) {
+static bool ensure(struct job_session *session, const struct job *job, int cancel_fd,
+                   struct error *err) {
     if (is_good(session)) {
         return true;
     }
@@ -131,12 +136,12 @@ static bool ensure(struct job_session *session, const struct job_identity *ident
         *err = session->failure;
         return false;
     }
-    if (assume(session, identity, tokens, err)) {
-        log_info("the job has a session of its role", log_int("job", identity->job_id),
+    if (assume(session, job, cancel_fd, err)) {
+        log_info("the job has a session of its role", log_int("job", job->id),
                  log_text("session", session->current.arn));
         return true;
     }
-    log_error("the job gets no session of its role", log_int("job", identity->job_id),
+    log_error("the job gets no session of its role", log_int("job", job->id),
               LOG_ERROR_FIELDS(err));
     session->failure = *err;
     session->failed_until_ms = clock_now_ms(session->options.clock) + FAILURE_HOLDS_MS;
@@ -158,10 +163,10 @@ static bool print(const struct job_session *session, struct buffer *out, struct 
     return buffer_check(out, "credentials", err);
 }
 
-bool job_session_print(struct job_session *session, const struct job_identity *identity,
-                       const struct job_tokens *tokens, struct buffer *out, struct error *err) {
+bool job_session_print(struct job_session *session, const struct job *job, int cancel_fd,
+                       struct buffer *out, struct error *err) {
     pthread_mutex_lock(&session->lock);
-    bool good = ensure(session, identity, tokens, err) && print(session, out, err);
+    bool good = ensure(session, job, cancel_fd, err) && print(session, out, err);
     pthread_mutex_unlock(&session->lock);
     return good;
 }

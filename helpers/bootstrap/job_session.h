@@ -9,8 +9,7 @@
 #include <stdint.h>
 
 #include "bootstrap/id_token.h"
-#include "bootstrap/job_identity.h"
-#include "bootstrap/job_tokens.h"
+#include "bootstrap/job.h"
 #include "bootstrap/settings.h"
 #include "common/buffer.h"
 #include "common/clock.h"
@@ -39,7 +38,11 @@ void job_session_destroyp(struct job_session **session);
 /// SecretAccessKey, Token, Expiration, RoleArn. Assumes the role where there is no session yet, or
 /// where the one there is ends within five minutes and before the function does. Fails as
 /// sts_assume_role() does, with a hint; a failure is remembered for some seconds, so that a job
-/// that asks again and again does not get STS to throttle the account.
-/// Source: https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html
-bool job_session_print(struct job_session *session, const struct job_identity *identity,
-                       const struct job_tokens *tokens, struct buffer *out, struct error *err);
+/// that asks again and again does not get STS to throttle the account. Fails with "canceled" as
+/// soon as `cancel_fd` is readable (0: none). Source:
+/// https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html
+bool job_session_print(struct job_session *session, const struct job *job, int cancel_fd,
+                       struct buffer *out, struct error *err);
+
+/// How long a session is for the time that is left, in seconds.
+int64_t job_session_seconds(struct clock *clock, int64_t deadline_ms);

@@ -147,7 +147,7 @@ static bool download(const struct mirror *mirror, int zip, int64_t deadline_ms, 
     const struct http_download to = {.fd = zip, .max_size = LARGEST_ZIP};
     cleanup_function_aws struct function_aws aws = {0};
     const bool done =
-        function_aws_open(&aws, settings, NULL, err) &&
+        function_aws_open(&aws, settings, NULL, 0, err) &&
         aws_s3_download(aws.client, aws.http,
                         settings->credentials.access_key ? &settings->credentials : NULL, &object,
                         &to, deadline_ms, err);

@@ -84,7 +84,7 @@ struct secret *token_parse(struct slice stored, struct error *err) {
 static struct secret *read_from_aws(void *context, int64_t deadline_ms, struct error *err) {
     const struct settings *settings = context;
     cleanup_function_aws struct function_aws aws = {0};
-    if (!function_aws_open(&aws, settings, NULL, err)) {
+    if (!function_aws_open(&aws, settings, NULL, 0, err)) {
         return NULL;
     }
     return settings->token_location == TOKEN_IN_SECRET

@@ -37,6 +37,7 @@ struct aws_client {
     bool use_dual_stack;
     unsigned max_attempts;
     unsigned repetitions_left;
+    int cancel_fd;
     /// How far the service's clock is ahead of ours, as far as that matters.
     int64_t skew_ms;
 };
@@ -75,6 +76,7 @@ struct aws_client *aws_client_new(const struct aws_client_options *options, stru
     client->max_attempts =
         options->max_attempts > 0 ? options->max_attempts : attempts_from_environment();
     client->repetitions_left = options->max_repetitions > 0 ? options->max_repetitions : UINT_MAX;
+    client->cancel_fd = options->cancel_fd;
     return client;
 }
 
@@ -238,6 +240,7 @@ static bool send_once(const struct aws_client *client, const struct aws_request 
         .connect_timeout_ms = CONNECT_TIMEOUT_MS,
         .timeout_ms = ATTEMPT_TIMEOUT_MS,
         .deadline_ms = deadline_ms,
+        .cancel_fd = client->cancel_fd,
     };
     return http_send(client->http, &http_request, NULL, response, err);
 }
@@ -447,7 +450,7 @@ static bool pause_before_next(const struct aws_client *client, unsigned number,
     longest_ms = longest_ms < LONGEST_BACKOFF_MS ? longest_ms : LONGEST_BACKOFF_MS;
     const int64_t wait_ms = clock_random_up_to(client->clock, longest_ms);
     return wait_ms < clock_left_ms(client->clock, deadline_ms) &&
-           clock_sleep_ms(client->clock, wait_ms, 0);
+           clock_sleep_ms(client->clock, wait_ms, client->cancel_fd);
 }
 
 /// For --debug: where it went and what came of it, without a header or a body.

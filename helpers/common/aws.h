@@ -47,6 +47,8 @@ struct aws_client_options {
     unsigned max_attempts;
     /// What may be repeated of all its calls together, for whatever reason; 0: no limit.
     unsigned max_repetitions;
+    /// Calls fail with "canceled" as soon as this is readable; 0 or less: none.
+    int cancel_fd;
 };
 
 struct aws_client;

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 
 import boto3
 import pytest
@@ -84,6 +85,26 @@ def test_nobody_gets_it_without_the_token(make_stage: StageMaker, job_role: str)
     assert "\nrefused" in said
     assert "\nagain" in said
     assert "AccessKeyId" not in said
+
+
+def test_an_sts_that_does_not_answer_holds_nobody_up(make_stage: StageMaker, job_role: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        stage = make_stage(
+            environment={
+                "RUNLET_JOB_CREDENTIALS": "role",
+                "RUNLET_JOB_ROLE_ARN": job_role,
+                "AWS_ENDPOINT_URL_STS": f"http://127.0.0.1:{port}",
+            }
+        )
+        asked = f"grep -q '0100007F:{port:04X} 01' /proc/net/tcp"
+
+        job, invocation = stage.run(
+            f"({ASK}) > /dev/null 2>&1 &", f"until {asked}; do sleep 0.1; done"
+        )
+
+    assert invocation.response["status"] == "job_succeeded", output_of(job)
+    assert invocation.duration_ms - invocation.response["job"]["duration_ms"] < 5000
 
 
 def test_a_job_without_credentials_has_no_endpoint(stage: Stage) -> None:

@@ -184,7 +184,7 @@ static void publish(void) {
 
 static bool verifies(char *token) {
     cleanup_id_token_claims struct id_token_claims claims = {0};
-    const bool good = id_token_verify(verifier, slice_text(token), &identity, &claims, &err);
+    const bool good = id_token_verify(verifier, slice_text(token), &identity, 0, &claims, &err);
     free(token);
     return good;
 }
@@ -201,7 +201,7 @@ START_TEST(tells_what_a_good_token_says) {
     publish();
     cleanup_free char *token = token_but(NULL, NULL);
     cleanup_id_token_claims struct id_token_claims claims = {0};
-    ck_assert_msg(id_token_verify(verifier, slice_text(token), &identity, &claims, &err), "%s",
+    ck_assert_msg(id_token_verify(verifier, slice_text(token), &identity, 0, &claims, &err), "%s",
                   err.message);
     ck_assert_str_eq(claims.pipeline_source, "push");
     ck_assert_str_eq(claims.environment, "production");
@@ -221,7 +221,7 @@ START_TEST(leaves_out_what_a_token_does_not_say) {
     publish();
     cleanup_free char *token = token_but("environment", "");
     cleanup_id_token_claims struct id_token_claims claims = {0};
-    ck_assert(id_token_verify(verifier, slice_text(token), &identity, &claims, &err));
+    ck_assert(id_token_verify(verifier, slice_text(token), &identity, 0, &claims, &err));
     ck_assert_ptr_null(claims.environment);
     ck_assert_str_eq(claims.user_login, "root");
 }
@@ -285,7 +285,7 @@ START_TEST(refuses_the_token_of_a_job_whose_id_is_not_known) {
     cleanup_free char *token = token_but("job_id", "0");
     const struct job_identity unknown = {.project_id = 7};
     cleanup_id_token_claims struct id_token_claims claims = {0};
-    ck_assert(!id_token_verify(verifier, slice_text(token), &unknown, &claims, &err));
+    ck_assert(!id_token_verify(verifier, slice_text(token), &unknown, 0, &claims, &err));
     ck_assert_ptr_null(claims.user_login);
 }
 END_TEST
@@ -457,13 +457,13 @@ START_TEST(finds_the_good_one_beside_a_projects_own) {
                                              "{\"key\":\"RUNLET_ID_TOKEN\",\"value\":\"%s\"},"
                                              "{\"key\":\"RUNLET_ID_TOKEN\",\"value\":\"x\"}]",
                                              good, stolen);
-    struct job_tokens tokens = {0};
-    read_variables(variables, &tokens);
-    ck_assert_uint_eq(tokens.count, 2);
+    struct job job = {.id = 41, .identity = identity};
+    read_variables(variables, &job.tokens);
+    ck_assert_uint_eq(job.tokens.count, 2);
     cleanup_id_token_claims struct id_token_claims claims = {0};
-    ck_assert(id_token_find(verifier, &tokens, &identity, &claims));
+    ck_assert(id_token_find(verifier, &job, 0, &claims));
     ck_assert_str_eq(claims.environment, "production");
-    job_tokens_clean_up(&tokens);
+    job_tokens_clean_up(&job.tokens);
 }
 END_TEST
 
@@ -474,12 +474,12 @@ START_TEST(takes_no_token_of_another_name_or_job) {
     cleanup_free char *variables = xasprintf("[{\"key\":\"OTHER_TOKEN\",\"value\":\"%s\"},"
                                              "{\"key\":\"RUNLET_ID_TOKEN\",\"value\":\"%s\"}]",
                                              good, stolen);
-    struct job_tokens tokens = {0};
-    read_variables(variables, &tokens);
+    struct job job = {.id = 41, .identity = identity};
+    read_variables(variables, &job.tokens);
     cleanup_id_token_claims struct id_token_claims claims = {0};
-    ck_assert(!id_token_find(verifier, &tokens, &identity, &claims));
+    ck_assert(!id_token_find(verifier, &job, 0, &claims));
     ck_assert_ptr_null(claims.environment);
-    job_tokens_clean_up(&tokens);
+    job_tokens_clean_up(&job.tokens);
 }
 END_TEST
 
@@ -527,20 +527,19 @@ START_TEST(tags_the_session_with_what_a_good_token_says) {
     cleanup_free char *good = token_but(NULL, NULL);
     cleanup_free char *variables =
         xasprintf("[{\"key\":\"RUNLET_ID_TOKEN\",\"value\":\"%s\"}]", good);
-    struct job_tokens tokens = {0};
-    read_variables(variables, &tokens);
+    struct job job = {.id = 41, .identity = identity};
+    read_variables(variables, &job.tokens);
     // The token is over when the session is renewed, but what it said still holds.
     for (size_t i = 2; i < 4; i++) {
         cleanup_buffer struct buffer out = BUFFER_INIT(4096);
-        ck_assert_msg(job_session_print(session, &identity, &tokens, &out, &err), "%s",
-                      err.message);
+        ck_assert_msg(job_session_print(session, &job, 0, &out, &err), "%s", err.message);
         const char *request = buffer_text(&server.requests[i]);
         ck_assert(strstr(request, ".Key=environment&") != NULL);
         ck_assert(strstr(request, ".Value=production&") != NULL);
         ck_assert(strstr(request, ".Value=root&") != NULL);
         fake.now_ms += 3500000;
     }
-    job_tokens_clean_up(&tokens);
+    job_tokens_clean_up(&job.tokens);
     settings_clean_up(&settings);
 }
 END_TEST

@@ -2,6 +2,7 @@
 #include <check.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 
 #include "bootstrap/job_session.h"
 #include "common/alloc.h"
@@ -21,11 +22,15 @@
     "HTTP/1.1 403 Forbidden\r\nConnection: close\r\n\r\n<ErrorResponse><Error><Code>AccessDenied"  \
     "</Code><Message>not authorized to perform: sts:AssumeRole</Message></Error></ErrorResponse>"
 
+#define TOO_LARGE                                                                                  \
+    "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n<ErrorResponse><Error><Code>"            \
+    "PackedPolicyTooLarge</Code><Message>Packed size of session tags consumes 112% of allotted "   \
+    "space.</Message></Error></ErrorResponse>"
+
 static struct error err;
 static struct fake_clock fake;
 static struct settings settings;
-static const struct job_identity identity = {.job_id = 41, .project_id = 7};
-static const struct job_tokens no_tokens;
+static const struct job job = {.id = 41, .identity = {.job_id = 41, .project_id = 7}};
 
 static void set_up(void) {
     signal(SIGPIPE, SIG_IGN);
@@ -59,7 +64,7 @@ static bool request_has(size_t index, const char *text) {
 
 static void check_key(struct job_session *session, const char *key) {
     cleanup_buffer struct buffer out = BUFFER_INIT(4096);
-    ck_assert_msg(job_session_print(session, &identity, &no_tokens, &out, &err), "%s", err.message);
+    ck_assert_msg(job_session_print(session, &job, 0, &out, &err), "%s", err.message);
     cleanup_free char *member = xasprintf("{\"AccessKeyId\":\"%s\",", key);
     ck_assert_msg(strstr(buffer_text(&out), member) != NULL, "%s", buffer_text(&out));
 }
@@ -71,7 +76,7 @@ START_TEST(gives_one_session_as_long_as_the_time_left) {
     cleanup_job_session struct job_session *session = session_until(300);
     cleanup_buffer struct buffer out = BUFFER_INIT(4096);
 
-    ck_assert_msg(job_session_print(session, &identity, &no_tokens, &out, &err), "%s", err.message);
+    ck_assert_msg(job_session_print(session, &job, 0, &out, &err), "%s", err.message);
     check_key(session, "ASIAONE");
 
     ck_assert_str_eq(buffer_text(&out),
@@ -140,7 +145,7 @@ START_TEST(remembers_a_refusal_for_a_moment) {
     cleanup_job_session struct job_session *session = session_until(300);
     cleanup_buffer struct buffer out = BUFFER_INIT(4096);
     for (int i = 0; i < 3; i++) {
-        ck_assert(!job_session_print(session, &identity, &no_tokens, &out, &err));
+        ck_assert(!job_session_print(session, &job, 0, &out, &err));
         ck_assert_str_eq(err.code, "AccessDenied");
         ck_assert(strstr(err.message, "the trust policy of arn:aws:iam::123456789012:role/job"));
         ck_assert(strstr(err.message, "sts:TagSession"));
@@ -149,6 +154,33 @@ START_TEST(remembers_a_refusal_for_a_moment) {
     ck_assert_uint_eq(server.connections, 1);
     fake.now_ms += 4000;
     check_key(session, "ASIAONE");
+    stop_server();
+}
+END_TEST
+
+START_TEST(says_what_to_do_about_tags_that_are_too_long) {
+    const struct scripted script[] = {{.answer = TOO_LARGE, .close = true}};
+    START(script);
+    cleanup_job_session struct job_session *session = session_until(300);
+    cleanup_buffer struct buffer out = BUFFER_INIT(4096);
+    ck_assert(!job_session_print(session, &job, 0, &out, &err));
+    ck_assert_str_eq(err.code, "PackedPolicyTooLarge");
+    ck_assert(strstr(err.message, "consumes 112% of allotted space"));
+    ck_assert(strstr(err.message, "RUNLET_JOB_SESSION_IDENTITY"));
+    stop_server();
+}
+END_TEST
+
+START_TEST(gives_up_when_it_is_told_to) {
+    const struct scripted script[] = {
+        {.answer = ANSWER("ASIAONE", "2025-11-25T11:15:00Z"), .close = true}};
+    START(script);
+    cleanup_job_session struct job_session *session = session_until(300);
+    cleanup_buffer struct buffer out = BUFFER_INIT(4096);
+    cleanup_close int stop = eventfd(1, EFD_CLOEXEC);
+    ck_assert(!job_session_print(session, &job, stop, &out, &err));
+    ck_assert_str_eq(err.code, "canceled");
+    ck_assert_uint_eq(out.len, 0);
     stop_server();
 }
 END_TEST
@@ -163,6 +195,8 @@ int main(void) {
     tcase_add_test(tests, renews_a_session_that_ends_before_the_function_does);
     tcase_add_test(tests, renews_no_session_that_lasts_as_long_as_the_function);
     tcase_add_test(tests, remembers_a_refusal_for_a_moment);
+    tcase_add_test(tests, says_what_to_do_about_tags_that_are_too_long);
+    tcase_add_test(tests, gives_up_when_it_is_told_to);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
