@@ -89,12 +89,37 @@ static int open_folder(int parent, const char *name) {
     return openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
+/// Opens the mirror itself; -1, with the code "changed", where it is no folder that can be read.
+static int open_mirror(const struct mirror *mirror, struct error *err) {
+    cleanup_close int parent = open_folder(AT_FDCWD, mirror->parent);
+    const int folder = parent < 0 ? -1 : open_folder(parent, WORKSPACE_PROVIDERS);
+    if (folder < 0) {
+        error_set(err, "changed", "it is no folder any more");
+    }
+    return folder;
+}
+
+static void warn_of_change(const struct error *err) {
+    log_warn("the provider mirror was changed, and is fetched anew", LOG_ERROR_FIELDS(err));
+}
+
+void mirror_look_after(struct mirror *mirror) {
+    if (!mirror_is_kept(mirror)) {
+        return;
+    }
+    struct error err;
+    cleanup_close int folder = open_mirror(mirror, &err);
+    if (folder < 0 || !mirror_manifest_fits(&mirror->manifest, folder, &err)) {
+        warn_of_change(&err);
+        mirror_manifest_clean_up(&mirror->manifest);
+    }
+}
+
 /// True where the mirror is as it was unpacked. Fails with "timeout" or "changed".
 static bool check(struct mirror *mirror, int64_t deadline_ms, struct error *err) {
-    cleanup_close int parent = open_folder(AT_FDCWD, mirror->parent);
-    cleanup_close int folder = parent < 0 ? -1 : open_folder(parent, WORKSPACE_PROVIDERS);
+    cleanup_close int folder = open_mirror(mirror, err);
     if (folder < 0) {
-        return error_set(err, "changed", "it is no folder any more");
+        return false;
     }
     const int64_t began_ms = now_ms();
     if (!mirror_manifest_verify(&mirror->manifest, folder, deadline_ms, err)) {
@@ -272,7 +297,7 @@ bool mirror_prepare(struct mirror *mirror, int64_t deadline_ms, struct error *er
         if (error_is(err, "timeout")) {
             return explain(mirror, err);
         }
-        log_warn("the provider mirror was changed, and is fetched anew", LOG_ERROR_FIELDS(err));
+        warn_of_change(err);
     }
     return fetch_anew(mirror, deadline_ms, err) || explain(mirror, err);
 }

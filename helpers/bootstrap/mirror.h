@@ -41,6 +41,10 @@ void mirror_destroyp(struct mirror **mirror);
 bool mirror_prepare(struct mirror *mirror, int64_t deadline_ms, struct error *err);
 /// Where it is, for mirror_config_make(); NULL where `mirror` is NULL.
 const char *mirror_folder(const struct mirror *mirror);
+/// After a job, when no process is left: forgets a mirror whose files and folders are no longer as
+/// they were (their content is not looked at), so that clean-up takes whatever the job put there,
+/// and not the next job's time. NULL is fine.
+void mirror_look_after(struct mirror *mirror);
 /// Tells whether clean-up may leave ROOT/runlet/providers, as it was prepared and is checked again.
 /// False where `mirror` is NULL.
 bool mirror_is_kept(const struct mirror *mirror);

@@ -51,6 +51,7 @@ struct check {
     const struct mirror_manifest *manifest;
     size_t found;
     int64_t deadline_ms;
+    bool contents;
     struct error *err;
 };
 
@@ -90,7 +91,13 @@ static bool check_file(const struct check *check, const struct mirror_entry *ent
         return error_set(check->err, CHANGED, "%s cannot be read", entry->path);
     }
     unsigned char digest[DIGEST_SIZE];
-    if (!check_status(check, entry, fd) || !digest_fd(fd, entry->path, digest, check->err)) {
+    if (!check_status(check, entry, fd)) {
+        return false;
+    }
+    if (!check->contents) {
+        return true;
+    }
+    if (!digest_fd(fd, entry->path, digest, check->err)) {
         return false;
     }
     return memcmp(digest, entry->digest, DIGEST_SIZE) == 0 ||
@@ -142,17 +149,27 @@ static bool check_folder(struct check *check, int folder, const char *prefix) {
     }
 }
 
-bool mirror_manifest_verify(struct mirror_manifest *manifest, int root, int64_t deadline_ms,
-                            struct error *err) {
+static bool check_tree(struct mirror_manifest *manifest, int root, int64_t deadline_ms,
+                       bool contents, struct error *err) {
     if (!manifest->sorted && manifest->count > 0) {
         qsort(manifest->entries, manifest->count, sizeof(*manifest->entries), compare);
     }
     manifest->sorted = true;
-    struct check check = {.manifest = manifest, .deadline_ms = deadline_ms, .err = err};
+    struct check check = {
+        .manifest = manifest, .deadline_ms = deadline_ms, .contents = contents, .err = err};
     if (!check_folder(&check, root, "")) {
         return false;
     }
     return check.found == manifest->count ||
            error_set(err, CHANGED, "%zu of its files and folders are missing",
                      manifest->count - check.found);
+}
+
+bool mirror_manifest_verify(struct mirror_manifest *manifest, int root, int64_t deadline_ms,
+                            struct error *err) {
+    return check_tree(manifest, root, deadline_ms, true, err);
+}
+
+bool mirror_manifest_fits(struct mirror_manifest *manifest, int root, struct error *err) {
+    return check_tree(manifest, root, 0, false, err);
 }

@@ -46,3 +46,5 @@ bool mirror_manifest_add(struct mirror_manifest *manifest, const struct mirror_e
 /// `deadline_ms` (Unix epoch; 0: none) is over. To be called when nobody can write there.
 bool mirror_manifest_verify(struct mirror_manifest *manifest, int root, int64_t deadline_ms,
                             struct error *err);
+/// The same, but for the content of files: takes a few milliseconds whatever is there.
+bool mirror_manifest_fits(struct mirror_manifest *manifest, int root, struct error *err);

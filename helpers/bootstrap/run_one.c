@@ -354,6 +354,7 @@ bool run_one(const struct run_one *options, struct result *result, int64_t *runn
     if (!good) {
         log_error("the job's run failed", LOG_ERROR_FIELDS(err));
     }
+    mirror_look_after(options->mirror);
     struct error dirty;
     if (!clean(&one, BUDGET_CLEAN_MS, &dirty)) {
         *err = dirty;

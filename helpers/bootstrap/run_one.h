@@ -27,7 +27,7 @@ struct run_one {
     struct accounts_source *accounts;
     const char *system_id;
     /// Made ready for this job; NULL: none.
-    const struct mirror *mirror;
+    struct mirror *mirror;
     /// From runner_find() and runner_search_path().
     const char *program;
     const char *search_path;

@@ -333,6 +333,9 @@ START_TEST(sees_a_change) {
     ck_assert(!verify(&manifest));
     ck_assert_str_eq(err.code, "changed");
     assert_contains(err.message, tamperings[_i].said);
+    // Without a look at the content all but the first are seen as well.
+    cleanup_close int root = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    ck_assert_int_eq(mirror_manifest_fits(&manifest, root, &err), _i == 0);
 }
 END_TEST
 
