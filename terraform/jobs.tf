@@ -49,7 +49,7 @@ module "job_role" {
   create                   = local.create_job_role
   name                     = local.job_role_name
   path                     = var.role_path
-  execution_role_arn       = var.role_arn != null ? var.role_arn : coalesce(module.execution_role.arn, "arn:aws:iam::000000000000:role/none")
+  execution_role_arn       = local.role_arn
   target_role_arns         = [for account in values(local.chained_accounts) : account.role_arn]
   token_arns               = local.create_job_role ? [local.token_arn] : []
   session_identity         = var.job_session_identity

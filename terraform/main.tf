@@ -28,8 +28,10 @@ locals {
   ]
 
   # Lambda completes no names, so the prefix gets the first part of a stable random id.
-  name        = var.name_prefix == null ? var.name : "${var.name_prefix}${one(terraform_data.suffix[*].id) == null ? "" : substr(one(terraform_data.suffix[*].id), 0, 8)}"
-  create_role = var.create && var.role_arn == null
+  name = var.name_prefix == null ? var.name : "${var.name_prefix}${one(terraform_data.suffix[*].id) == null ? "" : substr(one(terraform_data.suffix[*].id), 0, 8)}"
+  # By create_role alone where it is given, since an ARN may be known only later.
+  create_role = var.create && coalesce(var.create_role, var.role_arn == null)
+  role_arn    = local.create_role ? module.execution_role.arn : coalesce(var.role_arn, "arn:aws:iam::000000000000:role/none")
   layer_arns  = concat([for name in var.layers : module.layer[name].arn if contains(keys(local.packages), name)], var.extra_layer_arns)
 }
 
@@ -76,7 +78,7 @@ module "function" {
   create      = var.create
   name        = local.name
   description = var.description
-  role_arn    = var.role_arn != null ? var.role_arn : coalesce(module.execution_role.arn, "arn:aws:iam::000000000000:role/none")
+  role_arn    = local.role_arn
   # One that is missing is refused with the output function_arn, which says what to run.
   package      = try(local.packages["bootstrap"], { path = local.manifest_file, source_code_hash = base64sha256("") })
   handler      = "run"

@@ -35,6 +35,11 @@ output "function_arn" {
   }
 
   precondition {
+    condition     = !var.create || local.create_role == (var.role_arn == null)
+    error_message = "create_role and role_arn do not go together: write create_role = false and role_arn = \"arn:aws:iam::...:role/...\" for an execution role of your own, or leave both out."
+  }
+
+  precondition {
     condition     = local.job_credentials != "role" || var.create_job_role || var.job_credentials.role_arn != null
     error_message = "job_credentials.mode \"role\" needs a job role: write create_job_role = true, or job_credentials = { role_arn = \"arn:aws:iam::...:role/...\" } for one of your own."
   }
@@ -114,12 +119,12 @@ output "log_group_name" {
 
 output "role_arn" {
   description = "ARN of the execution role, also of one that was given."
-  value       = var.create ? (var.role_arn != null ? var.role_arn : module.execution_role.arn) : null
+  value       = var.create ? local.role_arn : null
 }
 
 output "role_name" {
   description = "Name of the execution role, also of one that was given."
-  value       = var.create ? (var.role_arn != null ? element(split("/", var.role_arn), -1) : module.execution_role.name) : null
+  value       = local.create_role ? module.execution_role.name : (var.create ? element(split("/", local.role_arn), -1) : null)
 }
 
 output "layer_arns" {

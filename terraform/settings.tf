@@ -5,9 +5,10 @@
 locals {
   settings = tomap(merge(
     { CI_SERVER_URL = var.gitlab.url },
-    # Decided by the parameter's name alone: a secret made beside this module has an ARN only later,
-    # and would make the whole environment unknown in the plan.
+    # Decided by the parameter's name and the mode alone: a secret or role made beside this module has
+    # an ARN only later, and would make the whole environment unknown in the plan.
     var.token.parameter_name == null ? { RUNLET_TOKEN_SECRET_ARN = var.token.secret_arn } : { RUNLET_TOKEN_PARAMETER = var.token.parameter_name },
+    local.job_credentials == "role" ? { RUNLET_JOB_ROLE_ARN = local.job_role_arn } : {},
     {
       for name, value in {
         CI_SERVER_TLS_CA_FILE    = var.gitlab.tls_ca_file
@@ -21,7 +22,6 @@ locals {
         RUNLET_FRESH_ENVIRONMENT = var.runner.fresh_environment ? "true" : null
 
         RUNLET_JOB_CREDENTIALS        = local.job_credentials == "none" ? null : local.job_credentials
-        RUNLET_JOB_ROLE_ARN           = local.job_role_arn
         RUNLET_JOB_SESSION_IDENTITY   = var.job_session_identity ? null : "false"
         RUNLET_ACCOUNTS_PARAMETER     = local.accounts_parameter_name
         RUNLET_ID_TOKEN_AUDIENCE      = var.id_token_audience

@@ -677,6 +677,12 @@ variable "system_log_level" {
   }
 }
 
+variable "create_role" {
+  description = "Whether to make the execution role. Left out, it is made where there is no `role_arn`; write false beside a `role_arn` that is known only after an apply, as that of a role in the same configuration."
+  type        = bool
+  default     = null
+}
+
 variable "role_arn" {
   description = "ARN of an execution role of your own, in place of the one made here; `modules/execution-role` says what it must allow."
   type        = string

@@ -211,6 +211,38 @@ run "takes_providers_from_a_file_system" {
   }
 }
 
+run "takes_roles_that_are_made_beside_it" {
+  module {
+    source = "./tests/later"
+  }
+
+  assert {
+    condition     = output.role_arns == ["arn:aws:iam::123456789012:role/execution", "arn:aws:iam::123456789012:role/job"]
+    error_message = "The runner works with other roles: ${jsonencode(output.role_arns)}"
+  }
+}
+
+run "refuses_no_execution_role_at_all" {
+  command = plan
+
+  variables {
+    create_role = false
+  }
+
+  expect_failures = [output.function_arn]
+}
+
+run "refuses_two_execution_roles" {
+  command = plan
+
+  variables {
+    create_role = true
+    role_arn    = "arn:aws:iam::123456789012:role/mine"
+  }
+
+  expect_failures = [output.function_arn]
+}
+
 run "refuses_mode_role_without_a_role" {
   command = plan
 
