@@ -17,7 +17,7 @@ from localcloud import LocalCloud
 from localcloud.gitlab import Job, Project
 from localcloud.terraform import Terraform
 
-ISSUER = "https://gitlab.example.com"
+ISSUER, HOSTED = "https://gitlab.example.com", "https://gitlab.com"
 # The variables of a job's tokens, and the aud of each. The provider does not list the last.
 AUDIENCES = {
     "AWS_ID_TOKEN": "https://aws.example.com",
@@ -66,8 +66,25 @@ module "by_id" {
   depends_on = [module.by_path]
 }
 
+# Of gitlab.com AWS knows more claims: here the number of the project that a path must stand for.
+module "hosted" {
+  source = "../../terraform/modules/gitlab-oidc"
+
+  issuer_url = "https://gitlab.com"
+  audiences  = ["https://aws.example.com"]
+  roles = {
+    for name, id in { hosted = var.project_id, taken_over = "${var.project_id}0" } : name => {
+      subjects = [{ project_path = var.project_path }]
+      claims = {
+        project_id    = { values = [id] }
+        ref_protected = { values = ["true"] }
+      }
+    }
+  }
+}
+
 output "role_arns" {
-  value = merge(module.by_path.role_arns, module.by_id.role_arns)
+  value = merge(module.by_path.role_arns, module.by_id.role_arns, module.hosted.role_arns)
 }
 """
 
@@ -118,9 +135,10 @@ def trusting(cloud: LocalCloud, make_stage: StageMaker, tmp_path: Path) -> Itera
     terraform.apply(variables)
     # AWS takes no issuer with a port: the tokens name another one, whose keys are GitLab's.
     cloud.gitlab.oidc.issuer = ISSUER
-    cloud.sts.issuers.urls[ISSUER] = cloud.gitlab.url
+    cloud.sts.issuers.urls |= {ISSUER: cloud.gitlab.url, HOSTED: cloud.gitlab.url}
     yield Trusting(stage, terraform.outputs()["role_arns"])
-    del cloud.sts.issuers.urls[ISSUER]
+    for issuer in (ISSUER, HOSTED):
+        del cloud.sts.issuers.urls[issuer]
     cloud.gitlab.oidc.issuer = None
     terraform.destroy(variables)
 
@@ -172,3 +190,16 @@ def test_a_protected_ref_is_let_in_only_while_it_is_protected(trusting: Trusting
     other = trusting.stage.cloud.gitlab.create_project(f"{project.path}-3")
     other.id_token_sub_components = project.id_token_sub_components
     assert trusting.attempts("protected", other)["AWS_ID_TOKEN"] == "AccessDenied"
+
+
+@pytest.mark.timeout(300)
+def test_on_gitlab_com_a_path_alone_does_not_do(trusting: Trusting) -> None:
+    project, gitlab = trusting.stage.project, trusting.stage.cloud.gitlab
+    # A token of another issuer is none of this provider's, whatever it says of the project.
+    assert trusting.attempts("hosted", project)["AWS_ID_TOKEN"] == "AccessDenied"
+
+    gitlab.oidc.issuer = HOSTED
+    assert trusting.attempts("hosted", project)["AWS_ID_TOKEN"] == trusting.session("hosted")
+    assert trusting.attempts("hosted", project, "feature")["AWS_ID_TOKEN"] == "AccessDenied"
+    # The path is right, and was another project's when the role was made.
+    assert trusting.attempts("taken_over", project)["AWS_ID_TOKEN"] == "AccessDenied"
