@@ -245,7 +245,7 @@ static struct runner *start_runner(const struct one *one, const struct workspace
         .name = settings->runner_name,
         .wait_timeout_ms = one->options->wait_timeout_ms,
         .extra_args = settings->runner_args,
-        .session_token = one->session ? broker_credentials_token(one->broker) : SLICE(""),
+        .credentials_token = one->session ? broker_credentials_token(one->broker) : SLICE(""),
         .credentials = inherit ? &settings->credentials : NULL,
         .profiles = one->profiles.accounts ? &one->profiles : NULL,
         .trace_id = one->options->invocation->trace_id,

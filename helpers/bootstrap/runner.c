@@ -151,11 +151,12 @@ static void set_credentials(const struct runner_options *options, struct environ
         environment_set(environment, "AWS_SESSION_TOKEN",
                         secret_expose(credentials->session_token));
     }
-    if (options->session_token.len > 0) {
+    if (options->credentials_token.len > 0) {
         cleanup_free char *url =
             xasprintf("http://127.0.0.1:%u" BROKER_CREDENTIALS_PATH, options->broker_port);
         environment_set_text(environment, "AWS_CONTAINER_CREDENTIALS_FULL_URI", url);
-        environment_set(environment, "AWS_CONTAINER_AUTHORIZATION_TOKEN", options->session_token);
+        environment_set(environment, "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+                        options->credentials_token);
     }
 }
 

@@ -35,7 +35,7 @@ struct runner_options {
     /// RUNLET_RUNNER_ARGS, ended by NULL.
     char *const *extra_args;
     /// What a job shows at the broker's BROKER_CREDENTIALS_PATH; empty: there is nothing there.
-    struct slice session_token;
+    struct slice credentials_token;
     /// What the job script gets in its environment; NULL: nothing.
     const struct aws_credentials *credentials;
     /// The job's AWS profiles; NULL: none.

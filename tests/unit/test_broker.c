@@ -14,6 +14,8 @@ static struct error err;
 static struct gitlab *gitlab;
 static struct token_source *token;
 static bool token_is_there;
+/// NULL but for the test of it.
+static struct job_session *session;
 static char url[64];
 
 static struct secret *read_token(void *context, int64_t deadline_ms, struct error *error) {
@@ -33,6 +35,7 @@ static void set_up(void) {
     token_is_there = true;
     token = token_source_new(read_token, NULL, "the secret");
     gitlab = NULL;
+    session = NULL;
 }
 
 static void tear_down(void) {
@@ -46,6 +49,7 @@ static struct broker *start(void) {
     const struct broker_options options = {
         .gitlab = gitlab,
         .token = token,
+        .session = session,
         .system_id = "s_0123456789ab",
         .wait_timeout_ms = 10000,
         .margin_begins_ms = clock_now_ms(clock_system()) + 600000,
@@ -98,6 +102,10 @@ static bool is_readable(const struct broker *broker) {
 #define JOB_ANSWER "HTTP/1.1 201 Created\r\nContent-Length: 67\r\n\r\n" JOB
 #define GOOD "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nJob-Status: running\r\n\r\n200"
 #define TAKEN "HTTP/1.1 202 Accepted\r\nContent-Length: 3\r\nRange: 0-9\r\n\r\n0-9"
+#define ASSUMED                                                                                    \
+    "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{\"Credentials\":{\"AccessKeyId\":\"ASIAJOB\","   \
+    "\"SecretAccessKey\":\"s\",\"SessionToken\":\"t\",\"Expiration\":\"2100-01-01T00:00:00Z\"},"   \
+    "\"AssumedRoleUser\":{\"AssumedRoleId\":\"AROA:x\",\"Arn\":\"arn:aws:sts::1:x\"}}"
 #define LONGER "HTTP/1.1 416 Range\r\nContent-Length: 0\r\nRange: 0-2\r\n\r\n"
 
 START_TEST(needs_the_token_to_start) {
@@ -181,6 +189,48 @@ START_TEST(tells_its_owner_of_the_job_and_its_end) {
     ck_assert_int_eq(status.job.exit_code, 2);
     ck_assert(strstr(buffer_text(&server.requests[0]), "glrt-real") != NULL);
     ck_assert(strstr(buffer_text(&server.requests[1]), "glrt-real") == NULL);
+    stop_server();
+}
+END_TEST
+
+/// The status of a request for the session that shows this token.
+static int ask_for_the_session(const struct broker *broker, struct slice shown) {
+    char header[200];
+    snprintf(header, sizeof(header), "Authorization %" SLICE_FORMAT, SLICE_ARGUMENTS(shown));
+    return ask(broker, "GET", "/credentials", header, "");
+}
+
+START_TEST(gives_the_session_out_while_the_job_runs) {
+    const struct scripted script[] = {{.answer = JOB_ANSWER, .close = true},
+                                      {.answer = ASSUMED, .close = true},
+                                      {.answer = GOOD, .close = true}};
+    start_gitlab(script, 3);
+    setenv("AWS_ENDPOINT_URL", url, 1);
+    setenv("no_proxy", "127.0.0.1", 1);
+    char role[] = "arn:aws:iam::123456789012:role/job", region[] = "eu-central-1", key[] = "ASIA";
+    const struct settings settings = {
+        .job_role_arn = role,
+        .region = region,
+        .credentials = {.access_key = key, .secret_key = secret_new(SLICE("s"))},
+    };
+    const struct job_session_options options = {.settings = &settings};
+    session = job_session_new(&options);
+    struct broker *broker = start();
+    struct slice good = broker_credentials_token(broker);
+
+    ck_assert_int_eq(ask_for_the_session(broker, good), 403); // No job is there.
+    ck_assert_int_eq(ask_for_a_job(broker), 201);
+    ck_assert_int_eq(ask(broker, "GET", "/credentials", "", ""), 403);
+    ck_assert_int_eq(ask_for_the_session(broker, SLICE("x")), 403);
+    ck_assert_int_eq(ask_for_the_session(broker, slice_text(broker_placeholder(broker))), 403);
+    ck_assert_int_eq(ask_for_the_session(broker, good), 200);
+    ck_assert_int_eq(
+        ask(broker, "PUT", "/api/v4/jobs/41", "JOB-TOKEN job", "{\"state\":\"success\"}"), 200);
+    ck_assert_int_eq(ask_for_the_session(broker, good), 403); // It is over.
+
+    broker_stop(broker);
+    job_session_destroyp(&session);
+    secret_destroy(settings.credentials.secret_key);
     stop_server();
 }
 END_TEST
@@ -294,6 +344,7 @@ int main(void) {
     tcase_add_test(tcase, knows_nothing_at_first);
     tcase_add_test(tcase, asks_for_nothing_once_the_runner_is_gone);
     tcase_add_test(tcase, tells_its_owner_of_the_job_and_its_end);
+    tcase_add_test(tcase, gives_the_session_out_while_the_job_runs);
     tcase_add_test(tcase, closes_a_job_with_a_line_and_a_checksum);
     tcase_add_test(tcase, says_why_a_job_is_not_closed_when_there_is_no_time);
     tcase_add_test(tcase, does_not_wait_for_a_checksum_when_time_is_short);
