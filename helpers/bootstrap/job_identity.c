@@ -16,7 +16,7 @@
     " _.:/=+-@"
 #define LONGEST_VALUE 256
 /// Of a value that is hashed. All tags of a session share some 500 bytes (PackedPolicyTooLarge).
-#define LONGEST_KEPT 64
+#define LONGEST_KEPT 32
 
 // --- What GitLab says --------------------------------------------------------------------------
 

@@ -213,3 +213,43 @@ def test_a_job_finds_neither_the_functions_keys_nor_the_token(role_stage: Stage)
         assert session.access_key not in said
         assert session.secret not in said
         assert session.token not in said
+
+
+def test_what_a_job_was_given_is_of_no_use_to_the_next(role_stage: Stage) -> None:
+    stage, project = role_stage, role_stage.project
+    first = run(
+        stage,
+        project.commit(
+            pipeline_file(
+                stage,
+                "echo given $AWS_CONTAINER_AUTHORIZATION_TOKEN $AWS_CONTAINER_CREDENTIALS_FULL_URI",
+                "touch /tmp/left $HOME/left",
+                "setsid sleep 1000 > /dev/null 2>&1 &",
+            )
+        ),
+    )
+    given = re.search(r"^given ([0-9a-f]+) (http://127\.0\.0\.1:\d+/credentials)$",
+                      output_of(first), re.M)  # fmt: skip
+    assert given, output_of(first)
+    old = f'busybox wget -qO- --header "Authorization: {given[1]}"'
+
+    job = run(
+        stage,
+        project.commit(
+            pipeline_file(
+                stage,
+                f'{old} "$AWS_CONTAINER_CREDENTIALS_FULL_URI" || echo refused',
+                f"{old} {given[2]} || echo gone",
+                "find /tmp -name left",
+                "pidof sleep || echo alone",
+                ASK,
+            )
+        ),
+    )
+
+    (_,) = stage.environments
+    said = output_of(job)
+    assert {"refused", "gone", "alone"} <= set(said.splitlines()), said
+    assert "/left" not in said
+    assert len(re.findall("AccessKeyId", said)) == 1
+    session_of(stage, job).get_caller_identity()
