@@ -59,7 +59,8 @@ bool profile_find(const struct chain *chain, const char *name, struct profile *p
 /// The value: the credentials file's before the config file's. NULL where there is none, or it is
 /// empty.
 const char *profile_get(const struct profile *profile, const char *key);
-/// A path with a leading "~/" replaced by the home folder; to be released with free().
+/// A path with a leading "~/" replaced by the home folder, the root where there is none; to be
+/// released with free().
 char *path_expanded(const char *path);
 
 /// Takes the keys into `base` with their source, which is formatted.

@@ -15,8 +15,9 @@ enum { TRIED_MAX = 900 };
 
 char *path_expanded(const char *path) {
     const char *home = environment_value("HOME");
-    return home != NULL && strncmp(path, "~/", 2) == 0 ? xasprintf("%s%s", home, path + 1)
-                                                       : xstrdup(path);
+    // Without a home it is the root, never a folder "~" of the one we are in.
+    return strncmp(path, "~/", 2) == 0 ? xasprintf("%s%s", home != NULL ? home : "", path + 1)
+                                       : xstrdup(path);
 }
 
 void chain_note(struct chain *chain, const char *format, ...) {

@@ -2,6 +2,7 @@
 #include <check.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "assume-role/base.h"
 #include "common/alloc.h"
@@ -111,6 +112,18 @@ START_TEST(lists_what_it_looked_at) {
     fails("partial", "AWS_SECRET_ACCESS_KEY is not: set both, or neither");
     write_file("config", "[default\n");
     fails("config", "/.aws/config: line 1: \"[\" begins a section, write [name]");
+}
+END_TEST
+
+START_TEST(looks_for_no_home_in_the_folder_we_are_in) {
+    cleanup_free char *other = xasprintf("%s/~/.aws", home);
+    cleanup_free char *planted = xasprintf("%s/config", other);
+    ck_assert(files_make_directories(other, 0700, &err));
+    ck_assert(files_write_atomically(
+        planted, SLICE("[default]\naws_access_key_id=A\naws_secret_access_key=B\n"), 0600, &err));
+    ck_assert_int_eq(chdir(home), 0);
+    unsetenv("HOME");
+    fails("none", "(not in /.aws/config and /.aws/credentials)");
 }
 END_TEST
 
@@ -263,6 +276,7 @@ int main(void) {
     tcase_add_test(tcase, takes_the_environments_keys_first);
     tcase_add_test(tcase, leaves_the_environment_out_for_a_named_profile);
     tcase_add_test(tcase, lists_what_it_looked_at);
+    tcase_add_test(tcase, looks_for_no_home_in_the_folder_we_are_in);
     tcase_add_test(tcase, gives_settings_without_credentials);
     tcase_add_test(tcase, ends_a_process_that_does_not_end);
     tcase_add_test(tcase, says_which_program_is_not_there);
