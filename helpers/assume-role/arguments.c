@@ -127,7 +127,11 @@ static bool check_whole(const struct arguments *arguments, const char *format,
         return error_set(err, "usage", "there is no command after --");
     }
     if (arguments->hops.count == 0 && !arguments->check) {
-        return error_set(err, "usage", "which role? Give --role-arn ARN");
+        return error_set(err, "usage", "which role? Give --role-arn ARN%s",
+                         arguments->profile != NULL
+                             ? "; the profile says whose keys to start from (what it gives by "
+                               "itself, the SDKs take by AWS_PROFILE)"
+                             : "");
     }
     if (arguments->check && operands->has_dashes) {
         return error_set(err, "usage", "--check runs no command");

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "assume-role/base_chain.h"
+#include "assume-role/command.h"
 #include "assume-role/words.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
@@ -36,22 +37,8 @@ static bool is_same_file(const char *path, const char *other) {
 /// Whether the program, found as a process would be, is this one.
 static bool is_own_program(const struct chain *chain, const char *program) {
     const char *own = chain->options->own_program;
-    if (own == NULL) {
-        return false;
-    }
-    if (strchr(program, '/') != NULL) {
-        return is_same_file(program, own);
-    }
-    struct slice rest = slice_text(environment_value("PATH"));
-    struct slice folder;
-    while (slice_split(&rest, ':', &folder)) {
-        cleanup_free char *path = xasprintf("%" SLICE_FORMAT "%s%s", SLICE_ARGUMENTS(folder),
-                                            folder.len > 0 ? "/" : "", program);
-        if (access(path, X_OK) == 0) {
-            return is_same_file(path, own);
-        }
-    }
-    return false;
+    cleanup_free char *path = command_find(program);
+    return own != NULL && path != NULL && is_same_file(path, own);
 }
 
 static bool is_above(const struct profile *profile) {

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/alloc.h"
@@ -60,13 +61,43 @@ void command_environment(const struct aws_credentials *credentials, const char *
     }
 }
 
+char *command_find(const char *name) {
+    if (strchr(name, '/') != NULL) {
+        return xstrdup(name);
+    }
+    const char *path = environment_value("PATH");
+    struct slice rest = slice_text(path != NULL ? path : "/usr/local/bin:/usr/bin:/bin");
+    struct slice folder;
+    cleanup_free char *found = NULL;
+    while (slice_split(&rest, ':', &folder)) {
+        cleanup_free char *file = xasprintf("%" SLICE_FORMAT "%s%s", SLICE_ARGUMENTS(folder),
+                                            folder.len > 0 ? "/" : "", name);
+        struct stat status;
+        // In a folder that is closed to us there is nothing.
+        if (stat(file, &status) != 0 || !S_ISREG(status.st_mode)) {
+            continue;
+        }
+        if (access(file, X_OK) == 0) {
+            return steal_pointer(&file);
+        }
+        found = found != NULL ? found : steal_pointer(&file);
+    }
+    return steal_pointer(&found);
+}
+
 int command_exec(char *const *argv, const struct aws_credentials *credentials, const char *region) {
     cleanup_environment struct environment environment = {0};
     command_environment(credentials, region, &environment);
-    (void)execvpe(argv[0], argv, environment_array(&environment));
-    const int code = errno == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
+    cleanup_free char *path = command_find(argv[0]);
     struct error err;
-    error_errno(&err, errno, "cannot run %s", argv[0]);
+    if (path == NULL) {
+        error_set(&err, "not_found", "%s: command not found", argv[0]);
+        log_error(err.message);
+        return EXIT_NOT_FOUND;
+    }
+    (void)execve(path, argv, environment_array(&environment));
+    const int code = errno == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
+    error_errno(&err, errno, "cannot run %s", path);
     log_error(err.message);
     return code;
 }

@@ -108,6 +108,46 @@ def test_keeps_the_region_of_the_profile_it_removes(
     assert shown.stdout == "AWS_DEFAULT_REGION=eu-west-1\n"
 
 
+def test_finds_a_command_as_a_shell_does(environment: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "file").mkdir()
+    (tmp_path / "plain").mkdir()
+    (tmp_path / "bin").mkdir()
+    for name in ("file/tool", "bin/tool"):
+        (tmp_path / name).write_text("#!/bin/sh\nexit 5\n")
+    (tmp_path / "bin" / "tool").chmod(0o755)
+    (tmp_path / "plain" / "tool").mkdir()
+    path = f"{tmp_path}/file:{tmp_path}/plain:/etc/passwd"
+    for folders, name, code in (
+        (f"{path}:{tmp_path}/bin", "tool", 5),
+        (path, "tool", 126),
+        (path, "other", 127),
+        (path, "", 127),
+        (path, f"{tmp_path}/bin/tool", 5),
+        (path, f"{tmp_path}/bin/other", 127),
+    ):
+        result = run({**environment, "PATH": folders}, "--role-arn", ROLE, "--", name)
+        assert result.returncode == code, result.stderr
+
+
+def test_takes_a_closed_folder_of_the_path_for_an_empty_one(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o000)
+    given = {**environment, "PATH": f"{closed}:/usr/bin", "HOME": "/dev/null"}
+    # No folder is closed to root.
+    user = "nobody" if os.geteuid() == 0 else None
+    try:
+        result = subprocess.run(
+            [PROGRAM, "--role-arn", ROLE, "--", "no-such-command"],
+            env=given, user=user, capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+    except PermissionError:
+        pytest.skip("the program lies where only root can reach it")
+    assert result.returncode == 127
+    assert "no-such-command: command not found" in result.stderr
+
+
 def test_leaves_no_connection_open_to_the_command(environment: dict[str, str]) -> None:
     shown = run(environment, "--role-arn", ROLE, "--", "sh", "-c", "ls -l /proc/$$/fd")
     assert shown.returncode == 0
