@@ -171,7 +171,10 @@ def test_a_changed_bootstrap_changes_its_function_under_a_running_job(
         "module.runner.module.function.aws_lambda_function.this[0]": ["update"],
         "module.runner.module.function.aws_lambda_alias.this[0]": ["update"],
     }
-    job = deployed.job("sleep 25", "echo not cut off")
+    job = deployed.job(
+        "until git ls-remote --exit-code origin refs/heads/applied; do sleep 1; done",
+        "echo not cut off",
+    )
     invoking = threading.Thread(target=deployed.invoke, daemon=True)
     invoking.start()
     wait_until(lambda: job.status == "running", 60, "the job to run")
@@ -179,6 +182,7 @@ def test_a_changed_bootstrap_changes_its_function_under_a_running_job(
     deployed.apply_plan()
 
     assert job.status == "running"
+    deployed.project.commit({"applied": "yes"}, ref="applied", message="[skip ci]")
     invoking.join(60)
     assert job.status == "success", output_of(job)
     assert "not cut off" in output_of(job)
