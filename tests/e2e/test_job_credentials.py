@@ -70,6 +70,22 @@ def test_a_job_gets_a_session_of_its_role(make_stage: StageMaker, job_role: str)
     variables = set(re.findall(r"^([A-Z_]+)=", output_of(job), re.M))
     assert not variables & {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
     assert given["SecretAccessKey"] not in stage.logs
+    # For no longer than STS allows at least, and with all that GitLab says of the job.
+    (asked,) = [one for one in stage.cloud.sts.calls if one.fields.get("RoleSessionName") == name]
+    assert asked.fields["DurationSeconds"] == "900"
+    (session,) = [one for one in stage.cloud.sts.sessions if one.session_name == name]
+    assert session.tags == {
+        "project_id": str(stage.project.id),
+        "project_path": stage.project.path,
+        "ref": "main",
+        "ref_type": "branch",
+        "protected": "true",
+        "job_id": str(job.id),
+        "pipeline_id": str(job.pipeline.id),
+        "user_id": "1",
+    }
+    assert set(session.transitive) == set(session.tags)
+    assert session.source_identity == f"project={stage.project.id},job={job.id},user=1"
 
 
 def test_nobody_gets_it_without_the_token(make_stage: StageMaker, job_role: str) -> None:

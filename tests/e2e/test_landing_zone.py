@@ -173,6 +173,13 @@ def test_the_protected_branch_deploys_to_every_account(zone: LandingZone) -> Non
             for one in zone.cloud.sts.sessions[before:]
             if one.role_arn == zone.outputs["deploy_role_arns"][name]
         ]
+        # As the profile asks: no longer than STS allows at least.
+        durations = {
+            one.fields["DurationSeconds"]
+            for one in zone.cloud.sts.calls
+            if one.fields.get("RoleArn") == session.role_arn
+        }
+        assert durations == {"900"}
         assert session.tags["project_id"] == str(zone.project.id)
         assert session.tags["project_path"] == "platform/app"
         assert session.tags["ref"] == "main"
