@@ -44,6 +44,25 @@ def test_links_lead_somewhere(file: Path) -> None:
             assert anchor in anchors_of(other), f"{target}: no such heading"
 
 
+@pytest.mark.parametrize(
+    ("folder", "files"),
+    [
+        ("tests/e2e", "test_*.py"),
+        ("examples", "*/"),
+        ("layers", "*/"),
+        ("helpers", "*/"),
+        ("helpers/toolchain", "*.*"),
+        ("terraform", "modules/*/"),
+    ],
+)
+def test_tables_name_all_that_is_there(folder: str, files: str) -> None:
+    text = (REPO / folder / "README.md").read_text()
+    names = {path.name for path in (REPO / folder).glob(files)} - {"README.md"}
+    assert names
+    named = set(re.findall(r"[`(/]([\w.-]+)[`)]", text))
+    assert names - named == set()
+
+
 def test_every_make_target_that_is_named_exists() -> None:
     makefile = (REPO / "Makefile").read_text()
     targets = set(re.findall(r"^([a-z-]+):", makefile, re.M))
