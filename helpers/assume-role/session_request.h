@@ -3,7 +3,7 @@
 ///
 /// Two requests are the same where endpoint, region, the keys (or token) to start from and all that
 /// is asked of each role are. Keys and tokens are compared whole, not by whose they say they are:
-/// a session is given to nobody who could not have had it from STS by himself.
+/// a session is given to nobody who does not hold what it was had with.
 #pragma once
 
 #include <stdbool.h>
