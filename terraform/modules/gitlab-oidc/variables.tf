@@ -18,7 +18,7 @@ variable "issuer_url" {
 
   validation {
     condition     = !can(regex("^https://", var.issuer_url)) || can(regex("^https://[a-z0-9.-]+(/[a-zA-Z0-9._~-]+)*$", var.issuer_url))
-    error_message = "issuer_url must be written as the iss of the tokens, in small letters, without port, query and slash at its end: write \"https://gitlab.example.com\" in place of \"https://GitLab.example.com:443/\"."
+    error_message = "issuer_url must be written as the iss of the tokens, in small letters, without port, query and slash at its end: write \"https://gitlab.example.com\" in place of \"https://GitLab.example.com:443/\". AWS takes no iss with another port: set GitLab's ci_id_tokens issuer_url to an address without one, and write that."
   }
 }
 
@@ -193,14 +193,14 @@ variable "roles" {
 
   validation {
     condition = alltrue(flatten([for role in values(var.roles) : [for subject in coalesce(role.subjects, []) : [
-      for key in ["ref_protected", "environment_protected"] : contains(["true", "false"], lookup(subject, key, "true"))
+      for key in ["ref_protected", "environment_protected"] : can(regex("^(true|false)$", lookup(subject, key, "true")))
     ]]]))
     error_message = "roles[*].subjects: ref_protected and environment_protected are true or false; leave them out for both."
   }
 
   validation {
     condition = alltrue(flatten([for role in values(var.roles) : [for subject in coalesce(role.subjects, []) :
-      contains(["production", "staging", "testing", "development", "other"], lookup(subject, "deployment_tier", "other"))
+      can(regex("^(production|staging|testing|development|other)$", lookup(subject, "deployment_tier", "other")))
     ]]))
     error_message = "roles[*].subjects: deployment_tier must be production, staging, testing, development or other, which are GitLab's; the name of an environment is never in sub."
   }

@@ -454,3 +454,14 @@ run "refuses_a_name_with_blanks" {
 
   expect_failures = [var.roles]
 }
+
+run "refuses_a_null_for_a_component" {
+  command = plan
+
+  variables {
+    sub_claim_components = ["project_path", "ref_protected", "deployment_tier"]
+    roles                = { deploy = { subjects = [{ project_path = "group/app", ref_protected = null, deployment_tier = null }] } }
+  }
+
+  expect_failures = [var.roles]
+}
