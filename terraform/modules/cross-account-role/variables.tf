@@ -24,8 +24,8 @@ variable "path" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^/([!-~]+/)?$", var.path))
-    error_message = "path must begin and end with a slash, as in \"/ci/\"."
+    condition     = can(regex("^/([!-)+->@-~]+/)?$", var.path))
+    error_message = "path must begin and end with a slash, without blanks and wildcards, as in \"/ci/\"."
   }
 }
 
@@ -71,7 +71,7 @@ variable "job_roles" {
   }
 
   validation {
-    condition     = alltrue([for role in values(var.job_roles) : can(regex("[*?]|:sts:|assumed-role/|^arn:aws[a-z-]*:iam::[0-9]{12}:role/([a-zA-Z0-9_+=,.@-]+/)*[a-zA-Z0-9_+=,.@-]{1,64}$", role.arn))])
+    condition     = alltrue([for role in values(var.job_roles) : can(regex("[*?]|:sts:|assumed-role/|^arn:aws[a-z-]*:iam::[0-9]{12}:role/([!-~]+/)?[a-zA-Z0-9_+=,.@-]{1,64}$", role.arn))])
     error_message = "job_roles[*].arn must be the exact ARN of one role, not an account, a user or a service: write it as in \"arn:aws:iam::123456789012:role/runlet-job\"."
   }
 
@@ -98,8 +98,8 @@ variable "job_roles" {
   }
 
   validation {
-    condition     = alltrue(flatten([for role in values(var.job_roles) : [for values in values(role.session_tags) : [for value in coalesce(values, []) : can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@*?-]{1,256}$", value))]]]))
-    error_message = "job_roles[*].session_tags must hold values of 1 to 256 letters, digits, blanks and characters of _.:/=+-@, as session tags have them: a value with others never matches. For a ref or path with others, pin project_id and protected instead."
+    condition     = alltrue(flatten([for role in values(var.job_roles) : [for values in values(role.session_tags) : [for value in coalesce(values, []) : can(regex("^[a-zA-Z0-9 _.:/=+@*?-]{1,256}$", value))]]]))
+    error_message = "job_roles[*].session_tags must hold values of 1 to 256 letters of a to z and A to Z, digits, blanks and characters of _.:/=+-@: the runner writes others as _ and adds a hash, so such a value never matches. For a ref or path with others, pin project_id and protected instead."
   }
 
   validation {

@@ -290,6 +290,22 @@ run "refuses_a_character_that_tags_cannot_have" {
   expect_failures = [var.job_roles]
 }
 
+run "refuses_a_letter_that_the_runner_hashes" {
+  command = plan
+
+  variables {
+    job_roles = {
+      runner = {
+        arn          = "arn:aws:iam::111122223333:role/runlet-job"
+        external_id  = "runlet-prod"
+        session_tags = { project_id = ["7"], ref = ["größe"], protected = ["true"] }
+      }
+    }
+  }
+
+  expect_failures = [var.job_roles]
+}
+
 run "refuses_a_path_as_project_id" {
   command = plan
 
@@ -761,6 +777,16 @@ run "refuses_a_path_without_slashes" {
 
   variables {
     path = "ci"
+  }
+
+  expect_failures = [var.path]
+}
+
+run "refuses_a_wildcard_in_the_path" {
+  command = plan
+
+  variables {
+    path = "/ci/*/"
   }
 
   expect_failures = [var.path]
