@@ -304,7 +304,7 @@ variable "accounts" {
   }
 
   validation {
-    condition     = alltrue([for account in values(var.accounts) : account.region == null || can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]{1,2}$", account.region))])
+    condition     = alltrue([for account in values(var.accounts) : account.region == null || can(regex("^[a-z]{2,8}(-[a-z]+)+-[0-9]{1,2}$", account.region))])
     error_message = "accounts[*].region must be the name of a region, as in \"eu-central-1\"."
   }
 
@@ -701,8 +701,8 @@ variable "role_path" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^/(.+/)?$", var.role_path))
-    error_message = "role_path must begin and end with a slash, as in \"/ci/\"."
+    condition     = can(regex("^/([!-)+->@-~]+/)?$", var.role_path))
+    error_message = "role_path must begin and end with a slash, without blanks and wildcards, as in \"/ci/\"."
   }
 }
 

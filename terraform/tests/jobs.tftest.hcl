@@ -472,6 +472,25 @@ run "refuses_an_external_id_with_blanks" {
   expect_failures = [var.accounts]
 }
 
+run "takes_accounts_of_every_partition" {
+  command = plan
+
+  variables {
+    create_job_role = true
+    accounts = {
+      sovereign  = { role_arn = "arn:aws-eusc:iam::444455556666:role/deploy", region = "eusc-de-east-1" }
+      government = { role_arn = "arn:aws-us-gov:iam::444455556666:role/deploy", region = "us-gov-west-1" }
+      china      = { role_arn = "arn:aws-cn:iam::444455556666:role/deploy", region = "cn-north-1" }
+      isolated   = { role_arn = "arn:aws-iso-b:iam::444455556666:role/deploy", region = "us-isob-east-1" }
+    }
+  }
+
+  assert {
+    condition     = jsondecode(aws_ssm_parameter.accounts[0].insecure_value).sovereign.region == "eusc-de-east-1"
+    error_message = "A region is lost: ${aws_ssm_parameter.accounts[0].insecure_value}"
+  }
+}
+
 run "refuses_a_region_that_is_none" {
   command = plan
 

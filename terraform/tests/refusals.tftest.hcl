@@ -99,3 +99,13 @@ run "refuses_what_the_bootstrap_would_refuse" {
 
   expect_failures = [var.name_prefix, var.role_path, var.artifacts, var.artifacts_s3, var.gitlab, var.runner]
 }
+
+run "refuses_a_path_that_makes_no_exact_arn" {
+  command = plan
+
+  variables {
+    role_path = "/ci/*/"
+  }
+
+  expect_failures = [var.role_path]
+}

@@ -46,8 +46,8 @@ variable "path" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^/(.+/)?$", var.path))
-    error_message = "path must begin and end with a slash, as in \"/ci/\"."
+    condition     = can(regex("^/([!-)+->@-~]+/)?$", var.path))
+    error_message = "path must begin and end with a slash, without blanks and wildcards, as in \"/ci/\"."
   }
 }
 
