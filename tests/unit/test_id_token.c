@@ -397,6 +397,21 @@ START_TEST(reads_keys_once_and_again_where_one_is_new) {
 }
 END_TEST
 
+START_TEST(keeps_a_key_that_is_withdrawn_for_an_hour_at_most) {
+    publish();
+    cleanup_free char *later = xasprintf("%lld", NOW_S + 7200);
+    ck_assert(verifies(token_but("exp", later)));
+    fake.now_ms += 3599 * 1000;
+    ck_assert(verifies(token_but("exp", later)));
+    ck_assert_uint_eq(server.connections, 2);
+    fake.now_ms += 2 * 1000;
+    add_discovery(server_url);
+    add_keys(other_key, "two");
+    is_refused(token_but("exp", later), "key", "publish");
+    ck_assert_uint_eq(server.connections, 4);
+}
+END_TEST
+
 START_TEST(finds_the_keys_without_a_discovery_document) {
     add_answer(xstrdup("HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n"));
     add_keys(our_key, "one");
@@ -420,10 +435,15 @@ START_TEST(leaves_out_keys_that_are_not_for_us) {
     cleanup_free char *good = jwk(our_key, "one");
     cleanup_free char *weak = jwk(small, "weak");
     EVP_PKEY_free(small);
-    cleanup_free char *set = xasprintf(
-        "{\"keys\":[%s,%s,7,{},{\"kty\":\"EC\",\"kid\":\"e\"},{\"kty\":\"oct\",\"kid\":\"o\",\"k\":"
-        "\"AA\"},{\"kty\":\"RSA\",\"kid\":\"bad\",\"n\":\"!\",\"e\":\"AQAB\"}]}",
-        weak, good);
+    cleanup_free char *sealing = jwk(our_key, "sealing");
+    memcpy(strstr(sealing, "\"sig\""), "\"enc\"", 5);
+    cleanup_free char *longer = jwk(our_key, "longer");
+    memcpy(strstr(longer, "RS256"), "RS512", 5);
+    cleanup_free char *set =
+        xasprintf("{\"keys\":[%s,%s,%s,%s,7,{},{\"kty\":\"EC\",\"kid\":\"e\"},{\"kty\":\"oct\","
+                  "\"kid\":\"o\",\"k\":"
+                  "\"AA\"},{\"kty\":\"RSA\",\"kid\":\"bad\",\"n\":\"!\",\"e\":\"AQAB\"}]}",
+                  weak, sealing, longer, good);
     cleanup_jwt_keys struct jwt_keys *keys = jwt_keys_parse(slice_text(set), &err);
     ck_assert_uint_eq(jwt_keys_count(keys), 1);
     ck_assert_ptr_null(jwt_keys_parse(SLICE("[]"), &err));
@@ -560,6 +580,7 @@ int main(void) {
     tcase_add_test(tests, notices_every_changed_character);
     tcase_add_test(tests, refuses_what_is_no_token_without_showing_it);
     tcase_add_test(tests, reads_keys_once_and_again_where_one_is_new);
+    tcase_add_test(tests, keeps_a_key_that_is_withdrawn_for_an_hour_at_most);
     tcase_add_test(tests, finds_the_keys_without_a_discovery_document);
     tcase_add_test(tests, says_where_keys_cannot_be_read);
     tcase_add_test(tests, leaves_out_keys_that_are_not_for_us);

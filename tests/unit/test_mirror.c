@@ -15,7 +15,8 @@
 #include "common/cleanup.h"
 #include "common/files.h"
 
-#define PROVIDER "registry.terraform.io/hashicorp/aws/5.100.0/linux_amd64/terraform-provider-aws"
+#define PLATFORM "registry.terraform.io/hashicorp/aws/5.100.0/linux_amd64"
+#define PROVIDER PLATFORM "/terraform-provider-aws"
 
 static struct error err;
 /// Everything of a test lies in `base`: the zip, and `folder`, into which it is unpacked.
@@ -89,7 +90,7 @@ static void assert_contains(const char *text, const char *part) {
 static void good_mirror(struct mirror_manifest *manifest) {
     static const struct entry entries[] = {
         {PROVIDER, "a provider", 0100755},
-        {"registry.terraform.io/hashicorp/aws/5.100.0/linux_amd64/LICENSE.txt", "MPL", 0100644},
+        {PLATFORM "/LICENSE.txt", "MPL", 0100644},
     };
     int64_t size = 0;
     write_zip(entries, 2);
@@ -107,6 +108,9 @@ START_TEST(unpacks_files_with_their_modes) {
     cleanup_free char *provider = in_folder(PROVIDER);
     ck_assert_int_eq(stat(provider, &status), 0);
     ck_assert_uint_eq(status.st_mode, S_IFREG | 0755);
+    cleanup_free char *license = in_folder(PLATFORM "/LICENSE.txt");
+    ck_assert_int_eq(stat(license, &status), 0);
+    ck_assert_uint_eq(status.st_mode, S_IFREG | 0644);
     cleanup_free char *host = in_folder("registry.terraform.io");
     ck_assert_int_eq(stat(host, &status), 0);
     ck_assert_uint_eq(status.st_mode, S_IFDIR | 0755);
@@ -214,6 +218,47 @@ START_TEST(refuses_what_is_no_zip) {
     ck_assert(files_write_atomically(zip_path, SLICE("PK but no zip"), 0600, &err));
     ck_assert(!unpack(&manifest, &size));
     ck_assert_str_eq(err.code, "zip");
+}
+END_TEST
+
+/// Writes other bytes in place of these, in the entry itself and in the zip's directory.
+static void patch_zip(const void *from, const void *to, size_t length) {
+    cleanup_buffer struct buffer bytes = BUFFER_INIT(1 << 20);
+    ck_assert(files_read(zip_path, &bytes, &err));
+    size_t found = 0;
+    for (size_t i = 0; i + length <= bytes.len; i++) {
+        if (memcmp(bytes.data + i, from, length) == 0) {
+            memcpy(bytes.data + i, to, length);
+            found++;
+        }
+    }
+    ck_assert_uint_eq(found, 2);
+    ck_assert(files_write_atomically(zip_path, buffer_slice(&bytes), 0600, &err));
+}
+
+START_TEST(refuses_a_file_that_is_there_twice) {
+    static const struct entry entries[] = {{"a/one", "x", 0100644}, {"a/two", "y", 0100644}};
+    cleanup_mirror_manifest struct mirror_manifest manifest = {0};
+    int64_t size = 0;
+    write_zip(entries, 2);
+    patch_zip("a/two", "a/one", 5);
+    ck_assert(!unpack(&manifest, &size));
+    ck_assert_str_eq(err.code, "zip");
+}
+END_TEST
+
+START_TEST(writes_no_more_than_was_announced) {
+    enum { LENGTH = 0x1234 };
+    cleanup_free char *text = xcalloc(1, LENGTH + 1);
+    memset(text, '0', LENGTH);
+    const struct entry entries[] = {{"a/file", text, 0100644}};
+    cleanup_mirror_manifest struct mirror_manifest manifest = {0};
+    int64_t size = 0;
+    write_zip(entries, 1);
+    patch_zip("\x34\x12\0\0", "\x04\0\0\0", 4);
+    ck_assert(!unpack(&manifest, &size));
+    ck_assert_str_eq(err.code, "zip");
+    assert_contains(err.message, "a/file is not as large as announced");
 }
 END_TEST
 
@@ -451,6 +496,8 @@ int main(void) {
     tcase_add_test(tcase, refuses_a_bomb);
     tcase_add_test(tcase, refuses_too_many_entries);
     tcase_add_test(tcase, refuses_what_is_no_zip);
+    tcase_add_test(tcase, refuses_a_file_that_is_there_twice);
+    tcase_add_test(tcase, writes_no_more_than_was_announced);
     tcase_add_test(tcase, refuses_a_damaged_file);
     tcase_add_loop_test(tcase, sees_a_change, 0, (int)(sizeof(tamperings) / sizeof(tamperings[0])));
     tcase_add_test(tcase, gives_up_in_time);
