@@ -34,6 +34,8 @@ static const struct hint hints[] = {
      "STS does not know the keys to start from: they were deleted, are of another partition, or "
      "the region is not enabled in their account"},
     {"SignatureDoesNotMatch", NULL, "the secret key does not belong to the access key"},
+    {"InvalidIdentityToken", "valid JWT",
+     "what was given is no OIDC token: in GitLab, `id_tokens` of the job sets variables that are"},
     {"InvalidIdentityToken", NULL,
      "the role's account must have an OIDC provider for the token's issuer that lists the token's "
      "audience"},

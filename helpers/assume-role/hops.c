@@ -58,7 +58,8 @@ bool hops_set_duration(struct hops *hops, const char *value, struct error *err) 
 // --- The whole --------------------------------------------------------------------------------
 
 bool hops_prefix(const struct hops *hops, size_t index, struct error *err) {
-    return error_prefix(err, "hop %zu of %zu, %s", index + 1, hops->count,
+    // One that is too long leaves room to say so.
+    return error_prefix(err, "hop %zu of %zu, %.256s", index + 1, hops->count,
                         hops->items[index].assume.role_arn);
 }
 

@@ -249,6 +249,9 @@ def test_says_what_is_wrong_with_a_token(
         for part in (f"hop 1 of 1, {role}", code, hint):
             assert part in result.stderr
         assert token not in result.stderr
+    given = {**keyless, "AWS_ID_TOKEN": "no-token"}
+    result = run(given, "--role-arn", role, "--web-identity-token-env", "AWS_ID_TOKEN")
+    assert "what was given is no OIDC token" in result.stderr
 
 
 def test_checks_who_one_is(cloud: StsCloud, environment: dict[str, str]) -> None:

@@ -49,6 +49,16 @@ START_TEST(takes_a_token_at_the_first_hop_only) {
 }
 END_TEST
 
+START_TEST(says_what_is_wrong_with_a_role_however_long_it_is) {
+    cleanup_arguments struct arguments arguments;
+    char role[4000];
+    (void)snprintf(role, sizeof(role), ROLE "%03000d", 0);
+    ck_assert_int_eq(PARSE(&arguments, "--role-arn", role), OPTIONS_MISUSED);
+    ck_assert_ptr_nonnull(strstr(err.message, "hop 1 of 1, " ROLE "000"));
+    ck_assert_ptr_nonnull(strstr(err.message, "is not of the form arn:aws:iam::"));
+}
+END_TEST
+
 START_TEST(names_sessions_after_the_job) {
     setenv("CI_JOB_ID", "41", 1);
     setenv("CI_PROJECT_PATH_SLUG", "group/app", 1);
@@ -62,6 +72,7 @@ int main(void) {
     TCase *tcase = tcase_create("hops");
     tcase_add_test(tcase, takes_lists_as_the_aws_cli_does);
     tcase_add_test(tcase, takes_a_token_at_the_first_hop_only);
+    tcase_add_test(tcase, says_what_is_wrong_with_a_role_however_long_it_is);
     tcase_add_test(tcase, names_sessions_after_the_job);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
