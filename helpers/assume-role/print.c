@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "assume-role/print.h"
 
+#include "common/environment.h"
 #include "common/json.h"
 #include "common/options.h"
 #include "common/timestamp.h"
@@ -49,6 +50,13 @@ static void append_exports(struct buffer *out, const struct aws_credentials *cre
     append_export(out, "AWS_ACCESS_KEY_ID", slice_text(credentials->access_key));
     append_export(out, "AWS_SECRET_ACCESS_KEY", secret_expose(credentials->secret_key));
     append_export(out, "AWS_SESSION_TOKEN", secret_expose(credentials->session_token));
+    // Nor may those of the keys before stand beside the new ones.
+    static const char *const stale[] = {"AWS_CREDENTIAL_EXPIRATION", "AWS_SECURITY_TOKEN"};
+    for (size_t i = 0; i < sizeof(stale) / sizeof(stale[0]); i++) {
+        if (environment_value(stale[i]) != NULL) {
+            buffer_appendf(out, "unset %s\n", stale[i]);
+        }
+    }
 }
 
 bool print_session(const struct sts_session *session, enum print_format format, struct buffer *out,

@@ -8,6 +8,7 @@ static struct error err;
 static struct sts_session session;
 
 static void set_up(void) {
+    clearenv();
     session = (struct sts_session){
         .credentials = {.access_key = "ASIAEXAMPLE",
                         .secret_key = secret_new(SLICE("a/secret+key")),
@@ -52,6 +53,16 @@ START_TEST(quotes_every_export_for_the_shell) {
 }
 END_TEST
 
+START_TEST(takes_what_belongs_to_the_keys_before_out_of_the_shell) {
+    setenv("AWS_CREDENTIAL_EXPIRATION", "2026-11-25T02:00:00Z", 1);
+    setenv("AWS_SECURITY_TOKEN", "old", 1);
+    cleanup_buffer struct buffer out = BUFFER_INIT_SENSITIVE(4096);
+    ck_assert(print_session(&session, PRINT_ENV, &out, &err));
+    ck_assert(slice_ends_with(
+        buffer_slice(&out), SLICE("unset AWS_CREDENTIAL_EXPIRATION\nunset AWS_SECURITY_TOKEN\n")));
+}
+END_TEST
+
 START_TEST(prints_what_terragrunt_reads) {
     prints(PRINT_TERRAGRUNT, "{\"awsCredentials\":{\"ACCESS_KEY_ID\":\"ASIAEXAMPLE\","
                              "\"SECRET_ACCESS_KEY\":\"a/secret+key\","
@@ -84,6 +95,7 @@ int main(void) {
     tcase_add_test(tcase, prints_what_sdks_read_from_a_process_and_nothing_else);
     tcase_add_test(tcase, prints_the_answer_of_the_aws_cli);
     tcase_add_test(tcase, quotes_every_export_for_the_shell);
+    tcase_add_test(tcase, takes_what_belongs_to_the_keys_before_out_of_the_shell);
     tcase_add_test(tcase, prints_what_terragrunt_reads);
     tcase_add_test(tcase, prints_no_half_of_a_session);
     tcase_add_test(tcase, knows_its_formats_by_name);
