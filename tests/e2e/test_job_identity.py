@@ -253,3 +253,24 @@ def test_what_a_job_was_given_is_of_no_use_to_the_next(role_stage: Stage) -> Non
     assert "/left" not in said
     assert len(re.findall("AccessKeyId", said)) == 1
     session_of(stage, job).get_caller_identity()
+
+
+def test_names_that_take_too_much_room_are_said_and_can_be_left_out(
+    role_stage: Stage, cloud: LocalCloud
+) -> None:
+    stage = role_stage
+    path = f"some-company/{'a-department-with-a-long-name/' * 4}{stage.tag}"
+    project = cloud.gitlab.create_project(path)
+    ref = f"feature/{'a-branch-of-a-thing-that-updates-another/' * 4}last"
+    file = pipeline_file(stage, f"{ASK} || echo no-session")
+
+    job = run(stage, project.commit(file, ref=ref))
+    assert "no-session" in output_of(job)
+    (told,) = [one for one in stage.log_entries if one.get("errorType") == "PackedPolicyTooLarge"]
+    assert re.search(r"session tags consumes 1\d\d% of allotted space", told["error"])
+    assert "RUNLET_JOB_SESSION_IDENTITY" in told["error"]
+
+    stage.reconfigure(RUNLET_JOB_SESSION_IDENTITY="false")
+    job = run(stage, project.commit(file, ref=ref))
+    assert session_of(stage, job).get_caller_identity()
+    assert tags_of_last(stage, job_role_of(stage)) == {}
