@@ -26,6 +26,8 @@ FILES = {
     "bootstrap": "bootstrap.zip",
     "gitlab-runner": "gitlab-runner-layer.zip",
     "git": "git-layer.zip",
+    "opentofu": "opentofu-layer.zip",
+    "assume-role": "assume-role-layer.zip",
 }
 
 EVERY_OPTION = """

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from integration.test_terraform_apply import FILES, pack
+from integration.test_terraform_jobs import assume, client
 from localcloud import LocalCloud
 from localcloud.aws import ACCESS_KEY, ACCOUNT_ID, SECRET_KEY
 from localcloud.terraform import find_program, write_cli_configuration
@@ -96,6 +97,23 @@ class Tree:
             assert answer.returncode == 0, answer.stdout + answer.stderr
         return answer
 
+    def authenticate(self, unit: str, keys: Mapping[str, str]) -> dict[str, str]:
+        """What the auth provider gives a unit where those keys are what a program finds."""
+        credentials = self.live.parent / "job-credentials"
+        credentials.write_text(
+            "[default]\n" + "".join(f"{name.lower()} = {value}\n" for name, value in keys.items())
+        )
+        answer = subprocess.run(
+            [self._environ["TG_AUTH_PROVIDER_CMD"]],
+            cwd=self.live / unit,
+            env={**self._environ, "AWS_SHARED_CREDENTIALS_FILE": str(credentials)},
+            capture_output=True,
+            text=True,
+        )
+        assert answer.returncode == 0, answer.stderr
+        given = json.loads(answer.stdout)["awsCredentials"]
+        return {f"AWS_{name}": value for name, value in given.items()}
+
     def plan(self, folder: str) -> dict[str, dict[str, Any]]:
         """What a plan of all below a folder would do, by unit and then by address."""
         plans = self.live.parent / "plans"
@@ -141,11 +159,16 @@ def client_of(cloud: LocalCloud, account: str, service: str) -> Any:
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
     """Two accounts as a landing zone hands them over: a role to deploy with, a bucket for state."""
     with LocalCloud(folder=tmp_path_factory.mktemp("cloud")) as running:
-        trust = {
-            "Effect": "Allow",
-            "Principal": {"AWS": f"arn:aws:iam::{HUB}:root"},
-            "Action": "sts:AssumeRole",
-        }
+        # The hub's roles and people, as far as their own policies let them, with this external id.
+        hub = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{HUB}:root"}}
+        trust = [
+            {
+                **hub,
+                "Action": "sts:AssumeRole",
+                "Condition": {"StringEquals": {"sts:ExternalId": "landing-zone"}},
+            },
+            {**hub, "Action": ["sts:TagSession", "sts:SetSourceIdentity"]},
+        ]
         for account in (HUB, PROD):
             client_of(running, account, "iam").create_role(
                 RoleName=DEPLOYER,
@@ -225,9 +248,31 @@ def test_both_accounts_are_applied_and_settled(cloud: LocalCloud, tree: Tree) ->
         Name=real["runner"]["accounts_parameter_name"]["value"]
     )
     assert json.loads(parameter["Parameter"]["Value"])["prod"]["role_arn"] == role["Arn"]
+    layers = cloud.aws.client("lambda").get_function_configuration(FunctionName="runlet")["Layers"]
+    names = [layer["Arn"].split(":")[6] for layer in layers]
+    assert names == ["runlet-gitlab-runner", "runlet-git", "runlet-opentofu", "runlet-assume-role"]
 
     for dependency, mocks in tree.mocks(DEPLOY_ROLE).items():
         for name, mock in mocks.items():
             assert type_of(mock) == real[dependency][name]["type"], f"{dependency}.{name}"
 
     assert tree.plan(".") == {RUNNER: {}, GITLAB_OIDC: {}, DEPLOY_ROLE: {}}
+
+
+def test_a_job_of_the_runner_gets_into_every_account(cloud: LocalCloud, tree: Tree) -> None:
+    """As the pipeline does: over the job role, whose own policy must let it."""
+    runner = cloud.sts.assume_for_service(
+        f"arn:aws:iam::{HUB}:role/runlet", "runlet", "lambda.amazonaws.com"
+    )
+    job = assume(
+        client(cloud, "sts", runner),
+        f"arn:aws:iam::{HUB}:role/runlet-job",
+        Tags=[{"Key": "project_id", "Value": "7"}],
+        TransitiveTagKeys=["project_id"],
+        SourceIdentity="project=7,job=41",
+    )
+
+    for account in (HUB, PROD):
+        session = tree.authenticate(DEPLOY_ROLE if account == PROD else RUNNER, job)
+        sts = client(cloud, "sts", session)
+        assert sts.get_caller_identity()["Account"] == account

@@ -20,6 +20,14 @@ stack "runlet" {
     artifacts    = "${get_terragrunt_dir()}/artifacts"
     artifacts_s3 = { bucket = "runlet-artifacts-${local.account.account_id}" }
 
+    # What the pipeline of this tree runs with; it also needs the ARN of a layer with bin/terragrunt.
+    layers           = ["gitlab-runner", "git", "opentofu", "assume-role"]
+    extra_layer_arns = []
+
+    # The AWS provider has 700 MB, and takes its time and memory.
+    memory_size            = 3008
+    ephemeral_storage_size = 4096
+
     # By name and not from the other account's outputs: that role trusts this runner's, so it is made
     # after it.
     accounts = {
@@ -28,6 +36,9 @@ stack "runlet" {
         external_id = local.runlet.external_id
         region      = local.prod.region
       }
+      # Whom the pipeline becomes in each account, by auth-provider.sh.
+      hub-landing-zone  = { role_arn = local.account.role_arn, external_id = local.account.external_id }
+      prod-landing-zone = { role_arn = local.prod.role_arn, external_id = local.prod.external_id }
     }
   }
 }

@@ -7,12 +7,16 @@ unit "runner" {
   path   = "runner"
 
   values = {
-    version      = values.version
-    name         = values.name
-    artifacts    = values.artifacts
-    artifacts_s3 = values.artifacts_s3
-    gitlab_url   = values.gitlab_url
-    token        = values.token
-    accounts     = values.accounts
+    version                = values.version
+    name                   = values.name
+    artifacts              = values.artifacts
+    artifacts_s3           = values.artifacts_s3
+    layers                 = values.layers
+    extra_layer_arns       = values.extra_layer_arns
+    memory_size            = values.memory_size
+    ephemeral_storage_size = values.ephemeral_storage_size
+    gitlab_url             = values.gitlab_url
+    token                  = values.token
+    accounts               = values.accounts
   }
 }

@@ -11,11 +11,15 @@ terraform {
 }
 
 inputs = {
-  name            = values.name
-  artifacts       = values.artifacts
-  artifacts_s3    = values.artifacts_s3
-  gitlab          = { url = values.gitlab_url }
-  token           = values.token
-  create_job_role = true
-  accounts        = values.accounts
+  name                   = values.name
+  artifacts              = values.artifacts
+  artifacts_s3           = values.artifacts_s3
+  layers                 = values.layers
+  extra_layer_arns       = values.extra_layer_arns
+  memory_size            = values.memory_size
+  ephemeral_storage_size = values.ephemeral_storage_size
+  gitlab                 = { url = values.gitlab_url }
+  token                  = values.token
+  create_job_role        = true
+  accounts               = values.accounts
 }
