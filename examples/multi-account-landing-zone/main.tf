@@ -2,7 +2,11 @@
 
 # The hub: one runner, and the role whose session each of its jobs gets.
 
+data "aws_partition" "current" {}
+
 locals {
+  # "aws", but in China, in GovCloud and so on.
+  partition        = data.aws_partition.current.partition
   deploy_role_name = "${var.name}-deploy"
 
   spokes = {
@@ -10,7 +14,7 @@ locals {
       account_id = account.account_id
       region     = coalesce(account.region, var.region)
       # By name, because the runner names these roles and they name the runner's.
-      role_arn    = "arn:aws:iam::${account.account_id}:role/${local.deploy_role_name}"
+      role_arn    = "arn:${local.partition}:iam::${account.account_id}:role/${local.deploy_role_name}"
       external_id = "${var.name}-${name}"
     }
   }

@@ -11,7 +11,7 @@ provider "aws" {
   region = local.spokes["dev"].region
 
   assume_role {
-    role_arn = "arn:aws:iam::${local.spokes["dev"].account_id}:role/${var.provisioning_role_name}"
+    role_arn = "arn:${local.partition}:iam::${local.spokes["dev"].account_id}:role/${var.provisioning_role_name}"
   }
 }
 
@@ -20,7 +20,7 @@ provider "aws" {
   region = local.spokes["staging"].region
 
   assume_role {
-    role_arn = "arn:aws:iam::${local.spokes["staging"].account_id}:role/${var.provisioning_role_name}"
+    role_arn = "arn:${local.partition}:iam::${local.spokes["staging"].account_id}:role/${var.provisioning_role_name}"
   }
 }
 
@@ -29,6 +29,6 @@ provider "aws" {
   region = local.spokes["prod"].region
 
   assume_role {
-    role_arn = "arn:aws:iam::${local.spokes["prod"].account_id}:role/${var.provisioning_role_name}"
+    role_arn = "arn:${local.partition}:iam::${local.spokes["prod"].account_id}:role/${var.provisioning_role_name}"
   }
 }

@@ -16,13 +16,13 @@ data "aws_iam_policy_document" "deploy" {
   statement {
     sid       = "DeployVersion"
     actions   = ["ssm:PutParameter", "ssm:GetParameter", "ssm:GetParameters", "ssm:DeleteParameter", "ssm:AddTagsToResource", "ssm:ListTagsForResource"]
-    resources = ["arn:aws:ssm:${each.value.region}:${each.value.account_id}:parameter/app/*"]
+    resources = ["arn:${local.partition}:ssm:${each.value.region}:${each.value.account_id}:parameter/app/*"]
   }
 
   statement {
     sid       = "DescribeParameters"
     actions   = ["ssm:DescribeParameters"]
-    resources = ["arn:aws:ssm:${each.value.region}:${each.value.account_id}:*"]
+    resources = ["arn:${local.partition}:ssm:${each.value.region}:${each.value.account_id}:*"]
   }
 }
 
