@@ -70,7 +70,7 @@ static void add_hint(const struct settings *settings, struct error *err) {
     } else if (error_is(err, "PackedPolicyTooLarge")) {
         error_set(
             err, err->code,
-            "%s; a session's tags share some 500 bytes: shorten the names of the project, the "
+            "%s; a session's tags share a few hundred bytes: shorten the names of the project, the "
             "ref or the environment, or set RUNLET_JOB_SESSION_IDENTITY to false",
             err->message);
     }

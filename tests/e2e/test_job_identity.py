@@ -14,6 +14,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from e2e.stage import Stage, StageMaker, output_of
+from e2e.test_secrets import HUNT
 from localcloud import LocalCloud
 from localcloud.gitlab import Job, Pipeline
 
@@ -213,6 +214,18 @@ def test_a_job_finds_neither_the_functions_keys_nor_the_token(role_stage: Stage)
         assert session.access_key not in said
         assert session.secret not in said
         assert session.token not in said
+
+
+def test_the_hunt_finds_nothing_beside_the_session(role_stage: Stage) -> None:
+    stage = role_stage
+
+    job = run(stage, stage.project.commit(pipeline_file(stage, f"{ASK} > /dev/null", HUNT)))
+
+    said = output_of(job)
+    assert re.search(r"^hunt over [1-9]\d* pieces of memory$", said, re.M), said
+    assert re.findall(r"^HIT .*", said, re.M) == []
+    assert re.search(r"^PREY .*/cmdline$", said, re.M), said
+    assert tags_of_last(stage, job_role_of(stage))["job_id"] == str(job.id)
 
 
 def test_what_a_job_was_given_is_of_no_use_to_the_next(role_stage: Stage) -> None:
