@@ -210,8 +210,8 @@ int broker_event_fd(const struct broker *broker) {
 static struct broker_job describe_job(const struct broker *broker) {
     int64_t until = broker->final_state ? broker->finished_ms : clock_now_ms(broker->clock);
     return (struct broker_job){
-        .id = broker->job->id,
-        .project_id = broker->job->project_id,
+        .id = broker->job->identity.job_id,
+        .project_id = broker->job->identity.project_id,
         .name = broker->job->name,
         .state = broker->final_state ? broker->final_state : "running",
         .failure_reason = broker->failure_reason,
@@ -337,6 +337,6 @@ bool broker_close_job(struct broker *broker, const char *line, const char *failu
     finished = finished || broker_is_finished(broker) ||
                broker_fail_job(broker, failure_reason, &patience, err);
     pthread_mutex_unlock(&broker->job_lock);
-    return finished ||
-           error_prefix(err, "cannot close job %lld in GitLab", (long long)broker->job->id);
+    return finished || error_prefix(err, "cannot close job %lld in GitLab",
+                                    (long long)broker->job->identity.job_id);
 }

@@ -117,8 +117,9 @@ static void note_job(struct broker *broker, struct job *job) {
     broker->last_call_ms = clock_monotonic_ms(broker->clock);
     broker->last_good_ms = broker->arrived_ms;
     pthread_mutex_unlock(&broker->lock);
-    log_info("a job has arrived", log_int("job", job->id), log_int("project", job->project_id),
-             log_text("name", job->name), log_int("queuedMs", job->queued_ms));
+    log_info("a job has arrived", log_int("job", job->identity.job_id),
+             log_int("project", job->identity.project_id), log_text("name", job->name),
+             log_int("queuedMs", job->queued_ms));
 }
 
 static void note_good(struct broker *broker) {

@@ -29,7 +29,7 @@ void broker_headers_add_job_token(struct broker_headers *headers, const struct j
 bool broker_admit(struct broker_request *request) {
     const struct job *job = broker_job(request->broker);
     struct slice token = broker_request_header(request, "JOB-TOKEN");
-    if (!job || request->id != job->id || !job_has_token(job, token)) {
+    if (!job || request->id != job->identity.job_id || !job_has_token(job, token)) {
         broker_request_refuse(request, MHD_HTTP_FORBIDDEN, "403 Forbidden");
         return false;
     }

@@ -284,7 +284,7 @@ bool broker_add_line(struct broker *broker, const char *line,
                      const struct gitlab_patience *patience, struct error *err) {
     enum { TRIES = 3 };
     struct job_trace *trace = &broker->trace;
-    cleanup_free char *path = xasprintf("/jobs/%" PRId64 "/trace", broker->job->id);
+    cleanup_free char *path = xasprintf("/jobs/%" PRId64 "/trace", broker->job->identity.job_id);
     for (unsigned i = 0; i < TRIES; i++) {
         if (trace->line_added) {
             return true;

@@ -48,7 +48,7 @@ static void set_final_state(struct broker *broker, const char *state, const char
         broker->exit_code = 0;
     }
     broker->finished_ms = clock_now_ms(broker->clock);
-    log_info("the job is finished", log_int("job", broker->job->id),
+    log_info("the job is finished", log_int("job", broker->job->identity.job_id),
              log_text("state", broker->final_state),
              log_text("failureReason", failure_reason ? failure_reason : ""));
 }
@@ -66,7 +66,7 @@ static bool see_cancel(struct broker *broker, bool canceling) {
     bool news = broker->canceled_since_ms == 0 || broker->canceling != canceling;
     if (broker->canceled_since_ms == 0) {
         broker->canceled_since_ms = clock_now_ms(broker->clock);
-        log_info("the job is canceled in GitLab", log_int("job", broker->job->id),
+        log_info("the job is canceled in GitLab", log_int("job", broker->job->identity.job_id),
                  log_bool("canceling", canceling));
     }
     broker->canceling = canceling;

@@ -92,7 +92,8 @@ static void dispatch_clean_up(struct dispatch *dispatch) {
 void broker_update_begin(struct broker_request *request) {
     const struct job *job = broker_job(request->broker);
     struct slice token = broker_request_header(request, "JOB-TOKEN");
-    if (!job || request->id != job->id || (token.len > 0 && !job_has_token(job, token))) {
+    if (!job || request->id != job->identity.job_id ||
+        (token.len > 0 && !job_has_token(job, token))) {
         broker_request_refuse(request, MHD_HTTP_FORBIDDEN, "403 Forbidden");
     }
 }
@@ -200,7 +201,7 @@ enum MHD_Result broker_update_finish(struct broker_request *request) {
 static bool send_own(struct broker *broker, const char *state, const char *failure_reason,
                      bool with_output, const struct gitlab_patience *patience,
                      struct dispatch *dispatch, struct error *err) {
-    cleanup_free char *path = xasprintf("/jobs/%" PRId64, broker->job->id);
+    cleanup_free char *path = xasprintf("/jobs/%" PRId64, broker->job->identity.job_id);
     cleanup_buffer struct buffer body = BUFFER_INIT_SENSITIVE(LARGEST_UPDATE);
     job_update_compose(broker->job, state, failure_reason, with_output ? &broker->trace : NULL,
                        &body);

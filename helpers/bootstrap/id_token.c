@@ -280,7 +280,7 @@ bool id_token_find(struct id_token_verifier *verifier, const struct job *job, in
     if (tried) {
         log_warn("the job's " ID_TOKEN_NAME " is not good: its session goes without "
                  "pipeline_source, environment and user_login",
-                 log_int("job", job->id), LOG_ERROR_FIELDS(&err));
+                 log_int("job", job->identity.job_id), LOG_ERROR_FIELDS(&err));
     }
     return false;
 }

@@ -88,14 +88,16 @@ static bool read_dependencies(struct job *job, const struct json *root, struct e
 static bool read_job(struct job *job, const struct json *root, struct error *err) {
     struct json job_info;
     struct slice name = {0};
-    if (!json_get_integer(root, "id", &job->id, err) ||
-        !json_get_object(root, "job_info", &job_info, err) ||
-        !json_get_integer(&job_info, "project_id", &job->project_id, err) ||
+    if (!json_get_object(root, "job_info", &job_info, err) ||
         !json_get_string(&job_info, "name", &name, err)) {
         return false;
     }
     job->name = slice_copy(name);
     job_identity_read(root, &job->identity);
+    if (job->identity.job_id == 0 || job->identity.project_id == 0) {
+        return error_set(err, "json", "%s: expected an id and a job_info.project_id above 0",
+                         root->path);
+    }
     job_tokens_read(root, &job->tokens);
     job->queued_ms = read_queued_ms(&job_info);
     job->token = read_token(root, err);
@@ -135,7 +137,7 @@ bool job_has_token(const struct job *job, struct slice token) {
 }
 
 bool job_may_download(const struct job *job, int64_t id, struct slice token) {
-    if (id == job->id) {
+    if (id == job->identity.job_id) {
         return job_has_token(job, token);
     }
     for (size_t i = 0; i < job->dependency_count; i++) {

@@ -29,10 +29,9 @@ struct job_dependency {
 
 /// A job as GitLab handed it out; does not change.
 struct job {
-    int64_t id;
-    int64_t project_id;
-    char *name;
+    /// Its job_id and project_id are there.
     struct job_identity identity;
+    char *name;
     struct job_tokens tokens;
     struct secret *token;
     int64_t queued_ms;

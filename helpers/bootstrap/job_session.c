@@ -137,11 +137,11 @@ static bool ensure(struct job_session *session, const struct job *job, int cance
         return false;
     }
     if (assume(session, job, cancel_fd, err)) {
-        log_info("the job has a session of its role", log_int("job", job->id),
+        log_info("the job has a session of its role", log_int("job", job->identity.job_id),
                  log_text("session", session->current.arn));
         return true;
     }
-    log_error("the job gets no session of its role", log_int("job", job->id),
+    log_error("the job gets no session of its role", log_int("job", job->identity.job_id),
               LOG_ERROR_FIELDS(err));
     session->failure = *err;
     session->failed_until_ms = clock_now_ms(session->options.clock) + FAILURE_HOLDS_MS;

@@ -284,7 +284,8 @@ static void write_profiles(void *context, const struct job *job) {
     const struct one *one = context;
     struct error err;
     if (one->profiles.accounts && !job_profiles_write(&one->profiles, job, &err)) {
-        log_error("the job gets no AWS profiles", log_int("job", job->id), LOG_ERROR_FIELDS(&err));
+        log_error("the job gets no AWS profiles", log_int("job", job->identity.job_id),
+                  LOG_ERROR_FIELDS(&err));
     }
 }
 

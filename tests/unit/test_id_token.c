@@ -477,7 +477,7 @@ START_TEST(finds_the_good_one_beside_a_projects_own) {
                                              "{\"key\":\"RUNLET_ID_TOKEN\",\"value\":\"%s\"},"
                                              "{\"key\":\"RUNLET_ID_TOKEN\",\"value\":\"x\"}]",
                                              good, stolen);
-    struct job job = {.id = 41, .identity = identity};
+    struct job job = {.identity = identity};
     read_variables(variables, &job.tokens);
     ck_assert_uint_eq(job.tokens.count, 2);
     cleanup_id_token_claims struct id_token_claims claims = {0};
@@ -494,7 +494,7 @@ START_TEST(takes_no_token_of_another_name_or_job) {
     cleanup_free char *variables = xasprintf("[{\"key\":\"OTHER_TOKEN\",\"value\":\"%s\"},"
                                              "{\"key\":\"RUNLET_ID_TOKEN\",\"value\":\"%s\"}]",
                                              good, stolen);
-    struct job job = {.id = 41, .identity = identity};
+    struct job job = {.identity = identity};
     read_variables(variables, &job.tokens);
     cleanup_id_token_claims struct id_token_claims claims = {0};
     ck_assert(!id_token_find(verifier, &job, 0, &claims));
@@ -547,7 +547,7 @@ START_TEST(tags_the_session_with_what_a_good_token_says) {
     cleanup_free char *good = token_but(NULL, NULL);
     cleanup_free char *variables =
         xasprintf("[{\"key\":\"RUNLET_ID_TOKEN\",\"value\":\"%s\"}]", good);
-    struct job job = {.id = 41, .identity = identity};
+    struct job job = {.identity = identity};
     read_variables(variables, &job.tokens);
     // The token is over when the session is renewed, but what it said still holds.
     for (size_t i = 2; i < 4; i++) {

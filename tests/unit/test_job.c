@@ -24,8 +24,8 @@ static struct job *parse(const char *text) {
 
 START_TEST(reads_what_it_needs_of_a_job) {
     struct job *job = parse(ANSWER);
-    ck_assert_int_eq(job->id, 41);
-    ck_assert_int_eq(job->project_id, 7);
+    ck_assert_int_eq(job->identity.job_id, 41);
+    ck_assert_int_eq(job->identity.project_id, 7);
     ck_assert_str_eq(job->name, "deploy");
     ck_assert_int_eq(job->queued_ms, 812);
     ck_assert(job_has_token(job, SLICE("job-token")));
@@ -75,6 +75,8 @@ START_TEST(refuses_what_is_no_job) {
         "[]",
         "{}",
         "{\"id\":1}",
+        "{\"id\":0,\"token\":\"t\",\"job_info\":{\"name\":\"a\",\"project_id\":2}}",
+        "{\"id\":1,\"token\":\"t\",\"job_info\":{\"name\":\"a\",\"project_id\":-2}}",
         "{\"id\":\"1\",\"token\":\"t\",\"job_info\":{\"name\":\"a\",\"project_id\":2}}",
         "{\"id\":1,\"token\":\"\",\"job_info\":{\"name\":\"a\",\"project_id\":2}}",
         "{\"id\":1,\"token\":\"t\",\"job_info\":[]}",

@@ -30,7 +30,7 @@
 static struct error err;
 static struct fake_clock fake;
 static struct settings settings;
-static const struct job job = {.id = 41, .identity = {.job_id = 41, .project_id = 7}};
+static const struct job job = {.identity = {.job_id = 41, .project_id = 7}};
 
 static void set_up(void) {
     signal(SIGPIPE, SIG_IGN);
