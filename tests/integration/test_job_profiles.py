@@ -215,6 +215,8 @@ def test_profiles_go_by_id_tokens_without_any_other_credentials(stage: Stage) ->
     ],
 )
 def test_bad_accounts_cost_no_job(stage: Stage, accounts: Any, code: str, text: str) -> None:
+    # moto takes its time for the first call to a service.
+    stage.cloud.client("ssm").describe_parameters()
     if accounts:
         stage.put_accounts(accounts)
     else:  # moto's first answer of a service can take longer than the bootstrap waits
