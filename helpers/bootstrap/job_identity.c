@@ -15,7 +15,7 @@
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"                               \
     " _.:/=+-@"
 #define LONGEST_VALUE 256
-/// Of a value that is hashed. All tags of a session share a few hundred bytes (PackedPolicyTooLarge).
+/// Of a value that is hashed: all tags of a session share a few hundred bytes.
 #define LONGEST_KEPT 32
 
 // --- What GitLab says --------------------------------------------------------------------------
