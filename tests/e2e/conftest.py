@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from conftest import BUILD, DIST
+from conftest import BUILD, DIST, REPO
 from e2e.stage import Stage, StageMaker
 from localcloud import LocalCloud
+from localcloud.terraform import find_mirror
 
 ARCH_DIST = DIST / "x86_64"
 CA_IN_SANDBOX = "/opt/certs/gitlab-ca.pem"
@@ -65,6 +66,32 @@ def publish(cloud: LocalCloud) -> Publisher:
         return published[layer]
 
     return publish
+
+
+@pytest.fixture(scope="module")
+def provider_mirror(
+    cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, str]]:
+    """The AWS provider in S3: where, as the modules' `provider_mirror` takes it."""
+    mirror = find_mirror()
+    assert mirror, "this test needs a mirror of the AWS provider (tests/README.md)"
+    zipped = tmp_path_factory.mktemp("providers") / "providers.zip"
+    packed = subprocess.run(
+        [REPO / "layers/opentofu/mirror.sh", mirror, zipped],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    s3 = cloud.aws.client("s3")
+    place = {"bucket": f"providers-{uuid.uuid4().hex[:10]}", "key": "mirror/providers.zip"}
+    s3.create_bucket(
+        Bucket=place["bucket"],
+        CreateBucketConfiguration={"LocationConstraint": cloud.aws.region},
+    )
+    s3.upload_file(str(zipped), place["bucket"], place["key"])
+    zipped.unlink()
+    yield {**place, "sha256": json.loads(packed.stdout)["sha256"]}
+    s3.delete_object(Bucket=place["bucket"], Key=place["key"])  # moto keeps it in memory
 
 
 @pytest.fixture

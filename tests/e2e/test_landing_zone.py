@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -20,11 +19,10 @@ from localcloud import LocalCloud
 from localcloud.aws import ACCESS_KEY, SECRET_KEY
 from localcloud.demo import ca_layer
 from localcloud.gitlab import Job, Pipeline, Project
-from localcloud.terraform import Terraform, find_mirror
+from localcloud.terraform import Terraform
 
 EXAMPLE = "multi-account-landing-zone"
 ACCOUNTS = {"dev": "111111111111", "staging": "222222222222", "prod": "333333333333"}
-BUCKET = "landing-zone-mirror"
 PROVISIONING_ROLE = "OrganizationAccountAccessRole"
 PROJECT = REPO / "examples" / EXAMPLE / "project"
 
@@ -81,7 +79,9 @@ class LandingZone:
 
 
 @pytest.fixture(scope="module")
-def zone(cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LandingZone]:
+def zone(
+    cloud: LocalCloud, provider_mirror: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LandingZone]:
     folder = tmp_path_factory.mktemp("landing-zone")
     for account in ACCOUNTS.values():
         make_provisioning_role(cloud, account)
@@ -89,29 +89,12 @@ def zone(cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     other = cloud.gitlab.create_project("platform/other")
     runner = cloud.gitlab.create_runner(tags=["landing-zone"], run_untagged=False)
     terraform = Terraform(EXAMPLE, folder, cloud.aws.environ())
-    mirror = find_mirror()
-    assert mirror, "this test needs a mirror of the AWS provider (tests/README.md)"
-    zipped = folder / "providers.zip"
-    packed = subprocess.run([REPO / "layers/opentofu/mirror.sh", mirror, zipped], check=True,
-                            capture_output=True, text=True)  # fmt: skip
-    s3 = cloud.aws.client("s3")
-    s3.create_bucket(
-        Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": cloud.aws.region}
-    )
-    s3.upload_file(str(zipped), BUCKET, "providers.zip")
-    zipped.unlink()
     variables = {
         "gitlab_url": cloud.gitlab.url,
         "gitlab_ca_layer": str(ca_layer(cloud, folder)),
         "project_id": str(project.id),
         "accounts": json.dumps({name: {"account_id": id_} for name, id_ in ACCOUNTS.items()}),
-        "provider_mirror": json.dumps(
-            {
-                "bucket": BUCKET,
-                "key": "providers.zip",
-                "sha256": json.loads(packed.stdout)["sha256"],
-            }
-        ),
+        "provider_mirror": json.dumps(provider_mirror),
     }
     terraform.init()
     terraform.apply(variables)
@@ -122,7 +105,6 @@ def zone(cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     yield LandingZone(cloud, terraform, variables, outputs, project, other)
     cloud.functions.drop_environments(outputs["function_name"])
     terraform.destroy(variables)
-    s3.delete_object(Bucket=BUCKET, Key="providers.zip")
     shutil.rmtree(folder)
 
 

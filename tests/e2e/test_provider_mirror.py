@@ -19,7 +19,7 @@ import pytest
 from conftest import BUILD, REPO
 from e2e.stage import MIB, Stage, StageMaker, output_of, peak_memory_of_bootstrap
 from localcloud import LocalCloud
-from localcloud.terraform import find_mirror, find_program
+from localcloud.terraform import find_program
 
 FOLDER = "/tmp/runlet/providers"
 PLATFORM = "registry.terraform.io/example/small/1.2.3/linux_amd64"
@@ -317,15 +317,11 @@ def test_the_machines_program_takes_the_same_mirror(
 
 @pytest.mark.timeout(600)
 def test_tofu_takes_the_aws_provider_from_s3(
-    make_stage: StageMaker, upload: Upload, tmp_path: Path
+    make_stage: StageMaker, provider_mirror: dict[str, str]
 ) -> None:
     """The real one: over 700 MB, and no registry in reach."""
-    mirror = find_mirror()
-    assert mirror, "this test needs a mirror of the AWS provider (tests/README.md)"
-    providers = upload(packed(mirror, tmp_path / "providers.zip"))
-    (tmp_path / "providers.zip").unlink()
     stage = make_stage(
-        environment=providers.settings,
+        environment=Mirror(**provider_mirror).settings,
         layers=["git", "gitlab-runner", "opentofu"],
         ephemeral_storage=2048,
         memory_size=4096,

@@ -3,13 +3,8 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import importlib.util
 import json
-import shutil
 import threading
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from conftest import REPO
+from e2e.artifacts import change_bootstrap, copy_artifacts, publish_artifacts
+from e2e.conftest import Publisher
 from e2e.stage import output_of, wait_until
 from localcloud import LocalCloud
 from localcloud.demo import ca_layer
@@ -28,7 +24,6 @@ from localcloud.terraform import Terraform
 EXAMPLE = "self-deploy"
 ARTIFACTS, STATE = "self-deploy-artifacts", "self-deploy-state"
 STATE_KEY = "self-deploy/terraform.tfstate"
-ARCHITECTURE = "x86_64"
 
 
 @dataclass
@@ -46,29 +41,6 @@ class SelfDeploy:
         terraform = Terraform(EXAMPLE, folder, self.cloud.aws.environ(), artifacts=self.dist)
         init(terraform, self.cloud)
         return terraform
-
-    def publish(self) -> None:
-        """What the `build` job does, with what `make dist` made."""
-        file = REPO / "helpers" / "toolchain" / "publish.py"
-        spec = importlib.util.spec_from_file_location("publish", file)
-        assert spec and spec.loader
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        module.publish(self.cloud.aws.client("s3"), ARTIFACTS, "runlet/", self.dist)
-
-    def change_bootstrap(self) -> None:
-        """As another commit would: a bootstrap with other bytes, described in artifacts.json."""
-        index_file = self.dist / "artifacts.json"
-        index = json.loads(index_file.read_text())
-        artifact = index[ARCHITECTURE]["bootstrap"]
-        file = self.dist / artifact["path"]
-        with zipfile.ZipFile(file, "a") as archive:
-            archive.writestr("licenses/runlet/CHANGED", "another commit")
-        digest = hashlib.sha256(file.read_bytes())
-        artifact["sha256"] = digest.hexdigest()
-        artifact["source_code_hash"] = base64.b64encode(digest.digest()).decode()
-        artifact["size"] = file.stat().st_size
-        index_file.write_text(json.dumps(index))
 
     def changes(self) -> dict[str, list[str]]:
         """What a plan would do, by address; the plan is kept for `apply_plan`."""
@@ -104,12 +76,11 @@ def init(terraform: Terraform, cloud: LocalCloud) -> None:
 
 
 @pytest.fixture(scope="module")
-def deployed(cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SelfDeploy]:
+def deployed(
+    cloud: LocalCloud, publish: Publisher, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SelfDeploy]:
     folder = tmp_path_factory.mktemp("self-deploy")
-    dist = folder / "dist"
-    shutil.copytree(REPO / "dist" / ARCHITECTURE, dist / ARCHITECTURE)
-    built = json.loads((REPO / "dist" / "artifacts.json").read_text())[ARCHITECTURE]
-    (dist / "artifacts.json").write_text(json.dumps({ARCHITECTURE: built}))
+    dist = copy_artifacts(folder)
     for bucket in (ARTIFACTS, STATE):
         cloud.aws.client("s3").create_bucket(
             Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": cloud.aws.region}
@@ -118,20 +89,17 @@ def deployed(cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory) -> Ite
     secret = cloud.aws.client("secretsmanager").create_secret(
         Name="self-deploy-token", SecretString=runner.token
     )["ARN"]
-    certificates = cloud.aws.client("lambda").publish_layer_version(
-        LayerName="self-deploy-ca", Content={"ZipFile": ca_layer(cloud, folder).read_bytes()}
-    )["LayerVersionArn"]
     variables = {
         "artifacts_bucket": ARTIFACTS,
         "state_bucket": STATE,
         "token_secret_arn": secret,
-        "extra_layer_arns": json.dumps([certificates]),
+        "extra_layer_arns": json.dumps([publish(ca_layer(cloud, folder))]),
         "gitlab": json.dumps({"url": cloud.gitlab.url, "tls_ca_file": "/opt/gitlab-ca.pem"}),
     }
     terraform = Terraform(EXAMPLE, folder, cloud.aws.environ(), artifacts=dist)
     project = cloud.gitlab.create_project("platform/runner")
     one = SelfDeploy(cloud, terraform, variables, project, dist)
-    one.publish()
+    publish_artifacts(cloud, ARTIFACTS, dist)
     init(terraform, cloud)
     terraform.apply(variables)
     yield one
@@ -147,7 +115,7 @@ def deployed(cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory) -> Ite
 def test_the_same_commit_plans_nothing_in_another_clone(
     deployed: SelfDeploy, tmp_path: Path
 ) -> None:
-    deployed.publish()
+    publish_artifacts(deployed.cloud, ARTIFACTS, deployed.dist)
 
     empty, said = deployed.clone(tmp_path).plan_is_empty(deployed.variables)
 
@@ -164,8 +132,8 @@ def test_a_changed_bootstrap_changes_its_function_under_a_running_job(
     deployed: SelfDeploy,
 ) -> None:
     before = deployed.terraform.outputs()
-    deployed.change_bootstrap()
-    deployed.publish()
+    change_bootstrap(deployed.dist)
+    publish_artifacts(deployed.cloud, ARTIFACTS, deployed.dist)
     changes = deployed.changes()
     assert changes == {
         "module.runner.module.function.aws_lambda_function.this[0]": ["update"],

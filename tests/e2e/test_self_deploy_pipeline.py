@@ -3,13 +3,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import re
-import shutil
-import subprocess
-import sys
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,14 +14,16 @@ from typing import Any
 
 import pytest
 
-from conftest import BUILD, DIST, REPO
+from conftest import BUILD, REPO
+from e2e.artifacts import change_bootstrap, copy_artifacts, publish_artifacts
 from e2e.conftest import Publisher
 from e2e.stage import output_of
 from integration.runner_client import RunnerClient
 from localcloud import LocalCloud
+from localcloud.demo import ca_layer
 from localcloud.gitlab import Job, Pipeline, Project, Runner
 from localcloud.gitlab.projects import ProjectVariable
-from localcloud.terraform import Terraform, find_mirror
+from localcloud.terraform import Terraform
 
 EXAMPLE = "self-deploy"
 STATE, ARTIFACTS = "pipeline-state", "pipeline-artifacts"
@@ -43,62 +41,20 @@ def repository() -> dict[str, str | bytes | None]:
     return {**files, ".gitlab-ci.yml": files[f"examples/{EXAMPLE}/.gitlab-ci.yml"]}
 
 
-def publish(cloud: LocalCloud, dist: Path) -> None:
-    """`make publish`: helpers/toolchain/publish.py, for artifacts in this folder."""
-    tree = dist.parent / "helpers" / "toolchain"
-    tree.mkdir(parents=True, exist_ok=True)
-    shutil.copy(REPO / "helpers/toolchain/publish.py", tree)
-    subprocess.run(
-        [sys.executable, tree / "publish.py", ARTIFACTS],
-        env=cloud.aws.environ(), check=True, capture_output=True,
-    )  # fmt: skip
-
-
-def with_another_bootstrap(folder: Path) -> Path:
-    """The artifacts of a commit that changed the bootstrap, and nothing else."""
-    dist = folder / "changed" / "dist"
-    shutil.copytree(DIST / "x86_64", dist / "x86_64", ignore=shutil.ignore_patterns("bin"))
-    content = folder / "content"
-    with zipfile.ZipFile(DIST / "x86_64" / "bootstrap.zip") as archive:
-        archive.extractall(content)
-    (content / "bootstrap").chmod(0o755)
-    (content / "licenses" / "runlet" / "VERSION").write_text("Runlet, changed\n")
-    packed = subprocess.run(
-        [BUILD / "bin" / "layer-packer", "pack", "--json", "--arch", "x86_64", "--output",
-         dist / "x86_64" / "bootstrap.zip", content],
-        check=True, capture_output=True, text=True,
-    )  # fmt: skip
-    index = json.loads((DIST / "artifacts.json").read_text())
-    described = json.loads(packed.stdout)
-    index = {"x86_64": index["x86_64"]}
-    index["x86_64"]["bootstrap"] |= {
-        key: described[key] for key in ("sha256", "source_code_hash", "size", "unzipped_size")
-    }
-    (dist / "artifacts.json").write_text(json.dumps(index))
-    return dist
-
-
-def without_arm64(folder: Path) -> Path:
-    dist = folder / "first" / "dist"
-    shutil.copytree(DIST / "x86_64", dist / "x86_64", ignore=shutil.ignore_patterns("bin"))
-    index = json.loads((DIST / "artifacts.json").read_text())
-    (dist / "artifacts.json").write_text(json.dumps({"x86_64": index["x86_64"]}))
-    return dist
-
-
 @dataclass
 class SelfDeploy:
     cloud: LocalCloud
     project: Project
     compiler: Runner
+    dist: Path
     outputs: dict[str, Any]
 
-    def build(self, pipeline: Pipeline, dist: Path) -> None:
+    def build(self, pipeline: Pipeline) -> None:
         """Plays the runner with the compiler: publishes, and hands artifacts.json on."""
-        publish(self.cloud, dist)
+        publish_artifacts(self.cloud, ARTIFACTS, self.dist)
         content = io.BytesIO()
         with zipfile.ZipFile(content, "w") as archive:
-            archive.write(dist / "artifacts.json", "dist/artifacts.json")
+            archive.write(self.dist / "artifacts.json", "dist/artifacts.json")
         gitlab = self.cloud.gitlab
         assert gitlab.ca is not None
         client = RunnerClient(gitlab.url, self.compiler.token)
@@ -131,22 +87,16 @@ class SelfDeploy:
 
 
 @pytest.fixture
-def deployed(cloud: LocalCloud, tmp_path: Path, publish_ca: str) -> Iterator[SelfDeploy]:
+def deployed(
+    cloud: LocalCloud, tmp_path: Path, publish: Publisher, provider_mirror: dict[str, str]
+) -> Iterator[SelfDeploy]:
     s3 = cloud.aws.client("s3")
     for bucket in (STATE, ARTIFACTS):
         s3.create_bucket(
             Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": cloud.aws.region}
         )
-    mirror = find_mirror()
-    assert mirror, "this test needs a mirror of the AWS provider (tests/README.md)"
-    zipped = tmp_path / "providers.zip"
-    subprocess.run([REPO / "layers/opentofu/mirror.sh", mirror, zipped], check=True,
-                   capture_output=True)  # fmt: skip
-    digest = hashlib.sha256(zipped.read_bytes()).hexdigest()
-    s3.upload_file(str(zipped), ARTIFACTS, "mirror/providers.zip")
-    zipped.unlink()
-    first = without_arm64(tmp_path)
-    publish(cloud, first)
+    dist = copy_artifacts(tmp_path)
+    publish_artifacts(cloud, ARTIFACTS, dist)
 
     runner = cloud.gitlab.create_runner(tags=["self-deploy"], run_untagged=False)
     compiler = cloud.gitlab.create_runner(tags=["compiler"], run_untagged=False)
@@ -156,13 +106,11 @@ def deployed(cloud: LocalCloud, tmp_path: Path, publish_ca: str) -> Iterator[Sel
     variables = {
         "name": "self-pipeline",
         "gitlab": json.dumps({"url": cloud.gitlab.url, "tls_ca_file": "/opt/gitlab-ca.pem"}),
-        "extra_layer_arns": json.dumps([publish_ca]),
+        "extra_layer_arns": json.dumps([publish(ca_layer(cloud, tmp_path))]),
         "token_secret_arn": secret["ARN"],
         "state_bucket": STATE,
         "artifacts_bucket": ARTIFACTS,
-        "provider_mirror": json.dumps(
-            {"bucket": ARTIFACTS, "key": "mirror/providers.zip", "sha256": digest}
-        ),
+        "provider_mirror": json.dumps(provider_mirror),
     }
     project = cloud.gitlab.create_project("platform/pipeline")
     # AWS's own S3 needs neither.
@@ -184,7 +132,7 @@ def deployed(cloud: LocalCloud, tmp_path: Path, publish_ca: str) -> Iterator[Sel
         tmp_path / "first-apply",
         {**cloud.aws.environ(), **backend},
         program=TOFU,
-        artifacts=first,
+        artifacts=dist,
     )
     terraform.run(
         "init",
@@ -195,7 +143,7 @@ def deployed(cloud: LocalCloud, tmp_path: Path, publish_ca: str) -> Iterator[Sel
     )
     terraform.apply(variables)
     outputs = terraform.outputs()
-    yield SelfDeploy(cloud, project, compiler, outputs)
+    yield SelfDeploy(cloud, project, compiler, dist, outputs)
     cloud.functions.drop_environments(outputs["function_name"])
     terraform.destroy(variables)
     for bucket in (STATE, ARTIFACTS):
@@ -203,25 +151,14 @@ def deployed(cloud: LocalCloud, tmp_path: Path, publish_ca: str) -> Iterator[Sel
             s3.delete_object(Bucket=bucket, Key=found["Key"])
 
 
-@pytest.fixture
-def publish_ca(cloud: LocalCloud, publish: Publisher, tmp_path: Path) -> str:
-    """A layer with the private CA's certificate where the example looks for it."""
-    assert cloud.gitlab.ca is not None
-    shutil.copy(cloud.gitlab.ca.file, tmp_path / "gitlab-ca.pem")
-    layer = tmp_path / "self-deploy-ca.zip"
-    subprocess.run([BUILD / "bin" / "layer-packer", "pack", "--output", layer,
-                    tmp_path / "gitlab-ca.pem"], check=True, capture_output=True)  # fmt: skip
-    return publish(layer)
-
-
 @pytest.mark.timeout(900)
-def test_a_pipeline_deploys_its_own_runner(deployed: SelfDeploy, tmp_path: Path) -> None:
+def test_a_pipeline_deploys_its_own_runner(deployed: SelfDeploy) -> None:
     before = deployed.alias_version()
 
     # The same commit gives the same hashes: there is nothing to do.
     pipeline = deployed.project.commit(repository())
     assert pipeline is not None
-    deployed.build(pipeline, tmp_path / "first" / "dist")
+    deployed.build(pipeline)
     assert "No changes." in deployed.run(pipeline.job("plan"))
     assert pipeline.job("apply").history == ["created", "waiting_for_resource", "pending"]
     deployed.run(pipeline.job("apply"))
@@ -230,7 +167,8 @@ def test_a_pipeline_deploys_its_own_runner(deployed: SelfDeploy, tmp_path: Path)
     # Another bootstrap: the function that carries it and its alias change, and no layer.
     pipeline = deployed.project.commit({"CHANGES": "the bootstrap changed\n"})
     assert pipeline is not None
-    deployed.build(pipeline, with_another_bootstrap(tmp_path))
+    change_bootstrap(deployed.dist)
+    deployed.build(pipeline)
     planned = deployed.run(pipeline.job("plan"))
     changed = re.findall(r"^ *# (\S+) (?:will|must) be (\S+)", planned, re.M)
     assert sorted(changed) == [
