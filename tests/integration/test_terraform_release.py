@@ -94,6 +94,23 @@ def test_the_packer_takes_the_release(tree: Tree, tmp_path: Path, arch: str) -> 
         assert archive.getinfo("bin/terraform").external_attr >> 16 & 0o777 == 0o755
 
 
+def test_the_packer_refuses_another_release(tree: Tree, tmp_path: Path) -> None:
+    assert tree.release(VERSION).returncode == 0
+    name = f"terraform_{VERSION}_linux_amd64.zip"
+    with zipfile.ZipFile(tmp_path / "releases" / VERSION / name, "a") as archive:
+        archive.writestr("more", "changed")
+    output = tmp_path / "layer.zip"
+    packer = BUILD / "bin" / "layer-packer"
+
+    packed = tree.run(
+        packer, "pack", "--recipe", tree.recipe, "--arch", "x86_64", "--output", output
+    )
+
+    assert packed.returncode == 1
+    assert name in packed.stderr and "SHA-256" in packed.stderr
+    assert not output.exists()
+
+
 def test_the_recipe_names_both_hashes(tree: Tree, tmp_path: Path) -> None:
     assert tree.release(VERSION).returncode == 0
     recipe = json.loads(tree.recipe.read_text())
