@@ -38,6 +38,15 @@ check_sha256() {
     [ "$got" = "$wanted" ] || die "$file has the SHA-256 $got instead of $wanted"
 }
 
+# goarch_of ARCH|MACHINE: an architecture, or what `uname -m` says, by Go's name.
+goarch_of() {
+    case $1 in
+        x86_64) echo amd64 ;;
+        arm64 | aarch64) echo arm64 ;;
+        *) die "architecture $1: expected x86_64 or arm64" ;;
+    esac
+}
+
 # PATH without what `make` adds to it.
 path_of_machine() { printf '%s\n' "${PATH//:"$repo/build/tools"/}"; }
 

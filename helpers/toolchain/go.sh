@@ -1,21 +1,15 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# go.sh [VERSION]: prints the path of a pinned `go`, GO_VERSION where no other is named. Equal bytes
-# on two machines need one Go, so the one of this machine, whichever it is, only fetches the module
-# golang.org/toolchain, from where it is told to fetch modules and with its own check against the
-# checksum database.
+# go.sh: prints the path of the pinned `go`. Equal bytes on two machines need one Go, so the one of
+# this machine, whichever it is, only fetches the module golang.org/toolchain, from where it is told
+# to fetch modules and with its own check against the checksum database.
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
 
-version=${1:-$GO_VERSION}
-case $(uname -m) in
-    x86_64) goarch=amd64 ;;
-    aarch64) goarch=arm64 ;;
-    *) die "no Go for $(uname -m)" ;;
-esac
+goarch=$(goarch_of "$(uname -m)")
 
 unpack_go() {
-    local folder=$1 module=golang.org/toolchain@v0.0.1-go$version.linux-$goarch work
+    local folder=$1 module=golang.org/toolchain@v0.0.1-go$GO_VERSION.linux-$goarch work
     work=$(mktemp -d)
     # shellcheck disable=SC2064 # the folder of this moment
     trap "rm -rf '$work'" EXIT
@@ -30,7 +24,7 @@ unpack_go() {
     "$folder/go/bin/go" version
 }
 
-folder=$(cached go "$(hash_of "$version" "$goarch")" unpack_go)
+folder=$(cached go "$(hash_of "$GO_VERSION" "$goarch")" unpack_go)
 # What the wrapper's environment must not change: neither the toolchain nor the target's details.
 mkdir -p "$folder"
 printf '%s\n' "$folder/go/bin/go"

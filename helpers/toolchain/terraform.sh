@@ -8,11 +8,7 @@ set -euo pipefail
 PATH=$(path_of_machine)
 program=$(command -v terraform || command -v tofu || true)
 if [ -z "$program" ]; then
-    case $(uname -m) in
-        x86_64) goarch=amd64 ;;
-        aarch64) goarch=arm64 ;;
-        *) die "no tofu for $(uname -m): install terraform" ;;
-    esac
+    goarch=$(goarch_of "$(uname -m)")
     folder=$("$toolchain/tofu.sh" "$goarch")
     program=$folder/bin/tofu
 fi

@@ -4,20 +4,16 @@
 # (helpers/toolchain/terragrunt) for the tests of examples/terragrunt.
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
-
 modules=$toolchain/terragrunt
 
 build_terragrunt() {
-    local folder=$1 program=github.com/gruntwork-io/terragrunt go version
-    go=$("$toolchain/go.sh" "$TERRAGRUNT_GO_VERSION")
-    version=$(awk -v program="$program" '$2 == program { print $3 }' "$modules/go.mod")
-    mkdir "$folder/bin"
+    local package=github.com/gruntwork-io/terragrunt goarch version
+    goarch=$(goarch_of "$(uname -m)")
+    version=$(awk -v package="$package" '$2 == package { print $3 }' "$modules/go.mod")
     cd "$modules"
-    GOTOOLCHAIN=local GOWORK=off CGO_ENABLED=0 GOFLAGS=-mod=readonly "$go" build -trimpath \
-        -ldflags "-s -w -buildid= -X $program/internal/version.Version=$version" \
-        -o "$folder/bin/terragrunt" "$program"
+    "$toolchain/go-build.sh" "$goarch" "$package" "$1" -X "$package/internal/version.Version=$version"
 }
 
-folder=$(cached terragrunt \
-    "$(hash_of "$TERRAGRUNT_GO_VERSION" "$0" "$modules/go.mod" "$modules/go.sum")" build_terragrunt)
+hash=$(hash_of "$GO_VERSION" "$modules/go.mod" "$modules/go.sum" "$0" "$toolchain/go-build.sh")
+folder=$(cached terragrunt "$hash" build_terragrunt)
 printf '%s\n' "$folder/bin/terragrunt"

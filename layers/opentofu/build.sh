@@ -6,11 +6,7 @@ set -euo pipefail
 . "$(dirname "$0")/../../helpers/toolchain/common.sh"
 here=$(cd "$(dirname "$0")" && pwd)
 
-case ${1:-} in
-    x86_64) goarch=amd64 ;;
-    arm64) goarch=arm64 ;;
-    *) die "architecture ${1:-}: expected x86_64 or arm64" ;;
-esac
+goarch=$(goarch_of "${1:-}")
 version=$(jq -r .version "$here/layer.json")
 grep -qxF "require github.com/opentofu/opentofu v$version" "$toolchain/tofu/go.mod" ||
     die "layers/opentofu/layer.json has the version $version, helpers/toolchain/tofu/go.mod another"

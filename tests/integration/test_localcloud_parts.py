@@ -71,7 +71,7 @@ def test_terraform_takes_only_what_the_mirror_has(tmp_path: Path) -> None:
 
 def test_tofu_gets_the_same_under_its_own_host(tmp_path: Path) -> None:
     mirror = make_mirror(tmp_path / "mirror")
-    tofu = make_program(tmp_path, "tofu", "OpenTofu v1.10.10")
+    tofu = make_program(tmp_path, "tofu", "OpenTofu v1.12.6")
 
     written = write_cli_configuration(
         tmp_path / "work", tofu, {"RUNLET_PROVIDER_MIRROR": str(mirror), "HOME": "/nowhere"}
