@@ -29,6 +29,8 @@ struct chain {
     struct profile profile;
     /// --profile was given.
     bool is_explicit;
+    /// It was, or a variable names the profile.
+    bool is_named;
     /// What was looked at in vain, for the message.
     struct buffer tried;
 };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// The profiles: where their files are, which one is chosen, and the keys that stand in them.
+#include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 
@@ -81,27 +82,47 @@ static char *nearest_profile(const struct chain *chain, const char *name) {
     return copy;
 }
 
-static bool choose_profile(struct chain *chain, struct error *err) {
+/// Whose profile it is to be; returns what named it, for messages.
+static const char *name_profile(struct chain *chain) {
     const char *name = chain->options->profile;
     chain->is_explicit = name != NULL;
     const char *variable_name =
         environment_value("AWS_PROFILE") != NULL ? "AWS_PROFILE" : "AWS_DEFAULT_PROFILE";
     name = name != NULL ? name : environment_value(variable_name);
-    const bool is_named = name != NULL;
-    name = name != NULL ? name : "default";
-    if (profile_find(chain, name, &chain->profile) || !is_named) {
+    chain->is_named = name != NULL;
+    chain->profile.name = name != NULL ? name : "default";
+    return chain->is_explicit ? "--profile" : variable_name;
+}
+
+static bool find_profile(struct chain *chain, const char *named_by, struct error *err) {
+    const char *name = chain->profile.name;
+    if (profile_find(chain, name, &chain->profile) || !chain->is_named) {
         return true;
     }
     cleanup_free char *nearest = nearest_profile(chain, name);
     return error_set(err, "profile", "%s %.128s: neither %s nor %s has that profile%s%.128s%s",
-                     chain->is_explicit ? "--profile" : variable_name, name, chain->config_path,
-                     chain->shared_path, nearest != NULL ? "; did you mean \"" : "",
-                     nearest != NULL ? nearest : "", nearest != NULL ? "\"?" : "");
+                     named_by, name, chain->config_path, chain->shared_path,
+                     nearest != NULL ? "; did you mean \"" : "", nearest != NULL ? nearest : "",
+                     nearest != NULL ? "\"?" : "");
 }
 
 static char *file_path(const char *variable_name, const char *standard) {
     const char *path = environment_value(variable_name);
     return path_expanded(path != NULL ? path : standard);
+}
+
+/// Where nobody named the file or a profile in it, one that is closed to us counts for none: in a
+/// container HOME may be another user's, and the SDKs go on, too.
+static bool read_file(struct chain *chain, const char *variable_name, const char *path,
+                      struct config_file *file, struct error *err) {
+    if (config_file_read(path, file, err)) {
+        return true;
+    }
+    if (err->errnum != EACCES || chain->is_named || environment_value(variable_name) != NULL) {
+        return false;
+    }
+    chain_note(chain, "%s", err->message);
+    return true;
 }
 
 bool chain_init(struct chain *chain, const struct base_options *options, struct error *err) {
@@ -112,8 +133,11 @@ bool chain_init(struct chain *chain, const struct base_options *options, struct 
         .shared_path = file_path("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"),
         .tried = BUFFER_INIT(TRIED_MAX),
     };
-    return config_file_read(chain->config_path, &chain->config, err) &&
-           config_file_read(chain->shared_path, &chain->shared, err) && choose_profile(chain, err);
+    const char *name_from = name_profile(chain);
+    return read_file(chain, "AWS_CONFIG_FILE", chain->config_path, &chain->config, err) &&
+           read_file(chain, "AWS_SHARED_CREDENTIALS_FILE", chain->shared_path, &chain->shared,
+                     err) &&
+           find_profile(chain, name_from, err);
 }
 
 void chain_clean_up(struct chain *chain) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/options.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -135,6 +136,24 @@ struct cursor {
     int next;
 };
 
+/// --help or --version
+static enum options_result print_answer(const struct options *options,
+                                        const struct option_spec *answer, struct error *err) {
+    if (answer == &built_in[0]) {
+        options_print_help(options);
+    } else {
+        // The program's first word: all its commands have one version.
+        const struct slice program = slice_text(options->program);
+        printf("%" SLICE_FORMAT " %s\n", (int)slice_find(program, ' '), program.data,
+               RUNLET_VERSION);
+    }
+    if (fflush(stdout) != 0) {
+        error_errno(err, errno, "cannot write to stdout");
+        return OPTIONS_MISUSED;
+    }
+    return OPTIONS_ANSWERED;
+}
+
 static enum options_result read_option(const struct options *options, struct cursor *cursor,
                                        struct error *err) {
     const struct slice argument = slice_skip(slice_text(cursor->argv[cursor->next++]), 2);
@@ -151,16 +170,8 @@ static enum options_result read_option(const struct options *options, struct cur
         error_set(err, "usage", "--%" SLICE_FORMAT " takes no value", SLICE_ARGUMENTS(name));
         return OPTIONS_MISUSED;
     }
-    if (answer == &built_in[0]) {
-        options_print_help(options);
-        return OPTIONS_ANSWERED;
-    }
     if (answer != NULL) {
-        // The program's first word: all its commands have one version.
-        const struct slice program = slice_text(options->program);
-        printf("%" SLICE_FORMAT " %s\n", (int)slice_find(program, ' '), program.data,
-               RUNLET_VERSION);
-        return OPTIONS_ANSWERED;
+        return print_answer(options, answer, err);
     }
     if (takes_value && value == NULL) {
         // The value that an unset variable leaves out must not be the next option.

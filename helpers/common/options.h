@@ -63,7 +63,7 @@ enum options_result {
     OPTIONS_RUN,
     /// --help or --version was answered on stdout: exit with 0.
     OPTIONS_ANSWERED,
-    /// The message says what is wrong: exit with EXIT_MISUSED.
+    /// The message says what is wrong, be it that stdout took no answer: exit with EXIT_MISUSED.
     OPTIONS_MISUSED,
 };
 

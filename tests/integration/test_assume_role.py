@@ -148,6 +148,48 @@ def test_takes_a_closed_folder_of_the_path_for_an_empty_one(
     assert "no-such-command: command not found" in result.stderr
 
 
+def test_needs_no_home_of_its_own(environment: dict[str, str], tmp_path: Path) -> None:
+    """In a container HOME may be another user's."""
+    home = tmp_path / "home"
+    (home / ".aws").mkdir(parents=True)
+    (home / ".aws" / "config").write_text("[profile team]\nregion = eu-west-1\n")
+    home.chmod(0o000)
+    user = "nobody" if os.geteuid() == 0 else None
+
+    def attempt(**more: str) -> subprocess.CompletedProcess[str]:
+        given = {**environment, "HOME": str(home), **more}
+        return subprocess.run(
+            [PROGRAM, "--role-arn", ROLE, "--format", "json"],
+            env=given, user=user, capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+
+    try:
+        plain = attempt()
+    except PermissionError:
+        pytest.skip("the program lies where only root can reach it")
+    assert (plain.returncode, plain.stderr) == (0, "")
+    named = attempt(AWS_PROFILE="team")
+    assert named.returncode == 1
+    assert f"cannot read {home}/.aws/config: Permission denied" in named.stderr
+    file = attempt(AWS_CONFIG_FILE=f"{home}/.aws/config")
+    assert file.returncode == 1
+    assert f"cannot read {home}/.aws/config: Permission denied" in file.stderr
+    keyless = attempt(AWS_ACCESS_KEY_ID="", AWS_EC2_METADATA_DISABLED="true")
+    assert keyless.returncode == 1
+    assert f"cannot read {home}/.aws/config: Permission denied" in keyless.stderr
+    home.chmod(0o700)
+
+
+def test_says_that_nobody_gets_its_help(environment: dict[str, str]) -> None:
+    for option in ("--help", "--version"):
+        with Path("/dev/full").open("w") as full:
+            result = subprocess.run(
+                [PROGRAM, option], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60
+            )
+        assert result.returncode == 2
+        assert "cannot write to stdout: No space left on device" in result.stderr
+
+
 def test_leaves_no_connection_open_to_the_command(environment: dict[str, str]) -> None:
     shown = run(environment, "--role-arn", ROLE, "--", "sh", "-c", "ls -l /proc/$$/fd")
     assert shown.returncode == 0
