@@ -9,8 +9,9 @@
 
 #include "common/alloc.h"
 
-/// A runner needs two or three; its helper processes one each.
-enum { COMFORTABLE = 16 };
+/// A runner needs two or three, its helper processes one each, and so does each of the programs
+/// that a job lets ask for its session at the same time.
+enum { COMFORTABLE = 32 };
 
 struct broker_guest {
     struct broker_guest *next;

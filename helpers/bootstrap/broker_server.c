@@ -13,7 +13,7 @@
 #include "common/log.h"
 
 /// More than the crowd finds comfortable: those that are shut down take a moment to go.
-#define MOST_CONNECTIONS 32U
+#define MOST_CONNECTIONS 64U
 /// libcurl with OpenSSL needs about 100 KiB; only what is touched counts.
 #define THREAD_STACK ((size_t)256 << 10)
 /// For a connection's headers, and the pieces that bodies come in.

@@ -10,7 +10,7 @@ import socket
 import boto3
 import pytest
 
-from e2e.stage import Stage, StageMaker, output_of
+from e2e.stage import MIB, Stage, StageMaker, output_of, peak_memory_of_bootstrap
 
 JOB_ROLE = "runlet-job"
 # What the AWS SDKs do with these two variables.
@@ -101,6 +101,21 @@ def test_nobody_gets_it_without_the_token(make_stage: StageMaker, job_role: str)
     assert "\nrefused" in said
     assert "\nagain" in said
     assert "AccessKeyId" not in said
+
+
+def test_many_programs_get_it_at_once(make_stage: StageMaker, job_role: str) -> None:
+    """As a configuration with a provider for each of many accounts asks for it."""
+    stage = role_stage(make_stage, job_role)
+
+    job, _ = stage.run(
+        f"for i in $(seq 24); do ({ASK}) > $HOME/answer-$i & done; wait",
+        "echo $(cat $HOME/answer-* | grep -o AccessKeyId | wc -l) answers",
+    )
+
+    assert "\n24 answers\n" in output_of(job)
+    assert peak_memory_of_bootstrap(stage.environment) < 32 * MIB
+    assert len([one for one in stage.cloud.sts.sessions if one.role_arn == job_role and
+                one.tags["job_id"] == str(job.id)]) == 1  # fmt: skip
 
 
 def test_an_sts_that_does_not_answer_holds_nobody_up(make_stage: StageMaker, job_role: str) -> None:

@@ -7,7 +7,7 @@
 
 #include "bootstrap/broker_crowd.h"
 
-enum { COMFORTABLE = 16, MANY = 40 };
+enum { COMFORTABLE = 32, MANY = 40 };
 
 static struct broker_crowd *crowd;
 /// Ours, and the peer's.
