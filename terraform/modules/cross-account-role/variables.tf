@@ -99,7 +99,7 @@ variable "job_roles" {
 
   validation {
     condition     = alltrue(flatten([for role in values(var.job_roles) : [for values in values(role.session_tags) : [for value in coalesce(values, []) : can(regex("^[a-zA-Z0-9 _.:/=+@*?-]{1,256}$", value))]]]))
-    error_message = "job_roles[*].session_tags must hold values of 1 to 256 letters of a to z and A to Z, digits, blanks and characters of _.:/=+-@: the runner writes others as _ and adds a hash, so such a value never matches. For a ref or path with others, pin project_id and protected instead."
+    error_message = "job_roles[*].session_tags must hold values of 1 to 256 letters of a to z and A to Z, digits, blanks and characters of _.:/=+-@: the runner cuts a value before any other and adds a hash, so it never matches. For a ref or path with others, pin project_id and protected instead."
   }
 
   validation {
