@@ -89,5 +89,9 @@ def test_says_what_is_wrong(tmp_path: Path) -> None:
         archive.writestr(other, "no provider")
     result = pack(tmp_path / "torn", output)
     assert result.returncode == 1 and f"{torn} holds no terraform-provider-*" in result.stderr
+    (tmp_path / "torn" / PROVIDER / "1.2.3" / "linux_amd64").mkdir(parents=True)
+    (tmp_path / "torn" / PROVIDER / "1.2.3" / "linux_amd64" / NAME).write_text("#!/bin/sh\n")
+    both = pack(tmp_path / "torn", output)
+    assert both.returncode == 1 and "packed and unpacked providers" in both.stderr
     assert not list(tmp_path.glob(".mirror.*"))
     assert not output.exists()

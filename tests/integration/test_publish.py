@@ -111,6 +111,15 @@ def test_refuses_a_zip_that_is_not_the_one_described(publisher: Publisher) -> No
     assert publisher.keys() == {}
 
 
+def test_replaces_what_is_not_whole(publisher: Publisher) -> None:
+    key = f"runlet/{hashlib.sha256(b'one').hexdigest()}/bootstrap.zip"
+    publisher.s3.put_object(Bucket=BUCKET, Key=key, Body=b"on")
+
+    assert "uploaded" in publisher.run(BUCKET).stdout
+
+    assert publisher.keys() == {key: b"one"}
+
+
 def test_says_that_a_zip_is_gone(publisher: Publisher) -> None:
     (publisher.dist / "x86_64" / "bootstrap.zip").unlink()
     result = publisher.run(BUCKET)

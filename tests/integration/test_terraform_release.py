@@ -142,5 +142,9 @@ def test_says_what_the_server_lacks(tree: Tree, tmp_path: Path) -> None:
     )
     result = tree.release(VERSION)
     assert result.returncode == 1 and "linux_arm64.zip" in result.stderr
+    names = [f"terraform_{VERSION}_linux_{goarch}.zip" for goarch in GOARCHES.values()]
+    sums.write_text("".join(f"{'0' * 63}  {name}\n" for name in names))
+    result = tree.release(VERSION)
+    assert result.returncode == 1 and "names no SHA-256" in result.stderr
     assert [path.name for path in tree.layer.iterdir() if path.name.startswith(".")] == []
     assert not tree.recipe.exists()

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -113,6 +114,20 @@ def test_an_unknown_architecture_is_refused_before_anything_is_built(machine: Ma
 
     assert result.returncode != 0
     assert result.stderr == "error: ARCH=bogus: expected x86_64, arm64 or all\n"
+
+
+def test_a_layer_is_of_the_version_that_is_built(tmp_path: Path) -> None:
+    for name in ("layers/opentofu", "helpers/toolchain"):
+        shutil.copytree(REPO / name, tmp_path / name)
+    recipe = tmp_path / "layers" / "opentofu" / "layer.json"
+    recipe.write_text(re.sub(r'"version": "[^"]*"', '"version": "1.0.0"', recipe.read_text()))
+    result = subprocess.run(
+        [recipe.parent / "build.sh", "x86_64"], capture_output=True, text=True, timeout=60
+    )
+    assert result.returncode == 1
+    assert (
+        "layer.json has the version 1.0.0, helpers/toolchain/tofu/go.mod another" in result.stderr
+    )
 
 
 def cache_of(machine: Machine) -> subprocess.CompletedProcess[str]:
