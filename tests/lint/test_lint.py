@@ -163,6 +163,13 @@ def test_every_source_names_its_license() -> None:
     assert not missing
 
 
+def test_top_level_holds_what_the_readme_names_alone() -> None:
+    """A file that a test or a person left where it ran is committed sooner or later."""
+    entries = {name.partition("/")[0] for name in tracked("*")}
+    known = {"LICENSE", "Makefile", "README.md", "examples", "helpers", "layers", "terraform"}
+    assert {entry for entry in entries if not entry.startswith(".")} == known | {"tests"}
+
+
 def test_text_is_plain() -> None:
     """What is compiled or run to build is ASCII; tests may send other letters."""
     patterns = ("*.c", "*.h", "*.sh", "*.mk", "*.tf", "Makefile")
