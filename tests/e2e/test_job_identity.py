@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import uuid
@@ -169,6 +170,21 @@ def test_a_forks_branch_called_main_is_not_main(role_stage: Stage, make_role: Ro
     assert refused(session_of(stage, job), target)
     tags = tags_of_last(stage, job_role_of(stage))
     assert (tags["ref"], tags["protected"]) == ("main", "false")
+
+
+@pytest.mark.parametrize("ref", ["release!1", f"{'release/' * 8}{'a' * 200}/{'b' * 90}"])
+def test_a_ref_that_no_tag_can_hold(role_stage: Stage, make_role: RoleMaker, ref: str) -> None:
+    stage = role_stage
+    kept = ref.partition("!")[0][:32]
+    mapped = f"{kept}:sha256:{hashlib.sha256(ref.encode()).hexdigest()}"
+    own = make_role(job_role_of(stage), ref=mapped)
+    other = make_role(job_role_of(stage), ref=kept)
+
+    job = run(stage, stage.project.commit(pipeline_file(stage, ASK), ref=ref))
+
+    sts = session_of(stage, job)
+    assert not refused(sts, own)
+    assert refused(sts, other)
 
 
 def test_a_job_cannot_tag_itself(role_stage: Stage, make_role: RoleMaker) -> None:
