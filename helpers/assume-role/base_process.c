@@ -118,6 +118,7 @@ static bool run(struct chain *chain, const struct profile *profile, const struct
     struct process_options options =
         process_options((const char *const *)words->items, &environment);
     options.stderr_fd = stderr_fd;
+    options.die_with_parent = true;
     cleanup_buffer struct buffer output = BUFFER_INIT_SENSITIVE(OUTPUT_MAX);
     struct process_exit end = {0};
     const int64_t limit_ms = chain_left_ms(chain, TIME_LIMIT_MS);

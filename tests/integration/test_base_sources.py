@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from integration.base_stage import PROGRAM, Case, Faults, StandIn, case, keys, running, standin
+from integration.standin_gitlab import wait_for
 from localcloud.gitlab.authority import CertificateAuthority
 
 __all__ = ["case", "running", "standin"]
@@ -64,6 +66,19 @@ def test_says_what_is_wrong_with_a_process(case: Case, script: str, message: str
     assert "profile p: credential_process: " in error
     assert message in error
     assert "hidden" not in error
+
+
+def test_a_process_ends_with_the_program_that_waits_for_it(case: Case) -> None:
+    process(case, 'echo $$ > "$0.pid"; exec sleep 1000')
+    pid_file = case.home / "process.pid"
+    waiting = subprocess.Popen([PROGRAM, "--profile", "p"], env=case.whole_environment())
+    wait_for(lambda: pid_file.exists() and pid_file.read_text().endswith("\n"))
+    # Nobody's any more once it has ended, though it may still be listed.
+    sleeper = Path("/proc") / pid_file.read_text().strip() / "exe"
+    assert sleeper.exists()
+    waiting.terminate()
+    waiting.wait(60)
+    wait_for(lambda: not sleeper.exists())
 
 
 def test_shows_the_end_of_a_long_complaint_only(case: Case) -> None:
