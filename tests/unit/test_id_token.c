@@ -6,6 +6,7 @@
 #include <openssl/rsa.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 
 #include "bootstrap/id_token.h"
 #include "bootstrap/job_session.h"
@@ -460,6 +461,17 @@ START_TEST(refuses_a_key_with_an_exponent_of_one) {
 }
 END_TEST
 
+START_TEST(gives_up_when_it_is_told_to) {
+    publish();
+    cleanup_free char *token = token_but(NULL, NULL);
+    cleanup_id_token_claims struct id_token_claims claims = {0};
+    cleanup_close int stop = eventfd(1, EFD_CLOEXEC);
+    ck_assert(!id_token_verify(verifier, slice_text(token), &identity, stop, &claims, &err));
+    ck_assert_str_eq(err.code, "keys");
+    ck_assert_msg(strstr(err.message, "canceled") != NULL, "%s", err.message);
+}
+END_TEST
+
 // --- The job's variables -------------------------------------------------------------------------
 
 static void read_variables(const char *variables, struct job_tokens *tokens) {
@@ -575,6 +587,7 @@ int main(void) {
     tcase_add_test(tests, takes_the_issuer_that_gitlab_calls_itself);
     tcase_add_test(tests, refuses_what_is_not_for_us_or_this_job);
     tcase_add_test(tests, refuses_the_token_of_a_job_whose_id_is_not_known);
+    tcase_add_test(tests, gives_up_when_it_is_told_to);
     tcase_add_test(tests, takes_one_algorithm_alone);
     tcase_add_test(tests, takes_the_keys_of_gitlab_alone);
     tcase_add_test(tests, notices_every_changed_character);
