@@ -55,6 +55,11 @@ output "function_arn" {
   }
 
   precondition {
+    condition     = var.create_job_role || (var.job_role.name == null && var.job_role.permissions_boundary_arn == null && length(var.job_role.policy_arns) + length(var.job_role.inline_policies) == 0)
+    error_message = "job_role says more of the role that create_job_role makes, and none is made: write create_job_role = true, or leave job_role out."
+  }
+
+  precondition {
     condition     = var.role_arn == null || var.job_credentials.role_arn == null || var.role_arn != var.job_credentials.role_arn
     error_message = "job_credentials.role_arn is the execution role itself, which reads the runner token: write another role, or create_job_role = true."
   }

@@ -695,7 +695,7 @@ variable "role_arn" {
 }
 
 variable "role_path" {
-  description = "Path of the execution role in IAM."
+  description = "Path in IAM of the roles made here."
   type        = string
   default     = "/"
   nullable    = false

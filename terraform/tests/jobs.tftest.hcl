@@ -418,6 +418,16 @@ run "refuses_a_mount_elsewhere" {
   expect_failures = [var.file_system]
 }
 
+run "refuses_rights_of_a_job_role_that_is_not_made" {
+  command = plan
+
+  variables {
+    job_role = { policy_arns = { read = "arn:aws:iam::aws:policy/ReadOnlyAccess" } }
+  }
+
+  expect_failures = [output.function_arn]
+}
+
 run "refuses_a_bad_name_of_a_job_role" {
   command = plan
 

@@ -55,17 +55,17 @@ data "aws_iam_policy_document" "trust" {
 
   # STS refuses a chained session with transitive tags or a source identity without these. Apart,
   # because STS has no external id and no session name to compare when it checks them; alone they
-  # open nothing.
+  # open nothing. Once for all, as a trust policy is short.
   dynamic "statement" {
-    for_each = var.job_roles
+    for_each = length(var.job_roles) > 0 ? [1] : []
 
     content {
-      sid     = "Identify${title(statement.key)}"
+      sid     = "Identify"
       actions = ["sts:TagSession", "sts:SetSourceIdentity"]
 
       principals {
         type        = "AWS"
-        identifiers = [statement.value.arn]
+        identifiers = distinct([for role in values(var.job_roles) : role.arn])
       }
     }
   }

@@ -42,7 +42,7 @@ run "trusts_one_job_role_by_its_external_id_and_tags_and_nobody_else" {
         Action    = ["sts:TagSession", "sts:SetSourceIdentity"]
         Effect    = "Allow"
         Principal = { AWS = "arn:aws:iam::111122223333:role/ci/runlet-job" }
-        Sid       = "IdentifyRunner"
+        Sid       = "Identify"
       }),
     ]
     error_message = "The trust is not the two statements that were meant: ${output.trust_policy_json}"
@@ -124,15 +124,20 @@ run "keeps_the_conditions_of_two_entries_apart" {
         external_id  = "runlet-b"
         session_tags = { project_path = ["group/app"] }
       }
+      tags = {
+        arn          = "arn:aws:iam::111122223333:role/runlet-job"
+        external_id  = "runlet-a"
+        session_tags = { project_id = ["7"], ref_type = ["tag"], protected = ["true"] }
+      }
     }
   }
 
   assert {
-    condition = [for s in jsondecode(output.trust_policy_json).Statement : "${s.Sid} ${s.Principal.AWS} ${try(s.Condition.StringEquals["sts:ExternalId"], "")}"] == [
+    condition = [for s in jsondecode(output.trust_policy_json).Statement : "${s.Sid} ${join(" ", sort(flatten([s.Principal.AWS])))} ${try(s.Condition.StringEquals["sts:ExternalId"], "")}"] == [
       "AssumeBranches arn:aws:iam::111122223333:role/runlet-job runlet-a",
       "AssumeOtherRunner arn:aws-us-gov:iam::777788889999:role/runlet-job runlet-b",
-      "IdentifyBranches arn:aws:iam::111122223333:role/runlet-job ",
-      "IdentifyOtherRunner arn:aws-us-gov:iam::777788889999:role/runlet-job ",
+      "AssumeTags arn:aws:iam::111122223333:role/runlet-job runlet-a",
+      "Identify arn:aws-us-gov:iam::777788889999:role/runlet-job arn:aws:iam::111122223333:role/runlet-job ",
     ]
     error_message = "The entries are mixed: ${output.trust_policy_json}"
   }
@@ -267,7 +272,7 @@ run "asks_both_ways_for_the_session_name" {
   assert {
     condition = [for s in jsondecode(output.trust_policy_json).Statement : "${s.Sid} ${try(s.Condition.StringEquals["sts:RoleSessionName"], "")}"] == [
       "AssumeRunner AWSAFT-Session",
-      "IdentifyRunner ",
+      "Identify ",
       "AssumeWithGitLabToken AWSAFT-Session",
     ]
     error_message = "The session name is not asked for on both ways: ${output.trust_policy_json}"
