@@ -147,7 +147,8 @@ static enum options_result print_answer(const struct options *options,
         printf("%" SLICE_FORMAT " %s\n", (int)slice_find(program, ' '), program.data,
                RUNLET_VERSION);
     }
-    if (fflush(stdout) != 0) {
+    // An earlier write may be what failed: musl writes before we flush.
+    if (fflush(stdout) != 0 || ferror(stdout)) {
         error_errno(err, errno, "cannot write to stdout");
         return OPTIONS_MISUSED;
     }
