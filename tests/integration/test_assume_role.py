@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -92,6 +93,21 @@ def test_runs_a_command_with_these_keys_alone(environment: dict[str, str]) -> No
         assert name not in result.stdout
     assert run(environment, "--role-arn", ROLE, "--", "no-such-command").returncode == 127
     assert run(environment, "--role-arn", ROLE, "--", "/").returncode == 126
+
+
+def test_the_command_takes_its_place(environment: dict[str, str]) -> None:
+    """So a signal that is sent to the one is the other's, and how it ends is seen."""
+    process = subprocess.Popen(
+        [PROGRAM, "--role-arn", ROLE, "--", "sh", "-c", "echo $$; exec sleep 60"],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert int(process.stdout.readline()) == process.pid
+    process.terminate()
+    process.communicate(timeout=30)
+    assert process.returncode == -signal.SIGTERM
 
 
 def test_keeps_the_region_of_the_profile_it_removes(
