@@ -122,7 +122,10 @@ def session_arn(role: str, name: str) -> str:
 def test_profiles_reach_accounts_over_the_job_role(stage: Stage) -> None:
     external = {"sts:ExternalId": "runlet-dev"}
     tag = {"aws:PrincipalTag/project_id": str(stage.project.id)}
-    dev = stage.trusting(**external, **tag, **{"aws:PrincipalTag/pipeline_source": "push"})
+    # What GitLab's answer does not say, and the job's id_token does.
+    by_token = {"pipeline_source": "push", "environment": "eu/dev", "user_login": "root"}
+    tag |= {f"aws:PrincipalTag/{key}": value for key, value in by_token.items()}
+    dev = stage.trusting(**external, **tag)
     prod = stage.trusting(**{"aws:PrincipalTag/project_id": "4711"})
     stage.put_accounts(
         {
@@ -134,6 +137,7 @@ def test_profiles_reach_accounts_over_the_job_role(stage: Stage) -> None:
     job, invocation = stage.run(
         {
             "script": [who("default"), who("dev"), who("prod"), "env"],
+            "environment": "eu/dev",
             "id_tokens": {"RUNLET_ID_TOKEN": {"aud": AUDIENCE}},
         },
         **as_role(stage),

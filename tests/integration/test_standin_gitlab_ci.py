@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from conftest import REPO
 from localcloud.gitlab import CiConfigError
 from localcloud.gitlab.ci_reader import read
 from localcloud.gitlab.durations import seconds_of
@@ -17,6 +18,8 @@ from localcloud.gitlab.instance import Instance
 from localcloud.gitlab.jobs import Job
 from localcloud.gitlab.payload import variables
 from localcloud.gitlab.pipelines import Pipeline
+
+EXAMPLES = sorted(file.relative_to(REPO) for file in REPO.glob("examples/**/.gitlab-ci.yml"))
 
 
 @pytest.fixture
@@ -87,6 +90,7 @@ def test_reads_every_keyword_that_it_knows() -> None:
           tags: [other]
           timeout: 1h 30m
           resource_group: eu/production 1
+          environment: eu/production
           needs: [{job: compile, artifacts: false}]
           dependencies: []
           rules: [{if: $CI_COMMIT_TAG, when: never}, {when: manual, variables: {A: b}}]
@@ -108,11 +112,18 @@ def test_reads_every_keyword_that_it_knows() -> None:
     assert ship.tags == {"other"}
     assert ship.timeout == 5400
     assert (compile_.resource_group, ship.resource_group) == (None, "eu/production 1")
+    assert (compile_.environment, ship.environment) == (None, "eu/production")
     assert ship.needs
     assert not ship.needs[0].artifacts
     assert not config.variables["RAW"].expand
     assert config.jobs_for({"CI_COMMIT_TAG": "v1"})[-1].name == "compile"
     assert config.jobs_for({})[-1].when == "manual"
+
+
+@pytest.mark.parametrize("file", EXAMPLES, ids=str)
+def test_reads_the_files_of_the_examples(file: Path) -> None:
+    config = read((REPO / file).read_text())
+    assert config.jobs_for({"CI_COMMIT_BRANCH": "main", "CI_DEFAULT_BRANCH": "main"})
 
 
 @pytest.mark.parametrize(
@@ -127,6 +138,7 @@ def test_reads_every_keyword_that_it_knows() -> None:
         ("j: {script: a, resource_group: production/}", "j", "resource_group"),
         ("j: {script: a, resource_group: a$B}", "j", "resource_group"),
         ("j: {script: a, resource_group: [a]}", "j", "resource_group"),
+        ("j: {script: a, environment: {name: a}}", "j", "environment"),
         ("j: {script: a, rules: [{changes: [x]}]}", "j", "rules"),
         ("j: {script: a, rules: [{if: '$X =='}]}", "j", "rules"),
         ("j: {script: a, needs: [k]}", "j", "needs"),

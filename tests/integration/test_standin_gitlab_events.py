@@ -245,6 +245,19 @@ def test_an_id_token_says_who_the_job_is(gitlab: StandInGitLab, project: Project
     assert abs(claims["iat"] - time.time()) < 60
 
 
+def test_an_id_token_says_the_environment_of_the_job(
+    gitlab: StandInGitLab, project: Project
+) -> None:
+    make_job(project, JOB.replace("{", "{environment: eu/production, ", 1))
+
+    answer = take(gitlab)
+
+    values = {one["key"]: one["value"] for one in answer["variables"]}
+    assert values["CI_ENVIRONMENT_NAME"] == "eu/production"
+    claims = verified(values["TOKEN"], gitlab)
+    assert (claims["environment"], claims["environment_protected"]) == ("eu/production", "false")
+
+
 def test_a_project_chooses_the_components_of_sub(gitlab: StandInGitLab, project: Project) -> None:
     project.id_token_sub_components = ("project_id", "ref", "ref_protected")
     make_job(project, JOB, ref="feature/x")

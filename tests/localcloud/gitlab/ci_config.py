@@ -78,6 +78,7 @@ class JobConfig:
     allow_failure: bool | None = None
     interruptible: bool = False
     resource_group: str | None = None
+    environment: str | None = None
 
     @property
     def may_fail(self) -> bool:

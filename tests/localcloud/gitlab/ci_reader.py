@@ -28,7 +28,7 @@ RETRY_WHEN = (
     "runner_system_failure", "runner_unsupported", "stale_schedule", "job_execution_timeout",
     "archived_failure", "unmet_prerequisites", "scheduler_failure", "data_integrity_failure",
 )  # fmt: skip
-RESOURCE_GROUP = re.compile(r"[\w. -]([\w/. -]{0,253}[\w. -])?", re.ASCII)
+PLAIN_NAME = re.compile(r"[\w. -]([\w/. -]{0,253}[\w. -])?", re.ASCII)
 DEFAULT_STAGES = ("build", "test", "deploy")
 
 
@@ -297,8 +297,8 @@ def _id_tokens(value: Any) -> dict[str, tuple[str, ...]]:
     return tokens
 
 
-def _resource_group(value: Any) -> str:
-    if not RESOURCE_GROUP.fullmatch(_text(value)):
+def _plain_name(value: Any) -> str:
+    if not PLAIN_NAME.fullmatch(_text(value)):
         raise _Problem(
             "must be 1 to 255 letters, digits, spaces and characters of -_/. without a slash at"
             " either end (variables are not known here)"
@@ -336,7 +336,8 @@ _JOB: dict[str, Callable[[Any], Any]] = {
     "when": _one_of(JOB_WHEN),
     "allow_failure": _flag,
     "interruptible": _flag,
-    "resource_group": _resource_group,
+    "resource_group": _plain_name,
+    "environment": _plain_name,
 }
 _TOP: dict[str, Callable[[Any], Any]] = {
     "stages": _texts,

@@ -78,6 +78,8 @@ class OidcProvider:
             ),
             "ci_config_sha": pipeline.sha,
         }
+        if job.config.environment:
+            own |= {"environment": job.config.environment, "environment_protected": "false"}
         return {
             **own,
             "jti": str(uuid.uuid4()),

@@ -184,6 +184,7 @@ def _predefined(instance: Instance, job: Job) -> dict[str, str]:
     server = urllib.parse.urlsplit(instance.url)
     slug = re.sub(r"[^a-z0-9]+", "-", pipeline.ref.lower())[:63].strip("-")
     kind = "CI_COMMIT_TAG" if pipeline.ref_type == "tag" else "CI_COMMIT_BRANCH"
+    environment = job.config.environment
     return {
         "CI": "true",
         "GITLAB_CI": "true",
@@ -239,6 +240,7 @@ def _predefined(instance: Instance, job: Job) -> dict[str, str]:
         "GITLAB_USER_NAME": "Administrator",
         "GITLAB_USER_EMAIL": "admin@example.com",
         "GITLAB_FEATURES": "",
+        **({"CI_ENVIRONMENT_NAME": environment} if environment else {}),
     }
 
 
