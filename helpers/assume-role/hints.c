@@ -50,6 +50,9 @@ static const struct hint hints[] = {
     {"ValidationError", "MaxSessionDuration",
      "give a shorter --duration-seconds, or raise the role's maximum session duration"},
     {"PackedPolicyTooLarge", NULL, "shorten the session policy, or send fewer tags"},
+    {"certificate", "SSL certificate problem",
+     "where an authority of your own or a proxy signs certificates, name a file with its own "
+     "certificate in AWS_CA_BUNDLE"},
     {"MalformedPolicyDocument", NULL, "the session policy is no valid policy"},
 };
 
