@@ -212,16 +212,18 @@ enum link link_role(struct chain *chain, const struct profile *profile, struct b
     return good ? LINK_FOUND : LINK_FAILED;
 }
 
-static struct secret *read_token(const char *path, struct error *err) {
+static struct secret *read_token(const struct profile *profile, const char *path,
+                                 struct error *err) {
     cleanup_free char *expanded = path_expanded(path);
     cleanup_buffer struct buffer text = BUFFER_INIT_SENSITIVE(TOKEN_FILE_MAX);
     if (!files_read(expanded, &text, err)) {
-        error_prefix(err, "web identity token");
+        error_prefix(err, "profile %s: web identity token", profile->name);
         return NULL;
     }
     const struct slice token = slice_trim(buffer_slice(&text));
     if (token.len == 0) {
-        error_set(err, "config", "web identity token: %s is empty", expanded);
+        error_set(err, "config", "profile %s: web identity token: %s is empty", profile->name,
+                  expanded);
         return NULL;
     }
     return secret_new(token);
@@ -252,7 +254,7 @@ enum link link_web_identity(struct chain *chain, const struct profile *profile, 
         .role_arn = role_arn,
         .session_name = session_name != NULL ? session_name : default_name,
     };
-    cleanup_secret struct secret *token = read_token(file, err);
+    cleanup_secret struct secret *token = read_token(profile, file, err);
     role.web_identity_token = token;
     return token != NULL && read_duration(profile, false, &role.duration_seconds, err) &&
                    assume(chain, &role, base, profile->name, err)

@@ -210,7 +210,7 @@ def test_sends_the_web_identity_token_unsigned(case: Case) -> None:
         ),
         (
             "role_arn = R\nweb_identity_token_file = /nowhere",
-            "not_found: web identity token: ",
+            "not_found: profile p: web identity token: ",
         ),
         (
             "role_arn = R\nduration_seconds = 1h\nsource_profile = b\n[profile b]\n"
