@@ -261,6 +261,31 @@ def test_no_bootstrap(cloud: LocalCloud, deploy: Deploy, tmp_path: Path) -> None
     assert "bootstrap" in invocation.response["errorMessage"]
 
 
+def test_a_zip_that_is_not_in_s3_is_refused(
+    cloud: LocalCloud, deploy: Deploy, zip_file: Path
+) -> None:
+    client, s3 = cloud.aws.client("lambda"), cloud.aws.client("s3")
+    bucket, name = f"code-{uuid.uuid4().hex[:8]}", deploy()
+    s3.create_bucket(
+        Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": cloud.aws.region}
+    )
+    missing = {"S3Bucket": bucket, "S3Key": "missing.zip"}
+    function = {
+        "FunctionName": f"{name}-more",
+        "Runtime": "provided.al2023",
+        "Role": cloud.execution_role(),
+        "Handler": "run",
+    }
+    with pytest.raises(client.exceptions.InvalidParameterValueException, match=r"missing\.zip"):
+        client.create_function(**function, Code=missing)
+    with pytest.raises(client.exceptions.InvalidParameterValueException, match=r"missing\.zip"):
+        client.update_function_code(FunctionName=name, **missing)
+    with pytest.raises(client.exceptions.InvalidParameterValueException, match=r"missing\.zip"):
+        client.publish_layer_version(LayerName=name, Content=missing)
+    s3.upload_file(str(zip_file), bucket, "missing.zip")
+    assert client.create_function(**function, Code=missing)["CodeSize"] == zip_file.stat().st_size
+
+
 def test_tmp_after_a_crash_is_new_or_used(cloud: LocalCloud, deploy: Deploy) -> None:
     name = deploy()
     leave_and_crash = "echo used > /tmp/left; kill -9 $$"

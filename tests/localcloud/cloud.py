@@ -18,6 +18,7 @@ from localcloud.functions.asynchronous import AsynchronousInvoker
 from localcloud.functions.destinations import Destinations
 from localcloud.functions.store import FunctionStore
 from localcloud.gateway import Gateway
+from localcloud.gateway.code_from_s3 import CodeFromS3
 from localcloud.gateway.event_invoke_config import EventInvokeConfigs
 from localcloud.gateway.kept_settings import KeptFunctionSettings
 from localcloud.gateway.lambda_invoke import LambdaInvoke
@@ -106,6 +107,7 @@ class LocalCloud:
             self.sts,
             LambdaInvoke(self.functions, self.queue),
             EventInvokeConfigs(),
+            CodeFromS3(self.aws.client("s3")),
             KeptFunctionSettings(),
             QueueAttributes(),
         ]
