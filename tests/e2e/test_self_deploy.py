@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from e2e.artifacts import change_bootstrap, copy_artifacts, publish_artifacts
 from e2e.conftest import Publisher
 from e2e.stage import output_of, wait_until
+from integration.artifacts import change_bootstrap, copy_artifacts, publish_artifacts
 from localcloud import LocalCloud
 from localcloud.demo import ca_layer
 from localcloud.functions import Invocation

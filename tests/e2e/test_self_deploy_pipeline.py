@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from conftest import BUILD, REPO
-from e2e.artifacts import change_bootstrap, copy_artifacts, publish_artifacts
 from e2e.conftest import Publisher
 from e2e.stage import output_of
+from integration.artifacts import change_bootstrap, copy_artifacts, publish_artifacts
 from integration.runner_client import RunnerClient
 from localcloud import LocalCloud
 from localcloud.demo import ca_layer

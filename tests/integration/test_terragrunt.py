@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from integration.artifacts import publish_artifacts
 from integration.test_terraform_apply import FILES, pack
 from integration.test_terraform_jobs import assume, client
 from localcloud import LocalCloud
@@ -43,8 +44,11 @@ class Tree:
         shutil.copytree(EXAMPLE, folder / "examples" / "terragrunt", ignore=unwanted)
         self._release(folder)
         self.live = folder / "examples" / "terragrunt" / "live"
-        self.artifacts = self.live / "hub" / "artifacts"
-        pack(self.artifacts, dict.fromkeys(FILES, "one"))
+        self.dist = folder / "dist"
+        pack(self.dist, dict.fromkeys(FILES, "one"))
+        artifacts = self.live / "hub" / "artifacts"
+        artifacts.mkdir()
+        shutil.copy(self.dist / "artifacts.json", artifacts)
         program = find_program()
         answer = subprocess.run(
             [REPO / "helpers/toolchain/terragrunt.sh"], check=True, capture_output=True, text=True
@@ -189,10 +193,7 @@ def tree(cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory) -> Tree:
     s3.create_bucket(
         Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": cloud.aws.region}
     )
-    index = json.loads((made.artifacts / "artifacts.json").read_text())["x86_64"]
-    for one in index.values():
-        path = made.artifacts / one["path"]
-        s3.put_object(Bucket=bucket, Key=f"{one['sha256']}/{path.name}", Body=path.read_bytes())
+    publish_artifacts(cloud, bucket, made.dist)
     made.run(".", "stack", "generate")
     return made
 
