@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
-# Values that AWS or the bootstrap would refuse only when it is too late.
+# Values that AWS or the bootstrap would refuse only when it is too late. In each run an input has one
+# fault: OpenTofu names no other.
 mock_provider "aws" {
   mock_data "aws_iam_policy_document" {
     defaults = { json = "{}" }
@@ -30,7 +31,7 @@ run "refuses_what_lambda_would_refuse" {
     name                           = "my runner"
     description                    = run.values.long_description
     architecture                   = "riscv64"
-    layers                         = ["bootstrap", "a", "b", "c", "d", "e"]
+    layers                         = ["bootstrap"]
     extra_layer_arns               = ["arn:aws:lambda:eu-central-1:123456789012:layer:tools"]
     memory_size                    = 100
     timeout                        = 901
@@ -43,7 +44,7 @@ run "refuses_what_lambda_would_refuse" {
     application_log_level          = "LOUD"
     system_log_level               = "ERROR"
     vpc                            = { subnet_ids = [], security_group_ids = [] }
-    environment_variables          = { "1" = "x", AWS_REGION = "eu-central-1" }
+    environment_variables          = { "1" = "x" }
   }
 
   expect_failures = [
@@ -58,7 +59,7 @@ run "refuses_what_is_no_arn_of_its_kind" {
   command = plan
 
   variables {
-    token                    = { secret_arn = "runner-token", kms_key_arn = "alias/ci" }
+    token                    = { secret_arn = "runner-token" }
     kms_key_arn              = "alias/ci"
     log_kms_key_arn          = "alias/ci"
     dead_letter_kms_key_arn  = "alias/ci"
@@ -92,12 +93,36 @@ run "refuses_what_the_bootstrap_would_refuse" {
     name_prefix  = "my runner"
     role_path    = "ci"
     artifacts    = "dist/"
-    artifacts_s3 = { bucket = "s3://artifacts", prefix = "/runlet" }
+    artifacts_s3 = { bucket = "s3://artifacts" }
     gitlab       = { url = "https://gitlab.example.com", extra_hosts = { "git lab" = ["10.0.0.7"] } }
-    runner       = { name = "", min_job_time = -1, args = [""] }
+    runner       = { name = "" }
   }
 
   expect_failures = [var.name_prefix, var.role_path, var.artifacts, var.artifacts_s3, var.gitlab, var.runner]
+}
+
+run "refuses_another_fault_of_these_inputs" {
+  command = plan
+
+  variables {
+    layers                = ["a", "b", "c", "d", "e", "f"]
+    environment_variables = { AWS_REGION = "eu-central-1" }
+    token                 = { secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:runner-AbCdEf", kms_key_arn = "alias/ci" }
+    artifacts_s3          = { bucket = "artifacts", prefix = "/runlet" }
+    runner                = { min_job_time = -1 }
+  }
+
+  expect_failures = [var.layers, var.environment_variables, var.token, var.artifacts_s3, var.runner]
+}
+
+run "refuses_an_empty_argument_of_the_runner" {
+  command = plan
+
+  variables {
+    runner = { args = [""] }
+  }
+
+  expect_failures = [var.runner]
 }
 
 run "refuses_a_path_that_makes_no_exact_arn" {
