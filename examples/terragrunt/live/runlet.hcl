@@ -3,7 +3,7 @@
 # What both accounts must agree on.
 
 locals {
-  version     = "v1.0.0"
+  version     = "v0.1.0"
   gitlab_url  = "https://gitlab.example.com"
   audiences   = ["https://gitlab.example.com"]
   deploy_role = "runlet-deploy"

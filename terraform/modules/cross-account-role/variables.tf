@@ -229,6 +229,13 @@ variable "gitlab_oidc" {
 
   validation {
     condition = var.gitlab_oidc == null ? true : alltrue([for subject in coalesce(var.gitlab_oidc.subjects, []) :
+      !can(regex(":(environment|user_[a-z]+|namespace_[a-z]+|pipeline_source):|:ref_type:m", subject))
+    ])
+    error_message = "gitlab_oidc.subjects must hold what GitLab puts into sub: never an environment's name, a user, a namespace or a pipeline's source, nor ref_type mr (a merge request's jobs have branch). Write \"environment_protected:true\", \"deployment_tier:production\" or \"ref_type:branch\", as far as the project's ci_id_token_sub_claim_components have them; on gitlab.com claims knows users, namespaces and sources."
+  }
+
+  validation {
+    condition = var.gitlab_oidc == null ? true : alltrue([for subject in coalesce(var.gitlab_oidc.subjects, []) :
       !can(regex("[$&]\\{", replace(subject, "/[$&]\\{[*?$]\\}/", "")))
     ])
     error_message = "gitlab_oidc.subjects must not hold IAM policy variables but &{*}, &{?} and &{$}: write the value itself."

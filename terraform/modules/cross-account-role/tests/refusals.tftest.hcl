@@ -548,6 +548,38 @@ run "refuses_a_wildcard_in_a_project_id" {
   expect_failures = [var.gitlab_oidc]
 }
 
+run "refuses_an_environment_in_a_subject" {
+  command = plan
+
+  variables {
+    job_roles = {}
+    gitlab_oidc = {
+      provider_arn = "arn:aws:iam::444455556666:oidc-provider/gitlab.example.com"
+      host         = "gitlab.example.com"
+      subjects     = ["project_path:group/app:environment:production"]
+      audiences    = ["https://gitlab.example.com"]
+    }
+  }
+
+  expect_failures = [var.gitlab_oidc]
+}
+
+run "refuses_the_ref_type_of_merge_requests_in_a_subject" {
+  command = plan
+
+  variables {
+    job_roles = {}
+    gitlab_oidc = {
+      provider_arn = "arn:aws:iam::444455556666:oidc-provider/gitlab.example.com"
+      host         = "gitlab.example.com"
+      subjects     = ["project_path:group/app:ref_type:mr:ref:main"]
+      audiences    = ["https://gitlab.example.com"]
+    }
+  }
+
+  expect_failures = [var.gitlab_oidc]
+}
+
 run "refuses_a_policy_variable_in_a_subject" {
   command = plan
 
