@@ -23,6 +23,7 @@ from integration.test_terraform_apply import FILES, pack
 from integration.test_terraform_jobs import assume, client
 from localcloud import LocalCloud
 from localcloud.aws import ACCESS_KEY, ACCOUNT_ID, SECRET_KEY
+from localcloud.gitlab.ci_reader import read
 from localcloud.terraform import find_program, write_cli_configuration
 
 REPO = Path(__file__).resolve().parents[2]
@@ -69,13 +70,19 @@ class Tree:
             "TF_IN_AUTOMATION": "1",
             "CHECKPOINT_DISABLE": "1",
             "TG_TF_PATH": str(program),
-            "TG_AUTH_PROVIDER_CMD": str(self.live.parent / "auth-provider.sh"),
+            "TG_AUTH_PROVIDER_CMD": self._auth_provider(),
             "GIT_CONFIG_COUNT": "1",
             "GIT_CONFIG_KEY_0": f"url.file://{folder}.insteadOf",
             "GIT_CONFIG_VALUE_0": ADDRESS,
             "TG_NON_INTERACTIVE": "true",
             "TG_NO_COLOR": "true",
         }
+
+    def _auth_provider(self) -> str:
+        """What the example's pipeline names."""
+        pipeline = read((EXAMPLE / ".gitlab-ci.yml").read_text())
+        command = pipeline.variables["TG_AUTH_PROVIDER_CMD"].value
+        return command.replace("$CI_PROJECT_DIR", str(self.live.parent))
 
     @staticmethod
     def _release(folder: Path) -> None:
