@@ -411,6 +411,17 @@ def test_does_not_believe_what_others_could_read_or_write(
     assert stat.S_IMODE(full.stat().st_mode) == 0o600
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs another user")
+@pytest.mark.parametrize("whose", ["file", "folder"])
+def test_takes_nothing_that_is_anothers(
+    full: Path, environment: dict[str, str], whose: str
+) -> None:
+    content = full.read_bytes()
+    os.chown(full if whose == "file" else full.parent, 65534, 65534)
+    assert key_of(environment) == "ASIASECOND"
+    assert full.read_bytes() == content
+
+
 def test_leaves_the_cache_alone_when_told(
     full: Path, script: Script, environment: dict[str, str]
 ) -> None:
