@@ -26,7 +26,8 @@ sums=$(mktemp)
 written=$(mktemp "$here/.layer.json.XXXXXX")
 trap 'rm -f "$sums" "$written"' EXIT
 url=$releases/v$version/release.sha256
-curl --fail --silent --show-error --location --max-time 120 --retry 3 --output "$sums" "$url" ||
+curl --fail --silent --show-error --location --proto-redir =https \
+    --max-time 120 --retry 3 --output "$sums" "$url" ||
     die "cannot fetch $url: is gitlab-runner $version a release?"
 
 sha256_of() {

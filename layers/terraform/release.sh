@@ -18,7 +18,8 @@ sums=$(mktemp)
 written=$(mktemp "$here/.layer.json.XXXXXX")
 trap 'rm -f "$sums" "$written"' EXIT
 url=$releases/$version/terraform_${version}_SHA256SUMS
-curl --fail --silent --show-error --location --max-time 120 --retry 3 --output "$sums" "$url" ||
+curl --fail --silent --show-error --location --proto-redir =https \
+    --max-time 120 --retry 3 --output "$sums" "$url" ||
     die "cannot fetch $url: is Terraform $version a release?"
 
 sha256_of() {

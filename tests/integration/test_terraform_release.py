@@ -133,6 +133,16 @@ def test_refuses_what_is_no_version(tree: Tree, arguments: list[str]) -> None:
     assert not tree.recipe.exists()
 
 
+def test_follows_the_server_to_no_plain_http(tree: Tree, tmp_path: Path) -> None:
+    sums = tmp_path / "releases" / VERSION / f"terraform_{VERSION}_SHA256SUMS"
+    sums.unlink()
+    sums.mkdir()  # The server leads on to the same with a slash.
+    result = tree.release(VERSION)
+    assert result.returncode == 1
+    assert f"cannot fetch {tree.environ['TERRAFORM_RELEASES']}/{VERSION}" in result.stderr
+    assert not tree.recipe.exists()
+
+
 def test_says_what_the_server_lacks(tree: Tree, tmp_path: Path) -> None:
     result = tree.release("1.0.0")
     assert result.returncode == 1 and "is Terraform 1.0.0 a release?" in result.stderr
