@@ -19,17 +19,8 @@ static bool flaw(struct error *err, const char *text) {
     return error_set(err, "form", "%s", text);
 }
 
-/// ASCII letters, digits and `more`.
 static bool is_word(struct slice text, size_t least, size_t longest, const char *more) {
-    for (size_t i = 0; i < text.len; i++) {
-        const char c = text.data[i];
-        const bool alphanumeric =
-            (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-        if (!alphanumeric && (c == '\0' || strchr(more, c) == NULL)) {
-            return false;
-        }
-    }
-    return text.len >= least && text.len <= longest;
+    return text.len >= least && text.len <= longest && slice_is_word(text, more);
 }
 
 static bool read_external_id(struct account *account, struct slice value, struct error *err) {

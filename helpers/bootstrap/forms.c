@@ -17,18 +17,6 @@
 #define MAX_CA_FILE ((size_t)4 << 20)
 #define MAX_HOSTS 64
 
-static bool has_only(struct slice text, const char *punctuation) {
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.data[i];
-        bool alphanumeric =
-            (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-        if (!alphanumeric && (c == '\0' || !strchr(punctuation, c))) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static bool is_digits(struct slice text, size_t count) {
     for (size_t i = 0; i < text.len; i++) {
         if (text.data[i] < '0' || text.data[i] > '9') {
@@ -171,13 +159,13 @@ bool form_arn(struct slice text, const char *service, bool regional, const char 
         }
     }
     if (!slice_equal_text(part[0], "arn") || !slice_starts_with(part[1], SLICE("aws")) ||
-        !has_only(part[1], "-")) {
+        !slice_is_word(part[1], "-")) {
         return flaw(err, "is not an ARN");
     }
     if (!slice_equal_text(part[2], service)) {
         return error_set(err, "form", "is an ARN of another service than %s", service);
     }
-    if (regional != (part[3].len > 0) || !has_only(part[3], "-")) {
+    if (regional != (part[3].len > 0) || !slice_is_word(part[3], "-")) {
         return flaw(err, regional ? "is an ARN without a valid region" : "is an ARN with a region");
     }
     if (!is_digits(part[4], 12)) {
@@ -196,7 +184,7 @@ bool form_parameter(struct slice text, struct error *err) {
     if (slice_starts_with(text, SLICE("arn:"))) {
         return form_arn(text, "ssm", true, "parameter/", err);
     }
-    if (!has_only(text, "_.-/")) {
+    if (!slice_is_word(text, "_.-/")) {
         return flaw(err, "has a character that no parameter's name has");
     }
     if (text.len > 1011) {
@@ -217,7 +205,7 @@ bool form_role_arn(struct slice text, struct error *err) {
     for (size_t slash = 0; (slash = slice_find(name, '/')) < name.len;) {
         name = slice_skip(name, slash + 1);
     }
-    if (name.len == 0 || name.len > 64 || !has_only(name, "_+=,.@-")) {
+    if (name.len == 0 || name.len > 64 || !slice_is_word(name, "_+=,.@-")) {
         return flaw(err, "has no name of 1 to 64 characters that a role's name can have");
     }
     for (size_t i = 0; i < text.len; i++) {
@@ -293,7 +281,7 @@ static bool read_hosts(const struct json *object, struct http_host *hosts, size_
     struct json_iterator it = {0};
     while (json_each(object, &it)) {
         if (it.key.len == 0 || it.key.len > 253 || it.key.data[0] == '-' ||
-            !has_only(it.key, "-._")) {
+            !slice_is_word(it.key, "-._")) {
             return flaw(err, "has a name that is no host name");
         }
         if (*count == MAX_HOSTS) {

@@ -9,14 +9,8 @@
 #define LONGEST_NAME 255
 
 bool job_tokens_is_name(struct slice text) {
-    for (size_t i = 0; i < text.len; i++) {
-        const char c = text.data[i];
-        const bool letter = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
-        if (!letter && !(i > 0 && c >= '0' && c <= '9')) {
-            return false;
-        }
-    }
-    return text.len > 0 && text.len <= LONGEST_NAME;
+    return text.len > 0 && text.len <= LONGEST_NAME && slice_is_word(text, "_") &&
+           !(text.data[0] >= '0' && text.data[0] <= '9');
 }
 
 void job_tokens_read(const struct json *answer, struct job_tokens *tokens) {

@@ -25,14 +25,7 @@ static bool bad_token(struct error *err, const char *what) {
 // --- base64url ---------------------------------------------------------------------------------
 
 static bool is_base64url(struct slice text) {
-    for (size_t i = 0; i < text.len; i++) {
-        const char c = text.data[i];
-        const bool letter = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-        if (!letter && !(c >= '0' && c <= '9') && c != '-' && c != '_') {
-            return false;
-        }
-    }
-    return text.len % 4 != 1;
+    return slice_is_word(text, "-_") && text.len % 4 != 1;
 }
 
 /// The alphabet of RFC 4648 section 5, without padding.

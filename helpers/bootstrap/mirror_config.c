@@ -33,15 +33,8 @@ static bool find(const char *folder, const char *pattern, glob_t *found, struct 
 
 /// What registries call hosts, namespaces, types and versions: nothing that the configuration's
 /// syntax or a path would take for something else.
-static bool is_plain(struct slice path) {
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                "._-/:+";
-    for (size_t i = 0; i < path.len; i++) {
-        if (path.data[i] == '\0' || !strchr(plain, path.data[i])) {
-            return false;
-        }
-    }
-    return true;
+static bool is_plain(const char *path) {
+    return slice_is_word(slice_text(path), "._-/:+");
 }
 
 // --- Links -----------------------------------------------------------------------------------
@@ -74,7 +67,7 @@ static bool link_host(const char *mirror, const char *from, const char *links, c
             return false;
         }
         for (size_t i = 0; i < found.gl_pathc; i++) {
-            if (is_plain(slice_text(found.gl_pathv[i])) &&
+            if (is_plain(found.gl_pathv[i]) &&
                 !link_entry(found.gl_pathv[i], mirror, from, links, to, err)) {
                 return false;
             }
@@ -94,8 +87,7 @@ static bool append_providers(const char *folder, struct buffer *out, struct erro
     for (size_t i = 0; i < found.gl_pathc; i++) {
         const char *name = found.gl_pathv[i] + strlen(folder) + 1;
         struct stat status;
-        if (is_plain(slice_text(name)) && stat(found.gl_pathv[i], &status) == 0 &&
-            S_ISDIR(status.st_mode)) {
+        if (is_plain(name) && stat(found.gl_pathv[i], &status) == 0 && S_ISDIR(status.st_mode)) {
             buffer_appendf(out, "%s\"%s\"", out->len > 0 ? ", " : "", name);
         }
     }

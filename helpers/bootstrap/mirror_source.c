@@ -65,8 +65,7 @@ bool mirror_source_read(struct slice text, struct mirror_source *source, struct 
     if (!slice_starts_with(text, SLICE("/"))) {
         return error_set(err, FORM, "is neither an absolute path nor an address in S3");
     }
-    if (!has_plain_parts(slice_skip(text, 1)) ||
-        !only_has(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-+:/")) {
+    if (!has_plain_parts(slice_skip(text, 1)) || !slice_is_word(text, "._-+:/")) {
         return error_set(err, FORM, "is no plain path of letters, digits and ._-+:");
     }
     if (slice_equal_text(text, "/tmp") || slice_starts_with(text, SLICE("/tmp/"))) {

@@ -77,6 +77,18 @@ struct slice slice_skip(struct slice slice, size_t count) {
     return slice_make(slice.data + skipped, slice.len - skipped);
 }
 
+bool slice_is_word(struct slice slice, const char *more) {
+    for (size_t i = 0; i < slice.len; i++) {
+        const char c = slice.data[i];
+        const bool alphanumeric =
+            (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (!alphanumeric && (c == '\0' || strchr(more, c) == NULL)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 size_t slice_find(struct slice slice, char byte) {
     const char *found = slice.len > 0 ? memchr(slice.data, byte, slice.len) : NULL;
     return found ? (size_t)(found - slice.data) : slice.len;

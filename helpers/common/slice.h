@@ -41,6 +41,9 @@ bool slice_ends_with(struct slice slice, struct slice suffix);
 struct slice slice_trim(struct slice slice);
 /// Without the first `count` bytes (all of them where there are fewer).
 struct slice slice_skip(struct slice slice, size_t count);
+/// Tells whether it is made of ASCII letters, digits and characters of `more` alone; the empty one
+/// is.
+bool slice_is_word(struct slice slice, const char *more);
 /// The index of the first `byte`, or `slice.len` where there is none.
 size_t slice_find(struct slice slice, char byte);
 

@@ -34,6 +34,9 @@ START_TEST(cuts_slices) {
     ck_assert(slice_equal(slice_skip(SLICE("abc"), 9), SLICE("")));
     ck_assert_uint_eq(slice_find(SLICE("abc"), 'c'), 2);
     ck_assert_uint_eq(slice_find(SLICE("abc"), 'd'), 3);
+    ck_assert(slice_is_word(SLICE("aZ09-_"), "-_") && slice_is_word(SLICE(""), ""));
+    ck_assert(!slice_is_word(SLICE("a b"), "-_") && !slice_is_word(SLICE("a\0b"), "-_"));
+    ck_assert(!slice_is_word(SLICE("gr\xc3\xb6"), "-_") && !slice_is_word(SLICE("a_"), "-"));
     cleanup_free char *copy = slice_copy(SLICE("abc"));
     ck_assert_str_eq(copy, "abc");
 }
