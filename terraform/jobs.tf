@@ -75,7 +75,7 @@ resource "aws_ssm_parameter" "accounts" {
   lifecycle {
     precondition {
       condition     = local.accounts_size <= 8192
-      error_message = "accounts takes ${local.accounts_size} bytes as JSON; an SSM parameter takes 8,192. Give shorter names and external ids, or spread the accounts over several runners."
+      error_message = "accounts takes more than the 8,192 bytes of an SSM parameter as JSON: give shorter names and external ids, or spread the accounts over several runners."
     }
   }
 }

@@ -9,7 +9,8 @@ terraform {
   }
 }
 
-# A caller whose own roles are made in the same configuration: no ARN is known in the plan.
+# A caller whose own roles are made in the same configuration: no ARN is known in the plan. It
+# keeps external ids from sight.
 resource "terraform_data" "role" {
   for_each = toset(["execution", "job", "deploy"])
 
@@ -26,7 +27,7 @@ module "runner" {
   create_role     = false
   role_arn        = terraform_data.role["execution"].output
   job_credentials = { mode = "role", role_arn = terraform_data.role["job"].output }
-  accounts        = { prod = { role_arn = terraform_data.role["deploy"].output } }
+  accounts        = { prod = { role_arn = terraform_data.role["deploy"].output, external_id = sensitive("runlet-prod") } }
 }
 
 output "role_arns" {
