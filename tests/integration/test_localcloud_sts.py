@@ -521,7 +521,7 @@ def test_refuses_another_subject(cloud: Cloud, gitlab: StandInGitLab) -> None:
     ("claims", "code"),
     [
         ({"aud": "other"}, "InvalidIdentityToken"),
-        ({"exp": 1}, "ExpiredTokenException"),
+        ({"exp": time.time() - 1}, "ExpiredTokenException"),
         ({"nbf": 9e9}, "InvalidIdentityToken"),
         ({"iss": "https://unknown.example"}, "InvalidIdentityToken"),
     ],
@@ -541,6 +541,14 @@ def test_refuses_a_forged_token(cloud: Cloud, gitlab: StandInGitLab) -> None:
     for token in (f"{header}.{claims}.{signature}", "no-token"):
         with refused("InvalidIdentityToken"):
             _with_token(cloud, role, token)
+
+
+def test_takes_no_keys_of_another_issuer(cloud: Cloud, gitlab: StandInGitLab) -> None:
+    issuer = "https://impostor.example"
+    cloud.sts.issuers.urls[issuer] = gitlab.url
+    role = _trusting(cloud, gitlab, issuer, sub=MAIN)
+    with refused("InvalidIdentityToken", "names another issuer"):
+        _with_token(cloud, role, _token(gitlab, iss=issuer))
 
 
 @pytest.mark.parametrize("issuer", ["https://gitlab.com", "https://gitlab.example"])
