@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from e2e.stage import Stage, StageMaker, output_of
+from e2e.test_provider_mirror import Mirror
 from localcloud import LocalCloud
 from localcloud.gitlab import Job, Project
 from localcloud.terraform import Terraform
@@ -85,6 +86,23 @@ module "hosted" {
 
 output "role_arns" {
   value = merge(module.by_path.role_arns, module.by_id.role_arns, module.hosted.role_arns)
+}
+"""
+
+# What a project's job applies.
+WHO = """
+terraform {
+  required_providers {
+    aws = { source = "hashicorp/aws" }
+  }
+}
+
+provider "aws" {}
+
+data "aws_caller_identity" "me" {}
+
+output "me" {
+  value = data.aws_caller_identity.me.arn
 }
 """
 
@@ -203,3 +221,44 @@ def test_on_gitlab_com_a_path_alone_does_not_do(trusting: Trusting) -> None:
     assert trusting.attempts("hosted", project, "feature")["AWS_ID_TOKEN"] == "AccessDenied"
     # The path is right, and was another project's when the role was made.
     assert trusting.attempts("taken_over", project)["AWS_ID_TOKEN"] == "AccessDenied"
+
+
+@pytest.mark.timeout(600)
+def test_tofu_gets_in_by_the_profile_of_a_token(
+    trusting: Trusting, make_stage: StageMaker, provider_mirror: dict[str, str]
+) -> None:
+    """`AWS_PROFILE=prod tofu apply` just works, with no job role and no key anywhere."""
+    cloud, project = trusting.stage.cloud, trusting.stage.project
+    account = {"role_arn": trusting.roles["main"], "session_name": "by-token"}
+    cloud.aws.client("ssm").put_parameter(
+        Name="/by-token/accounts",
+        Value=json.dumps({"prod": {**account, "id_token": "AWS_ID_TOKEN"}}),
+        Type="String",
+    )
+    stage = make_stage(
+        layers=("git", "gitlab-runner", "opentofu"),
+        environment={
+            **Mirror(**provider_mirror).settings,
+            "RUNLET_ACCOUNTS_PARAMETER": "/by-token/accounts",
+        },
+        ephemeral_storage=2048,
+        memory_size=4096,
+        timeout=300,
+    )
+    job = {
+        "tags": [stage.tag],
+        "id_tokens": {"AWS_ID_TOKEN": {"aud": AUDIENCES["AWS_ID_TOKEN"]}},
+        "script": ["tofu init -no-color", "AWS_PROFILE=prod tofu apply -no-color -auto-approve"],
+    }
+    calls = len(cloud.sts.calls)
+    files = {".gitlab-ci.yml": json.dumps({"job": job}), "main.tf": WHO}
+
+    pipeline = project.commit(files)
+    assert pipeline is not None
+    invocation = stage.invoke()
+
+    said = output_of(pipeline.job("job"))
+    assert invocation.response["status"] == "job_succeeded", said + stage.logs
+    assert f'me = "{trusting.session("main")}"' in said
+    made = [one for one in cloud.sts.calls[calls:] if one.action.startswith("AssumeRole")]
+    assert {(one.action, one.access_key) for one in made} == {("AssumeRoleWithWebIdentity", None)}
