@@ -187,6 +187,14 @@ def test_sums_name_every_file() -> None:
 
 
 @pytest.mark.parametrize("arch", ARCHES)
+def test_the_layer_assume_role_has_its_manual(arch: str) -> None:
+    with zipfile.ZipFile(DIST / index()[arch]["assume-role"]["path"]) as archive:
+        assert archive.getinfo("bin/assume-role").external_attr >> 16 & 0o777 == 0o755
+        manual = archive.read("share/man/man1/assume-role.1")
+    assert manual == (REPO / "helpers/assume-role/assume-role.1").read_bytes()
+
+
+@pytest.mark.parametrize("arch", ARCHES)
 @pytest.mark.parametrize("name", ["bootstrap", *LAYERS])
 def test_artifacts_carry_their_licenses(name: str, arch: str) -> None:
     with zipfile.ZipFile(DIST / index()[arch][name]["path"]) as archive:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 from moto.server import ThreadedMotoServer
 
-from conftest import BUILD
+from conftest import BUILD, REPO
 
 PROGRAM = BUILD / "bin" / "assume-role"
 ROLE = "arn:aws:iam::123456789012:role/deploy"
@@ -194,6 +195,14 @@ def test_needs_no_home_of_its_own(environment: dict[str, str], tmp_path: Path) -
     assert keyless.returncode == 1
     assert f"cannot read {home}/.aws/config: Permission denied" in keyless.stderr
     home.chmod(0o700)
+
+
+def test_its_manual_has_every_option_of_its_help(environment: dict[str, str]) -> None:
+    manual = (REPO / "helpers" / "assume-role" / "assume-role.1").read_text()
+    told = set(re.findall(r"^  --([a-z-]+)", run(environment, "--help").stdout, re.M))
+    named = set(re.findall(r"^\.It Fl -([a-z-]+)|^\.Fl -(role-arn) ", manual, re.M))
+    assert len(told) > 15
+    assert told == {"".join(pair) for pair in named}
 
 
 def test_says_that_nobody_gets_its_help(environment: dict[str, str]) -> None:
