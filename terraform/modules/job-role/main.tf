@@ -96,8 +96,8 @@ resource "aws_iam_role_policy" "targets" {
 
   lifecycle {
     precondition {
-      condition     = length(replace(data.aws_iam_policy_document.targets[0].json, "/\\s/", "")) <= 10240
-      error_message = "target_role_arns make a policy of more than IAM's 10240 characters: name fewer roles, or give shorter names and paths to them."
+      condition     = length(replace(join("", concat(data.aws_iam_policy_document.targets[*].json, data.aws_iam_policy_document.token[*].json, values(var.inline_policies))), "/\\s/", "")) <= 10240
+      error_message = "target_role_arns make, with token_arns and inline_policies, more than the 10240 characters that IAM gives all policies of a role: name fewer roles, give shorter names and paths to them, or put inline_policies into policies of their own, by policy_arns."
     }
   }
 }

@@ -273,6 +273,30 @@ run "refuses_more_targets_than_a_policy_holds" {
   expect_failures = [aws_iam_role_policy.targets[0]]
 }
 
+run "takes_as_many_targets_as_a_policy_holds" {
+  command = plan
+
+  variables {
+    target_role_arns = run.values.many_targets
+  }
+
+  assert {
+    condition     = length(jsondecode(output.policy_json).Statement[0].Resource) == 120
+    error_message = "A target is lost: ${output.policy_json}"
+  }
+}
+
+run "refuses_targets_that_leave_no_room_for_other_policies" {
+  command = plan
+
+  variables {
+    target_role_arns = run.values.many_targets
+    inline_policies  = { deploy = run.values.long_policy }
+  }
+
+  expect_failures = [aws_iam_role_policy.targets[0]]
+}
+
 run "refuses_a_tag_that_would_pass_for_a_job_s" {
   command = plan
 
