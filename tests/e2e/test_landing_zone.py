@@ -171,6 +171,25 @@ def test_the_protected_branch_deploys_to_every_account(zone: LandingZone) -> Non
 
 
 @pytest.mark.timeout(600)
+def test_a_job_deploys_to_every_account_through_assume_role(zone: LandingZone) -> None:
+    """With the keys that assume-role gives its command, where no profile is to be named."""
+    apply = "tofu apply -no-color -input=false -auto-approve -var app_version=by-assume-role"
+    script = ["tofu init -no-color -input=false"] + [
+        f"assume-role --role-arn {role} --external-id landing-zone-{name}"
+        f" -- {apply} -state={name}.tfstate"
+        for name, role in zone.outputs["deploy_role_arns"].items()
+    ]
+    file = {".gitlab-ci.yml": json.dumps({"job": {"tags": ["landing-zone"], "script": script}})}
+
+    job = zone.run(zone.project.commit({**project_files(), **file}))["job"]
+
+    assert job.status == "success", output_of(job)
+    for account in ACCOUNTS.values():
+        ssm = client_in(zone.cloud, account, "ssm")
+        assert ssm.get_parameter(Name="/app/version")["Parameter"]["Value"] == "by-assume-role"
+
+
+@pytest.mark.timeout(600)
 def test_another_branch_gets_no_further_than_dev(zone: LandingZone) -> None:
     jobs = zone.run(zone.project.commit(independent_jobs(), ref="feature"))
 

@@ -4,6 +4,7 @@
 
 #include "assume-role/arguments.h"
 #include "assume-role/session_name.h"
+#include "common/alloc.h"
 #include "common/cleanup.h"
 
 static struct error err;
@@ -64,6 +65,29 @@ START_TEST(names_sessions_after_the_job) {
     setenv("CI_PROJECT_PATH_SLUG", "group/app", 1);
     cleanup_free char *name = session_name_default();
     ck_assert_str_eq(name, "runlet-group-app-41");
+
+    // What is too long is cut before the number, which tells one job from another.
+    cleanup_free char *slug = xasprintf("%063d", 0);
+    setenv("CI_PROJECT_PATH_SLUG", slug, 1);
+    cleanup_free char *cut = session_name_default();
+    cleanup_free char *expected = xasprintf("runlet-%054d-41", 0);
+    ck_assert_str_eq(cut, expected);
+    setenv("CI_PROJECT_PATH_SLUG", "", 1);
+    cleanup_free char *nameless = session_name_default();
+    ck_assert_str_eq(nameless, "runlet-job-41");
+}
+END_TEST
+
+START_TEST(names_sessions_after_the_user_elsewhere) {
+    clearenv();
+    setenv("USER", "ada lovelace", 1);
+    cleanup_free char *name = session_name_default();
+    ck_assert_msg(strncmp(name, "runlet-ada-lovelace-", 20) == 0, "%s", name);
+    unsetenv("USER");
+    cleanup_free char *number = session_name_default();
+    ck_assert_msg(strncmp(number, "runlet-uid", 10) == 0, "%s", number);
+    const struct sts_assume assume = {.role_arn = ROLE, .session_name = number};
+    ck_assert_msg(sts_check(&assume, &err), "%s", err.message);
 }
 END_TEST
 
@@ -74,6 +98,7 @@ int main(void) {
     tcase_add_test(tcase, takes_a_token_at_the_first_hop_only);
     tcase_add_test(tcase, says_what_is_wrong_with_a_role_however_long_it_is);
     tcase_add_test(tcase, names_sessions_after_the_job);
+    tcase_add_test(tcase, names_sessions_after_the_user_elsewhere);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
