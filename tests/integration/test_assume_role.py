@@ -22,6 +22,16 @@ PROGRAM = BUILD / "bin" / "assume-role"
 ROLE = "arn:aws:iam::123456789012:role/deploy"
 NEXT = "arn:aws:iam::210987654321:role/next"
 
+# What would name other credentials to an SDK.
+OTHERS = (
+    "AWS_ACCESS_KEY", "AWS_SECRET_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN",
+    "AWS_DELEGATION_TOKEN", "AWS_SESSION_EXPIRATION", "AWS_CREDENTIAL_FILE", "AWS_ACCOUNT_ID",
+    "AWS_ROLE_ARN", "AWS_ROLE_SESSION_NAME", "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    "AWS_BEARER_TOKEN_BEDROCK",
+)  # fmt: skip
+
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
@@ -80,18 +90,27 @@ def test_clamps_a_chained_hop_and_names_it(environment: dict[str, str]) -> None:
     assert "210987654321" in json.loads(result.stdout)["AssumedRoleUser"]["Arn"]
 
 
-def test_runs_a_command_with_these_keys_alone(environment: dict[str, str]) -> None:
-    others = {
-        "AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:1/x",
-        "AWS_ROLE_ARN": NEXT,
-        "AWS_BEARER_TOKEN_BEDROCK": "x",
+def test_runs_a_command_with_these_keys_alone(environment: dict[str, str], tmp_path: Path) -> None:
+    others = dict.fromkeys(OTHERS, "the-others")
+    others |= dict.fromkeys(("AWS_PROFILE", "AWS_DEFAULT_PROFILE"), "default")
+    others["AWS_CREDENTIAL_EXPIRATION"] = "2099-01-01T00:00:00Z"
+    kept = {
+        "AWS_REGION": environment["AWS_REGION"],
+        "AWS_ENDPOINT_URL": environment["AWS_ENDPOINT_URL"],
+        "AWS_ENDPOINT_URL_STS": environment["AWS_ENDPOINT_URL"],
+        "AWS_CA_BUNDLE": "/etc/ssl/certs/ca-certificates.crt",
+        "AWS_CONFIG_FILE": str(tmp_path / "config"),
     }
-    result = run({**environment, **others}, "--role-arn", ROLE, "--", "sh", "-c", "env; exit 7")
-    assert result.returncode == 7
-    assert "AWS_ACCESS_KEY_ID=ASIA" in result.stdout
-    assert "AWS_REGION=eu-central-1" in result.stdout
-    for name in ("base-secret", "AWS_CONTAINER", "AWS_ROLE_ARN", "AWS_BEARER"):
-        assert name not in result.stdout
+    (tmp_path / "config").write_text("[default]\n")
+    given = {**environment, **others, **kept}
+    result = run(given, "--role-arn", ROLE, "--", "sh", "-c", "env; exit 7")
+    assert result.returncode == 7, result.stderr
+    shown = dict(re.findall(r"^(AWS_\w+)=(.*)$", result.stdout, re.M))
+    keys = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
+    assert {name: value for name, value in shown.items() if name not in keys} == kept
+    assert keys <= set(shown)
+    assert shown["AWS_ACCESS_KEY_ID"].startswith("ASIA")
+    assert "the-others" not in result.stdout and "base-secret" not in result.stdout
     assert run(environment, "--role-arn", ROLE, "--", "no-such-command").returncode == 127
     assert run(environment, "--role-arn", ROLE, "--", "/").returncode == 126
 
