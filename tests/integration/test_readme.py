@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -74,6 +76,22 @@ def test_every_make_target_that_is_named_exists() -> None:
             assert target in targets, f"{file.relative_to(REPO)} names make {target}"
 
 
+def _terraform(folder: Path, *command: str) -> str:
+    """What a command says in a folder that is initialised for it."""
+    program = find_program()
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "HOME": str(folder),
+        "TF_CLI_CONFIG_FILE": str(write_cli_configuration(folder / "cli", program)),
+    }
+    for arguments in (["init", "-input=false"], command):
+        done = subprocess.run(
+            [program, *arguments], cwd=folder, env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0 or arguments is command, done.stdout + done.stderr
+    return done.stdout
+
+
 @pytest.mark.parametrize("more", [False, True])
 def test_the_ten_lines_of_terraform_are_valid(tmp_path: Path, more: bool) -> None:
     text = (REPO / "README.md").read_text()
@@ -88,14 +106,35 @@ def test_the_ten_lines_of_terraform_are_valid(tmp_path: Path, more: bool) -> Non
     (tmp_path / "main.tf").write_text(
         f'{source}\nresource "aws_secretsmanager_secret" "runner_token" {{ name = "token" }}\n'
     )
-    program = find_program()
-    environment = {
-        "PATH": "/usr/bin:/bin",
-        "HOME": str(tmp_path),
-        "TF_CLI_CONFIG_FILE": str(write_cli_configuration(tmp_path / "cli", program)),
-    }
-    for command in (["init", "-input=false"], ["validate"]):
-        done = subprocess.run(
-            [program, *command], cwd=tmp_path, env=environment, capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
+    answer = json.loads(_terraform(tmp_path, "validate", "-json"))
+    assert answer["valid"], answer["diagnostics"]
+
+
+def test_the_uses_of_the_modules_are_valid(tmp_path: Path) -> None:
+    """But for what they name of the reader's own; all at once, each as a module."""
+    unwanted = shutil.ignore_patterns(".terra*")
+    shutil.copytree(REPO / "terraform", tmp_path / "terraform", ignore=unwanted)
+    places = {}
+    for file in READMES:
+        for block in re.findall(r"```hcl\n(.*?)```", file.read_text(), re.S):
+            if "module " not in block:
+                continue
+            name = f"use{len(places)}"
+            places[name] = file.relative_to(REPO)
+            aliases = "".join(
+                f'provider "aws" {{\n  alias = "{alias}"\n}}\n'
+                for alias in re.findall(r"aws = aws\.(\w+)", block)
+            )
+            (tmp_path / name).mkdir()
+            local = re.sub(r'"git::[^"]*//([^"?]+)\?ref=[^"]*"', r'"../\1"', block)
+            (tmp_path / name / "main.tf").write_text(local + aliases)
+    (tmp_path / "main.tf").write_text(
+        "".join(f'module "{name}" {{\n  source = "./{name}"\n}}\n' for name in places)
+    )
+    said = [
+        f"{places.get(one['range']['filename'].partition('/')[0])}: {one['detail']}"
+        for one in json.loads(_terraform(tmp_path, "validate", "-json"))["diagnostics"]
+        if one["severity"] == "error" and not one["summary"].startswith("Reference to undeclared ")
+    ]
+    assert len(places) > 10
+    assert said == []
