@@ -32,6 +32,8 @@ def no_faults_left(cloud: LocalCloud) -> Iterator[None]:
     yield
     cloud.gitlab.faults.clear()
     cloud.gitlab.start_listening()
+    # STS takes no token from the future.
+    cloud.gitlab.restore_clock()
 
 
 @pytest.fixture(scope="session")

@@ -221,6 +221,13 @@ def test_a_job_that_is_never_acknowledged_goes_back_to_the_queue(
     assert scripted.take()["id"] == job.id
 
 
+def test_its_clock_can_be_put_right(gitlab: StandInGitLab) -> None:
+    gitlab.advance(7200)
+    assert gitlab.now() > time.time() + 7000
+    gitlab.restore_clock()
+    assert abs(gitlab.now() - time.time()) < 60
+
+
 # Traces and updates
 
 

@@ -61,13 +61,18 @@ class Instance:
     # The clock
 
     def now(self) -> float:
-        """GitLab's clock (Unix time), which `advance` puts forward."""
+        """GitLab's clock (Unix time), which `advance` puts forward and `restore_clock` right."""
         return time.time() + self._clock_offset
 
     def advance(self, seconds: float) -> None:
         with self.changed:
             self._clock_offset += seconds
             self._end_overdue()
+            self.changed.notify_all()
+
+    def restore_clock(self) -> None:
+        with self.changed:
+            self._clock_offset = 0.0
             self.changed.notify_all()
 
     def _watch_timeouts(self) -> None:
