@@ -44,16 +44,6 @@ static struct secret *token_from_text(struct slice text, struct error *err) {
     return secret_new(text);
 }
 
-/// cJSON's copies of the strings are wiped, as far as they are the object's own members.
-static void wipe_members(const struct json *object) {
-    struct json_iterator it = {0};
-    while (json_each(object, &it)) {
-        if (cJSON_IsString(it.value.node) && it.value.node->valuestring) {
-            explicit_bzero(it.value.node->valuestring, strlen(it.value.node->valuestring));
-        }
-    }
-}
-
 static struct secret *token_from_json(struct slice text, struct error *err) {
     cleanup_json_document struct json_document document = {0};
     struct error reason;
@@ -62,15 +52,12 @@ static struct secret *token_from_json(struct slice text, struct error *err) {
         fail(err, "it begins as a JSON object but is no valid JSON");
         return NULL;
     }
-    struct secret *token = NULL;
     struct slice value;
-    if (json_get_string(&document.root, "token", &value, &reason)) {
-        token = token_from_text(slice_trim(value), err);
-    } else {
+    if (!json_get_string(&document.root, "token", &value, &reason)) {
         fail(err, "its JSON object has no string `token`");
+        return NULL;
     }
-    wipe_members(&document.root);
-    return token;
+    return token_from_text(slice_trim(value), err);
 }
 
 struct secret *token_parse(struct slice stored, struct error *err) {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 /// Values that are kept with AWS: Secrets Manager and the SSM Parameter Store.
-#include <openssl/crypto.h>
 #include <stdlib.h>
 
 #include "common/alloc.h"
@@ -32,22 +31,18 @@ static char *region_of(const char *id) {
     return NULL;
 }
 
-/// Moves a string out of the document, where it is wiped.
-static struct secret *take_string(const struct json *object, const char *key, size_t max,
-                                  struct error *err) {
+static struct secret *get_string(const struct json *object, const char *key, size_t max,
+                                 struct error *err) {
     struct json value;
     struct slice text;
     if (!json_get(object, key, &value, err) || !json_as_string(&value, &text, err)) {
         return NULL;
     }
-    struct secret *secret = NULL;
     if (text.len > max) {
         error_set(err, "too_large", "%s: larger than %zu bytes", value.path, max);
-    } else {
-        secret = secret_new(text);
+        return NULL;
     }
-    OPENSSL_cleanse(value.node->valuestring, text.len);
-    return secret;
+    return secret_new(text);
 }
 
 static struct secret *decode_base64(struct secret *encoded, struct error *err) {
@@ -81,9 +76,9 @@ struct secret *aws_secrets_get_value(struct aws_client *client, const char *id, 
         return NULL;
     }
     if (json_has(&answer.root, "SecretString")) {
-        return take_string(&answer.root, "SecretString", LARGEST_VALUE, err);
+        return get_string(&answer.root, "SecretString", LARGEST_VALUE, err);
     }
-    struct secret *encoded = take_string(&answer.root, "SecretBinary", LARGEST_BASE64, err);
+    struct secret *encoded = get_string(&answer.root, "SecretBinary", LARGEST_BASE64, err);
     return encoded != NULL ? decode_base64(encoded, err) : NULL;
 }
 
@@ -112,5 +107,5 @@ struct secret *aws_ssm_get_parameter(struct aws_client *client, const char *name
         !json_get_object(&answer.root, "Parameter", &parameter, err)) {
         return NULL;
     }
-    return take_string(&parameter, "Value", LARGEST_VALUE, err);
+    return get_string(&parameter, "Value", LARGEST_VALUE, err);
 }

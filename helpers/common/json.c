@@ -2,6 +2,7 @@
 #include "common/json.h"
 
 #include <inttypes.h>
+#include <openssl/crypto.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -110,7 +111,18 @@ bool json_parse(struct slice text, const char *name, struct json_document *docum
     return true;
 }
 
+static void wipe_texts(const cJSON *node) {
+    for (; node != NULL; node = node->next) {
+        if (cJSON_IsString(node)) {
+            OPENSSL_cleanse(node->valuestring, strlen(node->valuestring));
+        }
+        // No deeper than json_parse() takes.
+        wipe_texts(node->child); // NOLINT(misc-no-recursion)
+    }
+}
+
 void json_document_clean_up(struct json_document *document) {
+    wipe_texts(document->root.node);
     cJSON_Delete(document->root.node);
     document->root.node = NULL;
 }

@@ -43,7 +43,7 @@ void json_initialise(void);
 /// take for a string's end). On success json_document_clean_up() releases the document.
 bool json_parse(struct slice text, const char *name, struct json_document *document,
                 struct error *err);
-/// Releases the nodes; a zeroed document is fine.
+/// Releases the nodes and wipes their texts, which may be secrets; a zeroed document is fine.
 void json_document_clean_up(struct json_document *document);
 /// For cleanup_cjson: deletes a tree made with cJSON.
 void json_deletep(cJSON **node);

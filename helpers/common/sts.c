@@ -2,7 +2,6 @@
 /// The calls and their answers; what they take is checked in sts_check.c.
 #include "common/sts.h"
 
-#include <openssl/crypto.h>
 #include <stdlib.h>
 
 #include "common/cleanup.h"
@@ -89,21 +88,7 @@ struct answer {
     struct json result;
 };
 
-/// Wipes the texts of the tree before it is released: some are keys.
-static void wipe_texts(const cJSON *node) {
-    for (; node != NULL; node = node->next) {
-        if (cJSON_IsString(node)) {
-            OPENSSL_cleanse(node->valuestring, strlen(node->valuestring));
-        }
-        // No deeper than json_parse() takes.
-        wipe_texts(node->child); // NOLINT(misc-no-recursion)
-    }
-}
-
 static void answer_clean_up(struct answer *answer) {
-    if (answer->is_json) {
-        wipe_texts(answer->document.root.node);
-    }
     json_document_clean_up(&answer->document);
 }
 #define cleanup_answer __attribute__((cleanup(answer_clean_up)))
