@@ -22,10 +22,7 @@ void base_clean_up(struct base *base) {
 void base_take(struct base *base, struct aws_credentials *credentials, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
-    char *source = NULL;
-    if (vasprintf(&source, format, arguments) < 0) {
-        abort();
-    }
+    char *source = xvasprintf(format, arguments);
     va_end(arguments);
     free(base->source);
     base->source = source;
@@ -99,8 +96,7 @@ static bool is_true(const char *text) {
 /// The endpoint that the profile gives STS; NULL where it gives none.
 static bool profile_endpoint(const struct chain *chain, char **url, struct error *err) {
     const struct profile *profile = &chain->profile;
-    if (environment_has_endpoint() ||
-        is_true(environment_value("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")) ||
+    if (environment_has_endpoint() || environment_is_true("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") ||
         is_true(profile_get(profile, "ignore_configured_endpoint_urls"))) {
         return true;
     }

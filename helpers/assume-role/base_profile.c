@@ -24,10 +24,7 @@ char *path_expanded(const char *path) {
 void chain_note(struct chain *chain, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
-    char *note = NULL;
-    if (vasprintf(&note, format, arguments) < 0) {
-        abort();
-    }
+    char *note = xvasprintf(format, arguments);
     va_end(arguments);
     buffer_appendf(&chain->tried, "%s%s", chain->tried.len > 0 ? "; " : "", note);
     free(note);

@@ -7,6 +7,7 @@
 #include "common/alloc.h"
 #include "common/buffer.h"
 #include "common/cleanup.h"
+#include "common/environment.h"
 #include "common/files.h"
 
 #define LARGEST_TOKEN_FILE ((size_t)64 << 10)
@@ -103,8 +104,8 @@ static bool read_token(const struct hop *hop, struct buffer *text, struct error 
         return files_read(hop->token_file, text, err) ||
                error_prefix(err, "--web-identity-token-file");
     }
-    const char *value = getenv(hop->token_env);
-    if (value == NULL || value[0] == '\0') {
+    const char *value = environment_value(hop->token_env);
+    if (value == NULL) {
         return error_set(err, "token",
                          "--web-identity-token-env: the variable %s is not set; in GitLab, "
                          "`id_tokens` of the job sets it",

@@ -4,14 +4,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/crypto.h>
-#include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/alloc.h"
 #include "common/cleanup.h"
+#include "common/environment.h"
 #include "common/files.h"
 #include "common/json.h"
 
@@ -27,19 +26,8 @@ enum {
 
 // --- The place --------------------------------------------------------------------------------
 
-/// The folder's path, or NULL; to be released with free().
-static char *folder_path(void) {
-    const char *cache = getenv("XDG_CACHE_HOME");
-    const char *home = getenv("HOME");
-    // A relative one is to be ignored.
-    if (cache != NULL && cache[0] == '/') {
-        return xasprintf("%s/runlet", cache);
-    }
-    return home != NULL && home[0] == '/' ? xasprintf("%s/.cache/runlet", home) : NULL;
-}
-
 static int open_folder(struct error *err) {
-    cleanup_free char *path = folder_path();
+    cleanup_free char *path = environment_cache_folder();
     if (path == NULL) {
         error_set(err, "cache", "neither XDG_CACHE_HOME nor HOME is set");
         return -1;
@@ -129,15 +117,9 @@ void session_cache_close(struct session_cache *cache) {
 // --- The content ------------------------------------------------------------------------------
 
 static struct secret *take_secret(const struct json *object, const char *key) {
-    struct json value;
     struct slice text;
     struct error ignored;
-    if (!json_get(object, key, &value, &ignored) || !json_as_string(&value, &text, &ignored)) {
-        return NULL;
-    }
-    struct secret *secret = secret_new(text);
-    OPENSSL_cleanse(value.node->valuestring, text.len);
-    return secret;
+    return json_get_string(object, key, &text, &ignored) ? secret_new(text) : NULL;
 }
 
 static char *take_text(const struct json *object, const char *key) {

@@ -40,11 +40,16 @@ char *xstrdup(const char *text) {
     return check(strdup(text));
 }
 
-char *xasprintf(const char *format, ...) {
+char *xvasprintf(const char *format, va_list arguments) {
     char *text = NULL;
+    const int length = vasprintf(&text, format, arguments);
+    return check(length < 0 ? NULL : text);
+}
+
+char *xasprintf(const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
-    const int length = vasprintf(&text, format, arguments);
+    char *text = xvasprintf(format, arguments);
     va_end(arguments);
-    return check(length < 0 ? NULL : text);
+    return text;
 }

@@ -6,6 +6,7 @@
 /// never come here unchecked: they are bounded by a buffer's `max`. Release with free().
 #pragma once
 
+#include <stdarg.h>
 #include <stddef.h>
 
 void *xmalloc(size_t size) __attribute__((malloc, returns_nonnull, warn_unused_result));
@@ -20,3 +21,5 @@ char *xstrdup(const char *text)
 /// Formatted text of any length.
 char *xasprintf(const char *format, ...)
     __attribute__((malloc, returns_nonnull, format(printf, 1, 2), warn_unused_result));
+char *xvasprintf(const char *format, va_list arguments)
+    __attribute__((malloc, returns_nonnull, format(printf, 1, 0), warn_unused_result));

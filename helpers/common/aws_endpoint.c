@@ -33,19 +33,14 @@ static const struct partition *partition_of(const char *region) {
     return partition;
 }
 
-static bool is_true(const char *name) {
-    const char *value = environment_value(name);
-    return value != NULL && strcasecmp(value, "true") == 0;
-}
-
 /// What the variable says, or else the client's options.
 static bool is_asked_for(const char *name, bool by_options) {
-    return environment_value(name) != NULL ? is_true(name) : by_options;
+    return environment_value(name) != NULL ? environment_is_true(name) : by_options;
 }
 
 /// What the environment says for the service; NULL if nothing.
 static const char *configured_url(const char *endpoint_id) {
-    if (is_true("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")) {
+    if (environment_is_true("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")) {
         return NULL;
     }
     cleanup_buffer struct buffer name = BUFFER_INIT(256);
@@ -61,7 +56,7 @@ bool aws_endpoint_is_configured(const struct aws_client *client, const char *end
 /// S3 has its dual-stack endpoints under a name of its own.
 static void append_dual_stack_s3(struct buffer *out, const char *region, const char *suffix) {
     buffer_appendf(out, "https://s3%s.dualstack.%s.%s",
-                   is_true("AWS_USE_FIPS_ENDPOINT") ? "-fips" : "", region, suffix);
+                   environment_is_true("AWS_USE_FIPS_ENDPOINT") ? "-fips" : "", region, suffix);
 }
 
 bool aws_is_region(const char *region) {

@@ -3,6 +3,7 @@
 
 #include <openssl/crypto.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "common/alloc.h"
@@ -10,6 +11,20 @@
 const char *environment_value(const char *name) {
     const char *value = getenv(name);
     return value != NULL && value[0] != '\0' ? value : NULL;
+}
+
+bool environment_is_true(const char *name) {
+    const char *value = environment_value(name);
+    return value != NULL && strcasecmp(value, "true") == 0;
+}
+
+char *environment_cache_folder(void) {
+    const char *cache = environment_value("XDG_CACHE_HOME");
+    const char *home = environment_value("HOME");
+    if (cache != NULL && cache[0] == '/') {
+        return xasprintf("%s/runlet", cache);
+    }
+    return home != NULL && home[0] == '/' ? xasprintf("%s/.cache/runlet", home) : NULL;
 }
 
 static void wipe(char *entry) {

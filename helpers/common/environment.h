@@ -10,6 +10,12 @@
 /// Our own process's variable; NULL where it is not set or empty, which the AWS SDKs take for the
 /// same. Valid until the environment is changed.
 const char *environment_value(const char *name);
+/// It is "true" in any case of letters, as the AWS SDKs read it.
+bool environment_is_true(const char *name);
+/// Where our programs keep what they may lose: $XDG_CACHE_HOME/runlet, else ~/.cache/runlet, to be
+/// released with free(). NULL where neither folder is absolute, as the XDG specification has others
+/// ignored. It need not exist.
+char *environment_cache_folder(void);
 
 /// Zeroed is empty. Its texts are wiped when they are replaced or released.
 struct environment {

@@ -14,21 +14,17 @@
 #include "common/cleanup.h"
 #include "common/digest.h"
 #include "common/encoding.h"
+#include "common/environment.h"
 #include "common/files.h"
 #include "layer-packer/download.h"
 
 bool cache_open(struct cache *cache, struct error *err) {
-    const char *base = getenv("XDG_CACHE_HOME");
-    const char *home = getenv("HOME");
-    // The XDG specification has a path that is not absolute ignored.
-    if (base != NULL && base[0] == '/') {
-        cache->folder = xasprintf("%s/runlet/downloads", base);
-    } else if (home != NULL && home[0] == '/') {
-        cache->folder = xasprintf("%s/.cache/runlet/downloads", home);
-    } else {
+    cleanup_free char *ours = environment_cache_folder();
+    if (ours == NULL) {
         return error_set(err, "cache",
                          "no place for downloads: neither XDG_CACHE_HOME nor HOME is set");
     }
+    cache->folder = xasprintf("%s/downloads", ours);
     return true;
 }
 
