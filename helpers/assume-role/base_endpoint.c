@@ -232,15 +232,7 @@ static char *metadata_origin(const struct profile *profile, struct error *err) {
 }
 
 static bool is_role_name(struct slice name) {
-    for (size_t i = 0; i < name.len; i++) {
-        const char byte = name.data[i];
-        const bool is_plain = (byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'Z') ||
-                              (byte >= 'a' && byte <= 'z');
-        if (!is_plain && (byte == '\0' || strchr("+=,.@_-", byte) == NULL)) {
-            return false;
-        }
-    }
-    return name.len > 0 && name.len <= 128;
+    return name.len > 0 && name.len <= 128 && slice_is_word(name, "+=,.@_-");
 }
 
 /// What the three requests have in common.
@@ -310,8 +302,7 @@ static bool read_metadata(struct chain *chain, struct metadata *metadata,
 
 enum link link_metadata(struct chain *chain, const struct profile *profile, struct base *base,
                         struct error *err) {
-    const char *disabled = environment_value("AWS_EC2_METADATA_DISABLED");
-    if (disabled != NULL && strcasecmp(disabled, "true") == 0) {
+    if (environment_is_true("AWS_EC2_METADATA_DISABLED")) {
         chain_note(chain, "instance metadata (AWS_EC2_METADATA_DISABLED is true)");
         return LINK_SKIPPED;
     }

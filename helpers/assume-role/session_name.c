@@ -13,10 +13,8 @@ enum { LONGEST_NAME = 64, LONGEST_END = 24 };
 /// Appends at most `most` bytes with all that STS does not take replaced.
 static void append_allowed(struct buffer *name, const char *text, size_t most) {
     for (size_t i = 0; i < most && text[i] != '\0'; i++) {
-        const char byte = text[i];
-        const bool allowed = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
-                             (byte >= '0' && byte <= '9') || strchr("_+=,.@-", byte) != NULL;
-        buffer_append_byte(name, allowed ? byte : '-');
+        const bool allowed = slice_is_word(slice_make(text + i, 1), "_+=,.@-");
+        buffer_append_byte(name, allowed ? text[i] : '-');
     }
 }
 

@@ -29,11 +29,6 @@ __attribute__((format(printf, 3, 4))) static bool bad(struct error *err, const c
     return error_set(err, "form", "%s: %s", name, flaw);
 }
 
-static bool is_alphanumeric(char byte) {
-    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
-           (byte >= '0' && byte <= '9');
-}
-
 static bool is_non_ascii(char byte) {
     return ((unsigned char)byte & 0x80U) != 0;
 }
@@ -61,7 +56,7 @@ static bool check_word(const char *name, const char *word, size_t least, size_t 
         return bad(err, name, "%zu characters; it takes %zu to %zu", length, least, longest);
     }
     for (const char *c = word; *c != '\0'; c++) {
-        if (!is_alphanumeric(*c) && *c != '_' && strchr(more, *c) == NULL) {
+        if (*c != '_' && !slice_is_word(slice_make(c, 1), more)) {
             return bad(err, name, "\"%.100s\" has a character other than letters, digits and _%s",
                        word, more);
         }
@@ -153,7 +148,7 @@ static bool check_tag_text(const char *name, const char *text, size_t least, siz
                    least, longest);
     }
     for (const char *c = text; *c != '\0'; c++) {
-        if (!is_alphanumeric(*c) && !is_non_ascii(*c) && strchr(" _.:/=+-@", *c) == NULL) {
+        if (!is_non_ascii(*c) && !slice_is_word(slice_make(c, 1), " _.:/=+-@")) {
             return bad(err, name,
                        "\"%.100s\" has a character other than letters, digits, blanks and "
                        "_.:/=+-@",
