@@ -2,8 +2,8 @@
 /// bootstrap: a Lambda custom runtime that runs GitLab CI jobs.
 #include <stdlib.h>
 
-#include "bootstrap/run.h"
-#include "bootstrap/runtime.h"
+#include "bootstrap/handlers/run.h"
+#include "bootstrap/runtime/loop.h"
 #include "common/error.h"
 #include "common/log.h"
 #include "common/options.h"

@@ -3,8 +3,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "bootstrap/job.h"
-#include "bootstrap/token.h"
+#include "bootstrap/credentials/runner_token.h"
+#include "bootstrap/gitlab/job.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "bootstrap/mirror_unpack.h"
+#include "bootstrap/workspace/mirror_unpack.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/files.h"

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "bootstrap/broker.h"
+#include "bootstrap/broker/broker.h"
 #include "common/cleanup.h"
 #include "common/json.h"
 #include "common/log.h"

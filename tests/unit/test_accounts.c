@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "bootstrap/accounts.h"
-#include "bootstrap/accounts_source.h"
-#include "bootstrap/job_profiles.h"
+#include "bootstrap/credentials/accounts.h"
+#include "bootstrap/credentials/accounts_source.h"
+#include "bootstrap/credentials/job_profiles.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/files.h"

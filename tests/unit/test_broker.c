@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bootstrap/broker.h"
+#include "bootstrap/broker/broker.h"
 #include "common/json.h"
 #include "scripted_server.h"
 

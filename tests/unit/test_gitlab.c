@@ -3,7 +3,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
-#include "bootstrap/gitlab.h"
+#include "bootstrap/gitlab/gitlab.h"
 #include "scripted_server.h"
 
 #define OK_ANSWER "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nJob-Status: running\r\n\r\nok"

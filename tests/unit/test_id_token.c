@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 
-#include "bootstrap/id_token.h"
-#include "bootstrap/job_session.h"
-#include "bootstrap/jwt.h"
+#include "bootstrap/credentials/job_session.h"
+#include "bootstrap/gitlab/id_token.h"
+#include "bootstrap/gitlab/jwt.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/encoding.h"

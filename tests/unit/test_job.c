@@ -2,7 +2,7 @@
 #include <check.h>
 #include <stdlib.h>
 
-#include "bootstrap/job.h"
+#include "bootstrap/gitlab/job.h"
 #include "common/json.h"
 
 #define ANSWER                                                                                     \

@@ -2,7 +2,7 @@
 #include <check.h>
 #include <stdlib.h>
 
-#include "bootstrap/job_identity.h"
+#include "bootstrap/gitlab/job_identity.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 
-#include "bootstrap/job_session.h"
+#include "bootstrap/credentials/job_session.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/log.h"

@@ -7,10 +7,10 @@
 #include <unistd.h>
 #include <zip.h>
 
-#include "bootstrap/mirror_config.h"
-#include "bootstrap/mirror_manifest.h"
-#include "bootstrap/mirror_source.h"
-#include "bootstrap/mirror_unpack.h"
+#include "bootstrap/settings/mirror_source.h"
+#include "bootstrap/workspace/mirror_config.h"
+#include "bootstrap/workspace/mirror_manifest.h"
+#include "bootstrap/workspace/mirror_unpack.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/files.h"

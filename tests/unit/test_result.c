@@ -2,7 +2,7 @@
 #include <check.h>
 #include <stdlib.h>
 
-#include "bootstrap/result.h"
+#include "bootstrap/job/result.h"
 #include "common/alloc.h"
 
 static const char *printed(const struct result *result, bool with_jobs, struct buffer *out) {

@@ -6,8 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "bootstrap/runner.h"
-#include "bootstrap/runner_log.h"
+#include "bootstrap/job/runner.h"
+#include "bootstrap/job/runner_log.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/files.h"

@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "bootstrap/runtime_api.h"
+#include "bootstrap/runtime/runtime_api.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/clock.h"

@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "bootstrap/runner_args.h"
-#include "bootstrap/settings.h"
-#include "bootstrap/system_id.h"
+#include "bootstrap/gitlab/system_id.h"
+#include "bootstrap/settings/runner_args.h"
+#include "bootstrap/settings/settings.h"
 #include "common/log.h"
 
 #define SECRET_ARN "arn:aws:secretsmanager:eu-central-1:123456789012:secret:runlet/token-AbCdEf"

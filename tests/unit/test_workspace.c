@@ -7,7 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "bootstrap/workspace.h"
+#include "bootstrap/workspace/workspace.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/files.h"

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+/// The job role's session, where the AWS SDKs look for the credentials of a container.
+/// Source: https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html
+#include "bootstrap/broker/state.h"
+#include "common/log.h"
+
+#define LARGEST_ANSWER ((size_t)32 << 10)
+
+/// Only while the job runs, and only for who shows this invocation's token.
+void broker_credentials_begin(struct broker_request *request) {
+    struct broker *broker = request->broker;
+    struct slice shown = broker_request_header(request, "Authorization");
+    if (!broker->session || !secret_equals(broker->credentials_token, shown)) {
+        broker_request_refuse(request, MHD_HTTP_FORBIDDEN, "403 Forbidden");
+        return;
+    }
+    if (!broker_job(broker) || broker_is_finished(broker) || broker_is_closed(broker)) {
+        broker_request_refuse(request, MHD_HTTP_FORBIDDEN, "403 Forbidden: no job is running");
+        return;
+    }
+    broker_request_trust(request);
+}
+
+/// An SDK shows people the message of {"code": ..., "message": ...}.
+static enum MHD_Result answer_error(struct broker_request *request, const struct error *err) {
+    struct buffer body = BUFFER_INIT(8192);
+    buffer_append_byte(&body, '{');
+    json_append_member(&body, "code", slice_text(err->code));
+    json_append_member(&body, "message", slice_text(err->message));
+    buffer_append_byte(&body, '}');
+    // Not 5xx, which SDKs repeat many times: we did already.
+    return broker_request_answer_json(request, MHD_HTTP_BAD_REQUEST, &body);
+}
+
+enum MHD_Result broker_credentials_finish(struct broker_request *request) {
+    struct broker *broker = request->broker;
+    const struct job *job = broker_job(broker);
+    struct buffer body = BUFFER_INIT_SENSITIVE(LARGEST_ANSWER);
+    struct error err;
+    if (!job_session_print(broker->session, job, broker->stop_fd, &body, &err)) {
+        buffer_clean_up(&body);
+        return answer_error(request, &err);
+    }
+    return broker_request_answer_json(request, MHD_HTTP_OK, &body);
+}

@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: Apache-2.0
+/// The trace: patches of the runner, kept whole so that they can be sent again, and a line of ours.
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "bootstrap/broker/state.h"
+#include "common/alloc.h"
+#include "common/cleanup.h"
+#include "common/log.h"
+
+/// gitlab-runner sends 1 MiB at most.
+#define LARGEST_PATCH ((int64_t)2 << 20)
+/// Of all patches that are being received or sent.
+#define MOST_BUFFERED ((size_t)6 << 20)
+#define LARGEST_LINE 8192
+#define LARGEST_ANSWER ((size_t)64 << 10)
+/// The runner sends its patch again after that, and from where GitLab then is.
+static const int64_t PATIENCE_MS = 60000;
+
+/// Memory that a request has reserved.
+struct reservation {
+    struct broker *broker;
+    size_t size;
+};
+
+// --- Receiving ---------------------------------------------------------------------------------
+
+static bool reserve(struct broker_request *request, size_t size) {
+    struct broker *broker = request->broker;
+    pthread_mutex_lock(&broker->lock);
+    bool fits = broker->buffered + size <= MOST_BUFFERED;
+    broker->buffered += fits ? size : 0;
+    pthread_mutex_unlock(&broker->lock);
+    if (fits) {
+        struct reservation *reservation = xcalloc(1, sizeof(*reservation));
+        *reservation = (struct reservation){.broker = broker, .size = size};
+        request->state = reservation;
+    }
+    return fits;
+}
+
+void broker_patch_release(void *state) {
+    struct reservation *reservation = state;
+    if (reservation) {
+        pthread_mutex_lock(&reservation->broker->lock);
+        reservation->broker->buffered -= reservation->size;
+        pthread_mutex_unlock(&reservation->broker->lock);
+        free(reservation);
+    }
+}
+
+void broker_patch_begin(struct broker_request *request) {
+    if (!broker_admit(request)) {
+        return;
+    }
+    int64_t length = LARGEST_PATCH;
+    struct slice announced = broker_request_header(request, "Content-Length");
+    if (announced.len > 0 &&
+        (!slice_parse_integer(announced, &length) || length < 0 || length > LARGEST_PATCH)) {
+        broker_request_refuse(request, MHD_HTTP_CONTENT_TOO_LARGE, "413 Request Entity Too Large");
+    } else if (!reserve(request, (size_t)length)) {
+        broker_request_refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE, "503 Too much at a time");
+    } else {
+        buffer_init(&request->body, (size_t)length);
+    }
+}
+
+void broker_patch_take(struct broker_request *request, struct slice piece) {
+    // All at once, so that it does not grow by copying.
+    if ((request->body.len == 0 && !buffer_reserve(&request->body, request->body.max)) ||
+        !buffer_append(&request->body, piece)) {
+        broker_request_refuse(request, MHD_HTTP_CONTENT_TOO_LARGE, "413 Request Entity Too Large");
+    }
+}
+
+// --- Sending -----------------------------------------------------------------------------------
+
+enum delivery {
+    /// GitLab has all of it.
+    DELIVERED,
+    /// It belongs elsewhere: GitLab's trace has another size.
+    MISFIT,
+    /// Another answer that does not change.
+    REFUSED,
+    /// No answer, or none that is final, in the time for it.
+    TROUBLE,
+};
+
+/// A piece of the trace on its way.
+struct parcel {
+    struct broker *broker;
+    const char *path;
+    /// Without Content-Range and token.
+    struct broker_headers headers;
+    struct gitlab_patience patience;
+    struct job_trace_plan plan;
+    /// It was sent before and may have been taken, though nobody was told.
+    bool tried;
+    /// The last answer.
+    struct http_response response;
+    /// After MISFIT.
+    int64_t remote_size;
+};
+
+static bool send_parcel(struct parcel *parcel, struct error *err) {
+    struct broker *broker = parcel->broker;
+    cleanup_free char *range = xasprintf("%" PRId64 "-%" PRId64, parcel->plan.offset,
+                                         parcel->plan.offset + (int64_t)parcel->plan.bytes.len - 1);
+    struct broker_headers headers = parcel->headers;
+    broker_headers_add(&headers, "Content-Range", slice_text(range));
+    broker_headers_add_job_token(&headers, broker->job);
+    const struct gitlab_call call = {
+        .method = "PATCH",
+        .path = parcel->path,
+        .headers = headers.list,
+        .header_count = headers.count,
+        .body = parcel->plan.bytes,
+    };
+    http_response_clean_up(&parcel->response);
+    http_response_init(&parcel->response, LARGEST_ANSWER);
+    return gitlab_send(broker->gitlab, &call, &parcel->patience, &parcel->response, err);
+}
+
+/// After a 416: false where it does not help to go on.
+static bool skip_what_is_there(struct parcel *parcel) {
+    struct slice range;
+    int64_t first;
+    if (!http_response_header(&parcel->response, "Range", &range) ||
+        !job_trace_parse_range(range, &first, &parcel->remote_size)) {
+        parcel->remote_size = -1;
+        return false;
+    }
+    // What GitLab has in the place of a parcel that was never sent is somebody else's.
+    size_t there = parcel->tried
+                       ? job_trace_find(&parcel->broker->trace, &parcel->plan, parcel->remote_size)
+                       : 0;
+    parcel->plan.bytes = slice_skip(parcel->plan.bytes, there);
+    parcel->plan.offset += (int64_t)there;
+    // The rest of a probe is none: GitLab has forgotten the trace, or was asked again.
+    parcel->plan.probe = parcel->plan.probe && there == 0;
+    return there > 0;
+}
+
+/// With the job's lock held.
+static enum delivery deliver(struct parcel *parcel, struct error *err) {
+    struct broker *broker = parcel->broker;
+    struct gitlab_backoff backoff = {0};
+    for (;;) {
+        bool answered = send_parcel(parcel, err);
+        int status = answered ? parcel->response.status : 0;
+        if (answered) {
+            broker_learn(broker, &parcel->response);
+        }
+        if (status >= 200 && status < 300) {
+            job_trace_taken(&broker->trace, parcel->plan.offset, parcel->plan.bytes);
+            return DELIVERED;
+        }
+        if (status == 416) {
+            if (!skip_what_is_there(parcel)) {
+                return parcel->remote_size < 0 ? REFUSED : MISFIT;
+            }
+            if (parcel->plan.bytes.len == 0) {
+                return DELIVERED;
+            }
+            continue;
+        }
+        if (answered && !gitlab_is_transient(status)) {
+            return REFUSED;
+        }
+        parcel->tried = true;
+        if (answered) {
+            error_set(err, "status", "GitLab answered with status %d", status);
+        }
+        log_warn("a part of the trace could not be sent", LOG_ERROR_FIELDS(err),
+                 log_int("offset", parcel->plan.offset),
+                 log_int("size", (int64_t)parcel->plan.bytes.len));
+        if (error_is(err, "canceled") ||
+            !gitlab_pause(broker->gitlab, &backoff, answered ? &parcel->response : NULL,
+                          &parcel->patience)) {
+            return TROUBLE;
+        }
+    }
+}
+
+static void parcel_clean_up(struct parcel *parcel) {
+    http_response_clean_up(&parcel->response);
+}
+
+// --- Patches of the runner ---------------------------------------------------------------------
+
+/// Answers with the headers of GitLab's last answer, but Range in the runner's own counting.
+static enum MHD_Result answer_patch(struct broker_request *request, unsigned status,
+                                    const struct http_response *response) {
+    const struct job_trace *trace = &request->broker->trace;
+    cleanup_free char *range = xasprintf("0-%" PRId64, job_trace_runner_offset(trace, trace->size));
+    struct MHD_Response *answer =
+        MHD_create_response_from_buffer(strlen(range), range, MHD_RESPMEM_MUST_COPY);
+    if (answer) {
+        struct slice rest = buffer_slice(&response->head);
+        struct slice name, value;
+        while (broker_next_header(&rest, &name, &value)) {
+            if (!slice_equal_ignoring_case(name, SLICE("Range")) &&
+                !slice_equal_ignoring_case(name, SLICE("Content-Type"))) {
+                broker_response_add_header(answer, name, value);
+            }
+        }
+        MHD_add_response_header(answer, "Range", range);
+        MHD_add_response_header(answer, MHD_HTTP_HEADER_CONTENT_TYPE, "text/plain");
+    }
+    return broker_request_answer(request, status, answer);
+}
+
+static enum MHD_Result answer_parcel(struct broker_request *request, struct parcel *parcel,
+                                     enum delivery delivery, const struct error *err) {
+    switch (delivery) {
+    case DELIVERED:
+        return answer_patch(request, MHD_HTTP_ACCEPTED, &parcel->response);
+    case MISFIT:
+        job_trace_resize(&request->broker->trace, parcel->remote_size);
+        return answer_patch(request, MHD_HTTP_RANGE_NOT_SATISFIABLE, &parcel->response);
+    case REFUSED:
+        break;
+    case TROUBLE:
+        if (parcel->response.status == 0) {
+            return broker_request_answer_text(request, MHD_HTTP_BAD_GATEWAY, err->message);
+        }
+        break;
+    }
+    return broker_request_answer_like(request, &parcel->response);
+}
+
+static enum MHD_Result pass_patch(struct broker_request *request, int64_t first) {
+    struct broker *broker = request->broker;
+    struct slice bytes = buffer_slice(&request->body);
+    struct job_trace_plan plan = job_trace_plan(&broker->trace, first, bytes);
+    if (plan.skip || plan.bytes.len == 0) {
+        const struct http_response none = {0};
+        return answer_patch(request, MHD_HTTP_ACCEPTED, &none);
+    }
+    cleanup_free char *path = broker_forward_path(request);
+    struct parcel parcel = {
+        .broker = broker,
+        .path = path,
+        .patience = {.until_ms = clock_now_ms(broker->clock) + PATIENCE_MS,
+                     .cancel_fd = broker->close_fd},
+        .plan = plan,
+        // By the runner, perhaps.
+        .tried = true,
+    };
+    broker_headers_forward(&parcel.headers, request);
+    struct error err;
+    enum delivery delivery = deliver(&parcel, &err);
+    enum MHD_Result result;
+    if (plan.probe && delivery == MISFIT && parcel.remote_size == broker->trace.size) {
+        // GitLab has not forgotten the trace after all.
+        broker->trace.doubtful = false;
+        result = pass_patch(request, first);
+    } else {
+        result = answer_parcel(request, &parcel, delivery, &err);
+    }
+    parcel_clean_up(&parcel);
+    return result;
+}
+
+enum MHD_Result broker_patch_finish(struct broker_request *request) {
+    struct broker *broker = request->broker;
+    int64_t first, last;
+    if (!job_trace_parse_range(broker_request_header(request, "Content-Range"), &first, &last)) {
+        return broker_request_answer_text(request, MHD_HTTP_BAD_REQUEST,
+                                          "400 Missing header Content-Range");
+    }
+    pthread_mutex_lock(&broker->job_lock);
+    enum MHD_Result result =
+        broker_is_closed(broker)
+            ? broker_request_answer_text(request, MHD_HTTP_FORBIDDEN, "403 Forbidden")
+            : pass_patch(request, first);
+    pthread_mutex_unlock(&broker->job_lock);
+    return result;
+}
+
+// --- Our line ----------------------------------------------------------------------------------
+
+bool broker_add_line(struct broker *broker, const char *line,
+                     const struct gitlab_patience *patience, struct error *err) {
+    enum { TRIES = 3 };
+    struct job_trace *trace = &broker->trace;
+    cleanup_free char *path = xasprintf("/jobs/%" PRId64 "/trace", broker->job->identity.job_id);
+    for (unsigned i = 0; i < TRIES; i++) {
+        if (trace->line_added) {
+            return true;
+        }
+        cleanup_buffer struct buffer text = BUFFER_INIT(LARGEST_LINE);
+        job_trace_format_line(trace, line, &text);
+        if (!buffer_check(&text, "the line for the trace", err)) {
+            return false;
+        }
+        struct parcel parcel = {
+            .broker = broker,
+            .path = path,
+            .patience = *patience,
+            .plan = {.offset = trace->size, .bytes = buffer_slice(&text)},
+        };
+        int64_t offset = parcel.plan.offset;
+        broker_headers_add(&parcel.headers, "Content-Type", SLICE("text/plain"));
+        enum delivery delivery = deliver(&parcel, err);
+        int status = parcel.response.status;
+        int64_t remote_size = parcel.remote_size;
+        parcel_clean_up(&parcel);
+        switch (delivery) {
+        case DELIVERED:
+            job_trace_line_added(trace, offset, buffer_slice(&text));
+            return true;
+        case MISFIT:
+            // Somebody else wrote to the trace, or GitLab lost a part: it goes to the end anyway.
+            job_trace_resize(trace, remote_size);
+            break;
+        case REFUSED:
+            return error_set(err, "status", "GitLab answered with status %d", status);
+        case TROUBLE:
+            return false;
+        }
+    }
+    return error_set(err, "status", "GitLab's trace does not keep its size");
+}

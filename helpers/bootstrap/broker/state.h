@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+/// The broker's inside, shared by its files (broker_*.c) and by nobody else.
+///
+/// Two locks. `lock` is held for moments, and guards what the owner is told. `job_lock` is held
+/// while the job is changed in GitLab (trace, state), for as long as that takes, so that patches,
+/// updates and our own line come one after another. Who needs both takes `job_lock` first.
+#pragma once
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bootstrap/broker/broker.h"
+#include "bootstrap/broker/server.h"
+#include "bootstrap/gitlab/job.h"
+#include "bootstrap/gitlab/trace.h"
+
+#define PLACEHOLDER_SIZE 48
+/// How much longer than it waits for a job the broker waits for any good answer of GitLab.
+#define BROKER_GRACE_MS INT64_C(30000)
+
+struct broker {
+    // Set at the start.
+    struct gitlab *gitlab;
+    struct clock *clock;
+    struct token_source *token;
+    /// NULL where jobs get no session of a role.
+    struct job_session *session;
+    /// What a job shows to get it.
+    struct secret *credentials_token;
+    void (*arrived)(void *context, const struct job *job);
+    void *arrived_context;
+    char *system_id;
+    char placeholder[PLACEHOLDER_SIZE];
+    int64_t wait_timeout_ms;
+    int64_t margin_begins_ms;
+    struct broker_server *server;
+    uint16_t port;
+    pthread_t keeper;
+    bool keeper_runs;
+    /// Readable after a change, for the owner.
+    int event_fd;
+    // Readable once and for all: job requests end; calls for the job that the runner waits for end;
+    // everything ends.
+    int drop_fd;
+    int close_fd;
+    int stop_fd;
+
+    pthread_mutex_t lock;
+    /// The owner has given up asking for a job.
+    bool dropped;
+    /// A job request is being served; it is with GitLab right now.
+    bool asking;
+    bool request_in_flight;
+    int64_t waiting_since_ms;
+    int64_t last_good_ms;
+    /// A job request has failed.
+    bool troubled;
+    bool unauthorized;
+    bool unreachable;
+    struct error failure;
+    /// Set once, and not changed until the end: may be read without the lock once seen.
+    struct job *job;
+    int64_t arrived_ms;
+    /// NULL while it runs.
+    const char *final_state;
+    char *failure_reason;
+    bool has_exit_code;
+    int64_t exit_code;
+    int64_t finished_ms;
+    int64_t canceled_since_ms;
+    bool canceling;
+    /// GitLab took a call that the runner made for the job.
+    bool begun;
+    /// Monotonic; when GitLab last answered a call for the job.
+    int64_t last_call_ms;
+    char *held_line;
+    /// The owner closes the job: calls for it are refused.
+    bool closed;
+    size_t buffered;
+
+    pthread_mutex_t job_lock;
+    struct job_trace trace;
+};
+
+// --- broker_state.c: what is known -----------------------------------------------------------
+
+/// Tells the owner that something changed.
+void broker_notify(struct broker *broker);
+/// The job if it has arrived, or NULL.
+const struct job *broker_job(struct broker *broker);
+bool broker_is_closed(struct broker *broker);
+bool broker_is_finished(struct broker *broker);
+/// The job in GitLab has this state from now on. `failure_reason` (may be NULL) is copied.
+void broker_finish(struct broker *broker, const char *state, const char *failure_reason,
+                   const int64_t *exit_code);
+/// Looks at what an answer to a call for the job (trace, update) says of the job itself.
+void broker_learn(struct broker *broker, const struct http_response *response);
+
+// --- broker_ask.c: job requests --------------------------------------------------------------
+
+void broker_ask_begin(struct broker_request *request);
+enum MHD_Result broker_ask_finish(struct broker_request *request);
+
+// --- broker_patch.c: the trace -----------------------------------------------------------------
+
+void broker_patch_begin(struct broker_request *request);
+void broker_patch_take(struct broker_request *request, struct slice piece);
+enum MHD_Result broker_patch_finish(struct broker_request *request);
+void broker_patch_release(void *state);
+/// Puts a line of ours at the end of the trace; with the job's lock held. Nothing, and true, if
+/// there is one already.
+bool broker_add_line(struct broker *broker, const char *line,
+                     const struct gitlab_patience *patience, struct error *err);
+
+// --- broker_update.c: the state ----------------------------------------------------------------
+
+void broker_update_begin(struct broker_request *request);
+enum MHD_Result broker_update_finish(struct broker_request *request);
+/// Asks GitLab, if nobody has for a while, whether the job is still wanted.
+void broker_touch(struct broker *broker);
+/// Confirms that the job was taken, where the runner did not come to it: GitLab may wait for that,
+/// and take nothing else. With the job's lock held.
+void broker_begin_job(struct broker *broker, const struct gitlab_patience *patience);
+/// Sets the job failed; with the job's lock held.
+bool broker_fail_job(struct broker *broker, const char *failure_reason,
+                     const struct gitlab_patience *patience, struct error *err);
+
+// --- broker_artifacts.c: files -----------------------------------------------------------------
+
+void broker_upload_begin(struct broker_request *request);
+void broker_upload_take(struct broker_request *request, struct slice piece);
+enum MHD_Result broker_upload_finish(struct broker_request *request);
+void broker_download_begin(struct broker_request *request);
+enum MHD_Result broker_download_finish(struct broker_request *request);
+void broker_transfer_release(void *state);
+
+// --- broker_credentials.c: the job role's session ----------------------------------------------
+
+void broker_credentials_begin(struct broker_request *request);
+enum MHD_Result broker_credentials_finish(struct broker_request *request);
+
+// --- broker_forward.c: what passes through -----------------------------------------------------
+
+/// The request headers that GitLab gets, with room for three more.
+struct broker_headers {
+    struct http_header list[12];
+    size_t count;
+};
+/// Takes over those of the runner's headers that GitLab is to see: none with a token.
+void broker_headers_forward(struct broker_headers *headers, const struct broker_request *request);
+void broker_headers_add(struct broker_headers *headers, const char *name, struct slice value);
+/// The job's own token.
+void broker_headers_add_job_token(struct broker_headers *headers, const struct job *job);
+
+/// Tells whether the request is for the job and shows its token; refuses it otherwise.
+bool broker_admit(struct broker_request *request);
+/// The path in GitLab: that of the request below /api/v4, and its query. To be released with
+/// free().
+char *broker_forward_path(const struct broker_request *request) __attribute__((returns_nonnull));

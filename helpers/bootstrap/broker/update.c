@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: Apache-2.0
+/// Updates of the job's state: the runner's, and those that we send in its place.
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bootstrap/broker/state.h"
+#include "common/alloc.h"
+#include "common/cleanup.h"
+#include "common/log.h"
+
+#define LARGEST_UPDATE ((size_t)1 << 20)
+#define LARGEST_ANSWER ((size_t)64 << 10)
+/// The runner sends its update again after that.
+static const int64_t PATIENCE_MS = 60000;
+/// For the line before the runner's own final update.
+static const int64_t LINE_PATIENCE_MS = 20000;
+/// A job that says nothing is looked after by ourselves: a runner may leave it alone for minutes,
+/// but a cancel has to end the invocation within 45 s, most of which the job gets for its end.
+static const int64_t SILENCE_MS = 5000;
+static const int64_t TOUCH_PATIENCE_MS = 10000;
+/// Where GitLab has taken an update but is not done with it.
+static const int64_t ACCEPTED_PAUSE_MS = 1000;
+/// With less than this left GitLab is not waited for: a pause and an attempt or two.
+static const int64_t ACCEPTED_LAST_MS = 2000;
+
+/// An update on its way.
+struct dispatch {
+    struct broker *broker;
+    const char *path;
+    struct broker_headers headers;
+    struct slice body;
+    /// The state that the body says.
+    const char *state;
+    struct gitlab_patience patience;
+    struct http_response response;
+};
+
+/// The same update was taken before, and only the answer was lost: the job is in that state.
+static bool was_taken(const struct dispatch *dispatch) {
+    struct slice job_status;
+    return dispatch->response.status == 403 &&
+           http_response_header(&dispatch->response, "Job-Status", &job_status) &&
+           slice_equal_text(job_status, dispatch->state);
+}
+
+/// Sends it until there is an answer that is not mere trouble. False where there was none at all.
+static bool dispatch_send(struct dispatch *dispatch, struct error *err) {
+    struct broker *broker = dispatch->broker;
+    struct gitlab_backoff backoff = {0};
+    bool uncertain = false;
+    const struct gitlab_call call = {
+        .method = "PUT",
+        .path = dispatch->path,
+        .headers = dispatch->headers.list,
+        .header_count = dispatch->headers.count,
+        .body = dispatch->body,
+    };
+    for (;;) {
+        http_response_clean_up(&dispatch->response);
+        http_response_init(&dispatch->response, LARGEST_ANSWER);
+        bool answered =
+            gitlab_send(broker->gitlab, &call, &dispatch->patience, &dispatch->response, err);
+        if (answered && uncertain && was_taken(dispatch)) {
+            dispatch->response.status = 200;
+        }
+        if (answered) {
+            broker_learn(broker, &dispatch->response);
+        }
+        if (answered && !gitlab_is_transient(dispatch->response.status)) {
+            return true;
+        }
+        uncertain = true;
+        if (answered) {
+            error_set(err, "status", "GitLab answered with status %d", dispatch->response.status);
+        }
+        log_warn("an update of the job failed", LOG_ERROR_FIELDS(err));
+        if ((!answered && error_is(err, "canceled")) ||
+            !gitlab_pause(broker->gitlab, &backoff, answered ? &dispatch->response : NULL,
+                          &dispatch->patience)) {
+            return answered;
+        }
+    }
+}
+
+static void dispatch_clean_up(struct dispatch *dispatch) {
+    http_response_clean_up(&dispatch->response);
+}
+
+// --- The runner's updates ----------------------------------------------------------------------
+
+void broker_update_begin(struct broker_request *request) {
+    const struct job *job = broker_job(request->broker);
+    struct slice token = broker_request_header(request, "JOB-TOKEN");
+    if (!job || request->id != job->identity.job_id ||
+        (token.len > 0 && !job_has_token(job, token))) {
+        broker_request_refuse(request, MHD_HTTP_FORBIDDEN, "403 Forbidden");
+    }
+}
+
+/// By the header or by the body, as runners old and new do; a wrong token in either is refused.
+static bool is_authorised(const struct broker_request *request, const struct job_update *update) {
+    const struct job *job = request->broker->job;
+    if (update->token) {
+        return job_has_token(job, secret_expose(update->token));
+    }
+    return job_has_token(job, broker_request_header(request, "JOB-TOKEN"));
+}
+
+static char *copy_held_line(struct broker *broker) {
+    pthread_mutex_lock(&broker->lock);
+    char *line = broker->held_line && !broker->final_state ? xstrdup(broker->held_line) : NULL;
+    pthread_mutex_unlock(&broker->lock);
+    return line;
+}
+
+/// The line that the owner wants in the trace before the job is over.
+static void add_held_line(struct broker *broker) {
+    cleanup_free char *line = copy_held_line(broker);
+    const struct gitlab_patience patience = {
+        .until_ms = clock_now_ms(broker->clock) + LINE_PATIENCE_MS,
+        .cancel_fd = broker->close_fd,
+    };
+    struct error err;
+    if (line && !broker_add_line(broker, line, &patience, &err)) {
+        log_warn("the trace does not say why the job ends", LOG_ERROR_FIELDS(&err));
+    }
+}
+
+static void after_final(struct broker *broker, const struct job_update *update, int status) {
+    if (status == 200) {
+        broker_finish(broker, update->state, update->failure_reason,
+                      update->has_exit_code ? &update->exit_code : NULL);
+    } else if (status == 412) {
+        broker->trace.doubtful = true;
+    }
+}
+
+static enum MHD_Result pass_update(struct broker_request *request,
+                                   const struct job_update *update) {
+    struct broker *broker = request->broker;
+    cleanup_buffer struct buffer rewritten = BUFFER_INIT_SENSITIVE(SIZE_MAX / 4);
+    cleanup_free char *path = broker_forward_path(request);
+    struct dispatch dispatch = {
+        .broker = broker,
+        .path = path,
+        .body = buffer_slice(&request->body),
+        .state = update->state,
+        .patience = {.until_ms = clock_now_ms(broker->clock) + PATIENCE_MS,
+                     .cancel_fd = broker->close_fd},
+    };
+    struct error err;
+    // A job that comes to its own good end in the last moment was not stopped.
+    if (strcmp(update->state, "failed") == 0) {
+        add_held_line(broker);
+    }
+    if (update->final && broker->trace.line_added) {
+        if (!job_update_rewrite(dispatch.body, &broker->trace, &rewritten, &err)) {
+            return broker_request_answer_text(request, MHD_HTTP_BAD_REQUEST, err.message);
+        }
+        dispatch.body = buffer_slice(&rewritten);
+    }
+    broker_headers_forward(&dispatch.headers, request);
+    broker_headers_add(&dispatch.headers, "JOB-TOKEN", broker_request_header(request, "JOB-TOKEN"));
+    enum MHD_Result result;
+    if (dispatch_send(&dispatch, &err)) {
+        if (update->final) {
+            after_final(broker, update, dispatch.response.status);
+        }
+        result = broker_request_answer_like(request, &dispatch.response);
+    } else {
+        result = broker_request_answer_text(request, MHD_HTTP_BAD_GATEWAY, err.message);
+    }
+    dispatch_clean_up(&dispatch);
+    return result;
+}
+
+enum MHD_Result broker_update_finish(struct broker_request *request) {
+    struct broker *broker = request->broker;
+    cleanup_job_update struct job_update update = {0};
+    struct error err;
+    if (!job_update_parse(buffer_slice(&request->body), &update, &err)) {
+        return broker_request_answer_text(request, MHD_HTTP_BAD_REQUEST, err.message);
+    }
+    if (!is_authorised(request, &update)) {
+        return broker_request_answer_text(request, MHD_HTTP_FORBIDDEN, "403 Forbidden");
+    }
+    broker_request_trust(request);
+    pthread_mutex_lock(&broker->job_lock);
+    enum MHD_Result result =
+        broker_is_closed(broker)
+            ? broker_request_answer_text(request, MHD_HTTP_FORBIDDEN, "403 Forbidden")
+            : pass_update(request, &update);
+    pthread_mutex_unlock(&broker->job_lock);
+    return result;
+}
+
+// --- Our own -----------------------------------------------------------------------------------
+
+/// Sends an update of ours; false where there was no answer.
+static bool send_own(struct broker *broker, const char *state, const char *failure_reason,
+                     bool with_output, const struct gitlab_patience *patience,
+                     struct dispatch *dispatch, struct error *err) {
+    cleanup_free char *path = xasprintf("/jobs/%" PRId64, broker->job->identity.job_id);
+    cleanup_buffer struct buffer body = BUFFER_INIT_SENSITIVE(LARGEST_UPDATE);
+    job_update_compose(broker->job, state, failure_reason, with_output ? &broker->trace : NULL,
+                       &body);
+    if (!buffer_check(&body, "update", err)) {
+        return false;
+    }
+    *dispatch = (struct dispatch){
+        .broker = broker,
+        .path = path,
+        .body = buffer_slice(&body),
+        .state = state,
+        .patience = *patience,
+    };
+    broker_headers_add(&dispatch->headers, "Content-Type", SLICE("application/json"));
+    broker_headers_add_job_token(&dispatch->headers, broker->job);
+    bool answered = dispatch_send(dispatch, err);
+    // They lie on our stack.
+    dispatch->path = NULL;
+    dispatch->body = (struct slice){0};
+    return answered;
+}
+
+static bool is_silent(struct broker *broker) {
+    pthread_mutex_lock(&broker->lock);
+    bool silent = broker->job && broker->begun && !broker->final_state && !broker->closed &&
+                  clock_monotonic_ms(broker->clock) - broker->last_call_ms >= SILENCE_MS;
+    pthread_mutex_unlock(&broker->lock);
+    return silent;
+}
+
+void broker_touch(struct broker *broker) {
+    if (!is_silent(broker) || pthread_mutex_trylock(&broker->job_lock) != 0) {
+        return;
+    }
+    if (is_silent(broker)) {
+        const struct gitlab_patience patience = {
+            .until_ms = clock_now_ms(broker->clock) + TOUCH_PATIENCE_MS,
+            .cancel_fd = broker->close_fd,
+        };
+        struct dispatch dispatch = {0};
+        struct error err;
+        (void)send_own(broker, "running", NULL, false, &patience, &dispatch, &err);
+        dispatch_clean_up(&dispatch);
+        // Whatever came of it, not again at once.
+        pthread_mutex_lock(&broker->lock);
+        broker->last_call_ms = clock_monotonic_ms(broker->clock);
+        pthread_mutex_unlock(&broker->lock);
+    }
+    pthread_mutex_unlock(&broker->job_lock);
+}
+
+/// GitLab has an update but waits for the parts of the trace that make up the checksum. False where
+/// there is nothing more to try.
+static bool await_acceptance(struct broker *broker, bool *with_output,
+                             const struct gitlab_patience *patience) {
+    if (clock_left_ms(broker->clock, patience->until_ms) >= ACCEPTED_LAST_MS) {
+        return clock_sleep_ms(broker->clock, ACCEPTED_PAUSE_MS, patience->cancel_fd);
+    }
+    // Nobody comes again after us: without a checksum there is nothing to wait for.
+    bool was_with_output = *with_output;
+    *with_output = false;
+    return was_with_output;
+}
+
+/// One more attempt to set the job failed. True when nothing more is to be tried, with `*done` for
+/// how it ended.
+static bool try_to_fail(struct broker *broker, const char *failure_reason, bool *with_output,
+                        const struct gitlab_patience *patience, bool *done, struct error *err) {
+    struct dispatch dispatch = {0};
+    *done = false;
+    bool answered =
+        send_own(broker, "failed", failure_reason, *with_output, patience, &dispatch, err);
+    int status = answered ? dispatch.response.status : 0;
+    dispatch_clean_up(&dispatch);
+    switch (status) {
+    case 200:
+        broker_finish(broker, "failed", failure_reason, NULL);
+        *done = true;
+        return true;
+    case 202:
+        error_set(err, "status", "GitLab has not taken the job's final state yet");
+        return !await_acceptance(broker, with_output, patience);
+    case 412:
+        error_set(err, "status", "GitLab does not agree on the trace");
+        *with_output = false;
+        return false;
+    case 403:
+    case 404:
+        // It has a final state already, or is gone.
+        *done = broker_is_finished(broker);
+        error_set(err, "status", "GitLab answered with status %d to the job's final state", status);
+        return true;
+    case 0:
+        return true;
+    default:
+        error_set(err, "status", "GitLab answered with status %d to the job's final state", status);
+        return true;
+    }
+}
+
+void broker_begin_job(struct broker *broker, const struct gitlab_patience *patience) {
+    pthread_mutex_lock(&broker->lock);
+    bool begun = broker->begun;
+    pthread_mutex_unlock(&broker->lock);
+    if (!begun) {
+        struct dispatch dispatch = {0};
+        struct error unused;
+        (void)send_own(broker, "running", NULL, false, patience, &dispatch, &unused);
+        dispatch_clean_up(&dispatch);
+    }
+}
+
+bool broker_fail_job(struct broker *broker, const char *failure_reason,
+                     const struct gitlab_patience *patience, struct error *err) {
+    bool with_output = true;
+    bool done = broker_is_finished(broker);
+    error_set(err, "timeout", "the time for it is over");
+    while (!done && clock_left_ms(broker->clock, patience->until_ms) > 0) {
+        if (try_to_fail(broker, failure_reason, &with_output, patience, &done, err)) {
+            break;
+        }
+    }
+    return done;
+}

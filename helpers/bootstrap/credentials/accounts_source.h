@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+/// Where the accounts come from: an SSM parameter, and the copy that is kept of it.
+///
+/// Read before a job is asked for, so that a mistake in it costs no job; again where the copy is
+/// older than a minute, so that a new account needs no new environment. Belongs to one thread.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bootstrap/credentials/accounts.h"
+#include "bootstrap/settings/settings.h"
+#include "common/clock.h"
+#include "common/error.h"
+
+struct accounts_source;
+#define cleanup_accounts_source __attribute__((cleanup(accounts_source_destroyp)))
+
+/// NULL without RUNLET_ACCOUNTS_PARAMETER. `settings` and `clock` (NULL: the system's) are borrowed
+/// for its life. Nothing is read yet.
+struct accounts_source *accounts_source_new(const struct settings *settings, struct clock *clock);
+/// NULL is fine.
+void accounts_source_destroy(struct accounts_source *source);
+void accounts_source_destroyp(struct accounts_source **source);
+
+/// The accounts, borrowed until the next call. Where the parameter cannot be read, the copy is good
+/// enough, and the log gets a warning. NULL, with "Runtime.AccountsUnavailable" where there is no
+/// copy, or with "Runtime.ConfigInvalid" where what the parameter holds is not good.
+const struct accounts *accounts_source_get(struct accounts_source *source, struct error *err);

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bootstrap/credentials/runner_token.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "bootstrap/credentials/function_aws.h"
+#include "common/alloc.h"
+#include "common/cleanup.h"
+#include "common/json.h"
+
+#define LONGEST_TOKEN 512
+
+struct token_source {
+    token_read *read;
+    void *context;
+    char *place;
+    /// Held while the token is read, too: one thread asks, the others get what it was told.
+    pthread_mutex_t lock;
+    struct secret *token;
+};
+
+static bool fail(struct error *err, const char *what) {
+    return error_set(err, "Runtime.TokenUnavailable", "%s", what);
+}
+
+// --- What was stored ---------------------------------------------------------------------------
+
+static struct secret *token_from_text(struct slice text, struct error *err) {
+    if (text.len == 0) {
+        fail(err, "there is no token in it: it is empty");
+        return NULL;
+    }
+    if (text.len > LONGEST_TOKEN) {
+        fail(err, "it is too long for a runner token");
+        return NULL;
+    }
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.data[i] <= ' ' || text.data[i] >= 0x7f) {
+            fail(err, "it holds characters that no runner token has");
+            return NULL;
+        }
+    }
+    return secret_new(text);
+}
+
+static struct secret *token_from_json(struct slice text, struct error *err) {
+    cleanup_json_document struct json_document document = {0};
+    struct error reason;
+    if (!json_parse(text, "secret", &document, &reason)) {
+        // The parser's message may quote what it did not like.
+        fail(err, "it begins as a JSON object but is no valid JSON");
+        return NULL;
+    }
+    struct slice value;
+    if (!json_get_string(&document.root, "token", &value, &reason)) {
+        fail(err, "its JSON object has no string `token`");
+        return NULL;
+    }
+    return token_from_text(slice_trim(value), err);
+}
+
+struct secret *token_parse(struct slice stored, struct error *err) {
+    struct slice text = slice_trim(stored);
+    return slice_starts_with(text, SLICE("{")) ? token_from_json(text, err)
+                                               : token_from_text(text, err);
+}
+
+// --- Where it is stored ------------------------------------------------------------------------
+
+static struct secret *read_from_aws(void *context, int64_t deadline_ms, struct error *err) {
+    const struct settings *settings = context;
+    cleanup_function_aws struct function_aws aws = {0};
+    if (!function_aws_open(&aws, settings, NULL, 0, err)) {
+        return NULL;
+    }
+    return settings->token_location == TOKEN_IN_SECRET
+               ? aws_secrets_get_value(aws.client, settings->token_source, deadline_ms, err)
+               : aws_ssm_get_parameter(aws.client, settings->token_source, deadline_ms, err);
+}
+
+static struct secret *read_from_environment(void *context, int64_t deadline_ms, struct error *err) {
+    const struct settings *settings = context;
+    (void)deadline_ms;
+    (void)err;
+    return secret_new(secret_expose(settings->token));
+}
+
+struct token_source *token_source_from_settings(const struct settings *settings) {
+    // The readers take it as const again.
+    void *context = (void *)(uintptr_t)settings;
+    if (settings->token_location == TOKEN_IN_ENVIRONMENT) {
+        return token_source_new(read_from_environment, context, "CI_SERVER_TOKEN");
+    }
+    cleanup_free char *place = xasprintf(
+        "%s %s", settings->token_location == TOKEN_IN_SECRET ? "the secret" : "the parameter",
+        settings->token_source);
+    return token_source_new(read_from_aws, context, place);
+}
+
+// --- The source --------------------------------------------------------------------------------
+
+struct token_source *token_source_new(token_read *read, void *context, const char *place) {
+    struct token_source *source = xcalloc(1, sizeof(*source));
+    source->read = read;
+    source->context = context;
+    source->place = xstrdup(place);
+    pthread_mutex_init(&source->lock, NULL);
+    return source;
+}
+
+void token_source_destroy(struct token_source *source) {
+    if (source) {
+        secret_destroy(source->token);
+        pthread_mutex_destroy(&source->lock);
+        free(source->place);
+        free(source);
+    }
+}
+
+void token_source_destroyp(struct token_source **source) {
+    token_source_destroy(*source);
+}
+
+/// Called with the lock held. Replaces the copy; on failure the old one is kept.
+static bool read_token(struct token_source *source, int64_t deadline_ms, struct error *err) {
+    cleanup_secret struct secret *stored = source->read(source->context, deadline_ms, err);
+    if (!stored) {
+        struct error reason = *err;
+        return error_set(err, "Runtime.TokenUnavailable",
+                         "cannot read the runner token from %s: %s: %s", source->place, reason.code,
+                         reason.message);
+    }
+    struct secret *token = token_parse(secret_expose(stored), err);
+    if (!token) {
+        return error_prefix(err, "cannot take the runner token from %s", source->place);
+    }
+    secret_destroy(source->token);
+    source->token = token;
+    return true;
+}
+
+struct secret *token_source_get(struct token_source *source, int64_t deadline_ms,
+                                struct error *err) {
+    pthread_mutex_lock(&source->lock);
+    struct secret *copy = NULL;
+    if (source->token || read_token(source, deadline_ms, err)) {
+        copy = secret_new(secret_expose(source->token));
+    }
+    pthread_mutex_unlock(&source->lock);
+    return copy;
+}
+
+struct secret *token_source_refresh(struct token_source *source, const struct secret *refused,
+                                    int64_t deadline_ms, struct error *err) {
+    pthread_mutex_lock(&source->lock);
+    bool newer = source->token && !secret_equals(refused, secret_expose(source->token));
+    struct secret *copy = NULL;
+    if (newer || read_token(source, deadline_ms, err)) {
+        copy = secret_new(secret_expose(source->token));
+    }
+    pthread_mutex_unlock(&source->lock);
+    return copy;
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+/// The runner token: where it comes from, and the copy that is kept of it.
+///
+/// The copy outlives an invocation; token_source_refresh() reads it anew when GitLab does not take
+/// it any more. All functions may be called from several threads at a time. Failures have the code
+/// "Runtime.TokenUnavailable" and a message that names the place, never the content.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bootstrap/settings/settings.h"
+#include "common/error.h"
+#include "common/secret.h"
+#include "common/slice.h"
+
+/// Reads what holds the token; NULL on failure. `deadline_ms` is Unix epoch, 0: none.
+typedef struct secret *token_read(void *context, int64_t deadline_ms, struct error *err);
+
+struct token_source;
+#define cleanup_token_source __attribute__((cleanup(token_source_destroyp)))
+
+/// A source that calls `read`; `place` (copied) is how messages name it.
+struct token_source *token_source_new(token_read *read, void *context, const char *place)
+    __attribute__((returns_nonnull));
+/// The source that the settings name: Secrets Manager, the SSM Parameter Store, or the environment.
+/// `settings` are borrowed for its life. Nothing is read yet.
+struct token_source *token_source_from_settings(const struct settings *settings)
+    __attribute__((returns_nonnull));
+/// Wipes the copy; NULL is fine.
+void token_source_destroy(struct token_source *source);
+void token_source_destroyp(struct token_source **source);
+
+/// A copy of the token, to be released with secret_destroy(); reads it the first time. NULL on
+/// failure, which is not remembered.
+struct secret *token_source_get(struct token_source *source, int64_t deadline_ms,
+                                struct error *err);
+/// The same, but read anew where the copy is still `refused`, the token that GitLab did not take.
+struct secret *token_source_refresh(struct token_source *source, const struct secret *refused,
+                                    int64_t deadline_ms, struct error *err);
+
+/// Takes the token out of what was stored: the string itself, blanks around it left out, or a JSON
+/// object with `token`. NULL where there is none, or it cannot be a token: empty, over 512 bytes,
+/// or with other characters than visible ASCII. Messages never show any of it.
+struct secret *token_parse(struct slice stored, struct error *err);

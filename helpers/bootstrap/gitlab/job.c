@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bootstrap/gitlab/job.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "common/alloc.h"
+#include "common/cleanup.h"
+#include "common/json.h"
+
+/// A runner's request says what it can do: some 50 values.
+enum { REQUEST_MOST_VALUES = 2000 };
+
+// --- The answer --------------------------------------------------------------------------------
+
+/// Values outside of strings, roughly: each begins after one of these characters.
+static size_t count_values(struct slice text) {
+    size_t count = 0;
+    bool quoted = false;
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.data[i];
+        if (quoted && c == '\\') {
+            i++;
+        } else if (c == '"') {
+            quoted = !quoted;
+        } else if (!quoted && (c == ',' || c == '[' || c == '{')) {
+            count++;
+        }
+    }
+    return count;
+}
+
+/// json_parse, for a text that must not make us take much more memory than it takes itself.
+static bool parse_bounded(struct slice text, const char *name, size_t most_values,
+                          struct json_document *document, struct error *err) {
+    if (count_values(text) > most_values) {
+        return error_set(err, "too_large", "%s: more than %zu values", name, most_values);
+    }
+    return json_parse(text, name, document, err);
+}
+
+static struct secret *read_token(const struct json *object, struct error *err) {
+    struct slice token;
+    if (!json_get_string(object, "token", &token, err)) {
+        return NULL;
+    }
+    if (token.len == 0) {
+        error_set(err, "json", "%s.token: expected a token, not an empty string", object->path);
+        return NULL;
+    }
+    return secret_new(token);
+}
+
+static int64_t read_queued_ms(const struct json *job_info) {
+    const cJSON *seconds =
+        cJSON_GetObjectItemCaseSensitive(job_info->node, "time_in_queue_seconds");
+    // A number with a fraction; not sent by older GitLabs.
+    if (!cJSON_IsNumber(seconds) || !(seconds->valuedouble > 0)) {
+        return 0;
+    }
+    double milliseconds = seconds->valuedouble * 1000.0 + 0.5;
+    return milliseconds < 1e15 ? (int64_t)milliseconds : 0;
+}
+
+static bool read_dependencies(struct job *job, const struct json *root, struct error *err) {
+    struct json list;
+    if (!json_has(root, "dependencies")) {
+        return true;
+    }
+    if (!json_get_array(root, "dependencies", &list, err)) {
+        return false;
+    }
+    job->dependencies =
+        xcalloc((size_t)cJSON_GetArraySize(list.node) + 1, sizeof(*job->dependencies));
+    struct json_iterator it = {0};
+    while (json_each(&list, &it)) {
+        struct job_dependency dependency = {0};
+        if (!json_get_integer(&it.value, "id", &dependency.id, err)) {
+            return false;
+        }
+        struct error no_token;
+        dependency.token = read_token(&it.value, &no_token);
+        job->dependencies[job->dependency_count++] = dependency;
+    }
+    return true;
+}
+
+static bool read_job(struct job *job, const struct json *root, struct error *err) {
+    struct json job_info;
+    struct slice name = {0};
+    if (!json_get_object(root, "job_info", &job_info, err) ||
+        !json_get_string(&job_info, "name", &name, err)) {
+        return false;
+    }
+    job->name = slice_copy(name);
+    job_identity_read(root, &job->identity);
+    if (job->identity.job_id == 0 || job->identity.project_id == 0) {
+        return error_set(err, "json", "%s: expected an id and a job_info.project_id above 0",
+                         root->path);
+    }
+    job_tokens_read(root, &job->tokens);
+    job->queued_ms = read_queued_ms(&job_info);
+    job->token = read_token(root, err);
+    return job->token && read_dependencies(job, root, err);
+}
+
+struct job *job_parse(struct slice answer, struct error *err) {
+    cleanup_json_document struct json_document document = {0};
+    if (!parse_bounded(answer, "job", JOB_MOST_VALUES, &document, err)) {
+        return NULL;
+    }
+    struct job *job = xcalloc(1, sizeof(*job));
+    if (!read_job(job, &document.root, err)) {
+        job_destroy(job);
+        return NULL;
+    }
+    return job;
+}
+
+void job_destroy(struct job *job) {
+    if (!job) {
+        return;
+    }
+    for (size_t i = 0; i < job->dependency_count; i++) {
+        secret_destroy(job->dependencies[i].token);
+    }
+    free(job->dependencies);
+    secret_destroy(job->token);
+    free(job->name);
+    job_identity_clean_up(&job->identity);
+    job_tokens_clean_up(&job->tokens);
+    free(job);
+}
+
+bool job_has_token(const struct job *job, struct slice token) {
+    return secret_equals(job->token, token);
+}
+
+bool job_may_download(const struct job *job, int64_t id, struct slice token) {
+    if (id == job->identity.job_id) {
+        return job_has_token(job, token);
+    }
+    for (size_t i = 0; i < job->dependency_count; i++) {
+        const struct job_dependency *dependency = &job->dependencies[i];
+        if (dependency->id == id) {
+            return secret_equals(dependency->token, token) || job_has_token(job, token);
+        }
+    }
+    return false;
+}
+
+// --- Job requests ------------------------------------------------------------------------------
+
+static cJSON *secret_node(const struct secret *secret) {
+    return json_create_string(secret_expose(secret));
+}
+
+static void set_member(cJSON *object, const char *name, cJSON *value) {
+    if (cJSON_HasObjectItem(object, name)) {
+        // Every spelling of it: who reads it last might not care for case.
+        cJSON_DeleteItemFromObject(object, name);
+        set_member(object, name, value);
+    } else {
+        cJSON_AddItemToObject(object, name, value);
+    }
+}
+
+static void remove_member(cJSON *object, const char *name) {
+    while (cJSON_HasObjectItem(object, name)) {
+        cJSON_DeleteItemFromObject(object, name);
+    }
+}
+
+static void wipe_string(cJSON *node) {
+    if (node && node->valuestring) {
+        explicit_bzero(node->valuestring, strlen(node->valuestring));
+    }
+}
+
+static bool same_text(const char *expected, struct slice text) {
+    cleanup_secret struct secret *secret = secret_new(slice_text(expected));
+    return secret_equals(secret, text);
+}
+
+bool job_request_rewrite(struct slice body, const char *placeholder, const struct secret *token,
+                         const char *system_id, bool drop_last_update, struct buffer *out,
+                         struct error *err) {
+    cleanup_json_document struct json_document document = {0};
+    struct slice given;
+    if (!parse_bounded(body, "job request", REQUEST_MOST_VALUES, &document, err) ||
+        !json_get_string(&document.root, "token", &given, err)) {
+        return false;
+    }
+    if (!same_text(placeholder, given)) {
+        return error_set(err, "forbidden", "job request: not this broker's token");
+    }
+    cJSON *root = document.root.node;
+    set_member(root, "token", secret_node(token));
+    set_member(root, "system_id", json_create_string(slice_text(system_id)));
+    if (drop_last_update) {
+        remove_member(root, "last_update");
+    }
+    bool printed = json_print(root, out, err);
+    wipe_string(cJSON_GetObjectItemCaseSensitive(root, "token"));
+    return printed;
+}
+
+// --- Updates -----------------------------------------------------------------------------------
+
+static const char *known_state(struct slice state) {
+    static const char *const states[] = {"running", "success", "failed"};
+    for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+        if (slice_equal_text(state, states[i])) {
+            return states[i];
+        }
+    }
+    return "";
+}
+
+bool job_update_parse(struct slice body, struct job_update *update, struct error *err) {
+    cleanup_json_document struct json_document document = {0};
+    struct slice text;
+    if (!parse_bounded(body, "update", REQUEST_MOST_VALUES, &document, err) ||
+        !json_get_string(&document.root, "state", &text, err)) {
+        return false;
+    }
+    update->state = known_state(text);
+    update->final = update->state[0] == 's' || update->state[0] == 'f';
+    if (json_has(&document.root, "failure_reason")) {
+        if (!json_get_string(&document.root, "failure_reason", &text, err)) {
+            return false;
+        }
+        update->failure_reason = text.len > 0 ? slice_copy(text) : NULL;
+    }
+    if (json_has(&document.root, "exit_code")) {
+        if (!json_get_integer(&document.root, "exit_code", &update->exit_code, err)) {
+            return false;
+        }
+        update->has_exit_code = true;
+    }
+    if (json_has(&document.root, "token")) {
+        update->token = read_token(&document.root, err);
+        return update->token != NULL;
+    }
+    return true;
+}
+
+void job_update_clean_up(struct job_update *update) {
+    free(update->failure_reason);
+    secret_destroy(update->token);
+    *update = (struct job_update){0};
+}
+
+static cJSON *checksum_node(const struct job_trace *trace) {
+    cleanup_free char *text = xasprintf("crc32:%08" PRIx32, trace->crc);
+    return json_create_string(slice_text(text));
+}
+
+static cJSON *output_node(const struct job_trace *trace) {
+    cJSON *output = cJSON_CreateObject();
+    cJSON_AddItemToObject(output, "checksum", checksum_node(trace));
+    cJSON_AddItemToObject(output, "bytesize", cJSON_CreateNumber((double)trace->size));
+    return output;
+}
+
+bool job_update_rewrite(struct slice body, const struct job_trace *trace, struct buffer *out,
+                        struct error *err) {
+    cleanup_json_document struct json_document document = {0};
+    if (!parse_bounded(body, "update", REQUEST_MOST_VALUES, &document, err) ||
+        !json_as_object(&document.root, err)) {
+        return false;
+    }
+    cJSON *root = document.root.node;
+    bool had_checksum = json_has(&document.root, "checksum");
+    bool had_output = json_has(&document.root, "output");
+    remove_member(root, "checksum");
+    remove_member(root, "output");
+    if (trace->crc_known && had_checksum) {
+        cJSON_AddItemToObject(root, "checksum", checksum_node(trace));
+    }
+    if (trace->crc_known && had_output) {
+        cJSON_AddItemToObject(root, "output", output_node(trace));
+    }
+    return json_print(root, out, err);
+}
+
+void job_update_compose(const struct job *job, const char *state, const char *failure_reason,
+                        const struct job_trace *trace, struct buffer *out) {
+    json_initialise();
+    cleanup_cjson cJSON *root = cJSON_CreateObject();
+    cJSON_AddItemToObject(root, "token", secret_node(job->token));
+    cJSON_AddItemToObject(root, "state", json_create_string(slice_text(state)));
+    if (failure_reason) {
+        cJSON_AddItemToObject(root, "failure_reason",
+                              json_create_string(slice_text(failure_reason)));
+    }
+    if (trace && trace->crc_known) {
+        cJSON_AddItemToObject(root, "checksum", checksum_node(trace));
+        cJSON_AddItemToObject(root, "output", output_node(trace));
+    }
+    struct error unused;
+    // Our own few fields always fit: an overflow is seen as a broken body by buffer_check().
+    (void)json_print(root, out, &unused);
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+/// What the runner's protocol says about a job: the answer that hands it out, and the bodies of the
+/// requests that the broker reads and changes. No I/O.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bootstrap/gitlab/job_identity.h"
+#include "bootstrap/gitlab/job_tokens.h"
+#include "bootstrap/gitlab/trace.h"
+#include "common/buffer.h"
+#include "common/error.h"
+#include "common/secret.h"
+#include "common/slice.h"
+
+/// The largest answer that hands out a job, and how many JSON values it may hold: both bound the
+/// memory that reading it takes.
+#define JOB_LARGEST_ANSWER ((size_t)4 << 20)
+#define JOB_MOST_VALUES 50000
+
+/// A job whose artifacts this one may download, by its own token or this job's.
+struct job_dependency {
+    int64_t id;
+    /// NULL where GitLab sent none.
+    struct secret *token;
+};
+
+/// A job as GitLab handed it out; does not change.
+struct job {
+    /// Its job_id and project_id are there.
+    struct job_identity identity;
+    char *name;
+    struct job_tokens tokens;
+    struct secret *token;
+    int64_t queued_ms;
+    struct job_dependency *dependencies;
+    size_t dependency_count;
+};
+
+/// Reads the body of a job answer. NULL on failure (codes "json", "too_large").
+struct job *job_parse(struct slice answer, struct error *err);
+void job_destroy(struct job *job);
+
+/// Tells whether `token` is this job's.
+bool job_has_token(const struct job *job, struct slice token);
+/// Tells whether the artifacts of job `id` may be downloaded with `token`.
+bool job_may_download(const struct job *job, int64_t id, struct slice token);
+
+/// Appends the body of a job request for GitLab: that of the runner, with the real token and the
+/// system_id put in, and without last_update where `drop_last_update`. Refuses (code "json") what
+/// is no object with a string `token`, and (code "forbidden") another token than `placeholder`.
+bool job_request_rewrite(struct slice body, const char *placeholder, const struct secret *token,
+                         const char *system_id, bool drop_last_update, struct buffer *out,
+                         struct error *err);
+
+/// What an update (PUT /jobs/:id) says.
+struct job_update {
+    /// Borrowed from nothing: "running", "success", "failed", or "" for another one.
+    const char *state;
+    bool final;
+    /// Owned; NULL where not sent.
+    char *failure_reason;
+    bool has_exit_code;
+    int64_t exit_code;
+    /// The body's `token`; NULL where not sent.
+    struct secret *token;
+};
+#define cleanup_job_update __attribute__((cleanup(job_update_clean_up)))
+/// Reads the body of an update into the zeroed `update`.
+bool job_update_parse(struct slice body, struct job_update *update, struct error *err);
+void job_update_clean_up(struct job_update *update);
+
+/// Appends an update's body with what it says about the trace (`output`, `checksum`) made to fit
+/// `trace`, or left out where that is not known or was not there.
+bool job_update_rewrite(struct slice body, const struct job_trace *trace, struct buffer *out,
+                        struct error *err);
+
+/// Appends the body of an update of our own. `failure_reason` may be NULL; with `trace` it says its
+/// checksum and size.
+void job_update_compose(const struct job *job, const char *state, const char *failure_reason,
+                        const struct job_trace *trace, struct buffer *out);

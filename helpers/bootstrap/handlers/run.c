@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bootstrap/handlers/run.h"
+
+#include <stdlib.h>
+
+#include "bootstrap/credentials/accounts_source.h"
+#include "bootstrap/credentials/runner_token.h"
+#include "bootstrap/gitlab/gitlab.h"
+#include "bootstrap/gitlab/id_token.h"
+#include "bootstrap/gitlab/system_id.h"
+#include "bootstrap/handlers/metrics.h"
+#include "bootstrap/job/result.h"
+#include "bootstrap/job/run_job.h"
+#include "bootstrap/job/runner.h"
+#include "bootstrap/runtime/budget.h"
+#include "bootstrap/runtime/sigterm.h"
+#include "bootstrap/settings/settings.h"
+#include "bootstrap/workspace/mirror.h"
+#include "bootstrap/workspace/workspace.h"
+#include "common/alloc.h"
+#include "common/cleanup.h"
+#include "common/json_syntax.h"
+#include "common/log.h"
+
+/// How long to wait for a job after the first one: the next stage's jobs become pending a moment
+/// after the last one's end, and waiting is paid for.
+#define FURTHER_JOB_WAIT_MS INT64_C(3000)
+
+struct run {
+    struct settings settings;
+    struct gitlab *gitlab;
+    struct token_source *token;
+    /// NULL where there is none.
+    struct mirror *mirror;
+    /// NULL without RUNLET_ID_TOKEN_AUDIENCE.
+    struct id_token_verifier *verifier;
+    /// NULL without RUNLET_ACCOUNTS_PARAMETER.
+    struct accounts_source *accounts;
+    bool served_before;
+    int64_t started_ms;
+    int64_t ready_ms;
+};
+
+// --- Init --------------------------------------------------------------------------------------
+
+static bool prepare(struct run *run, struct error *err) {
+    const struct settings *settings = &run->settings;
+    if (!settings_load(&run->settings, err)) {
+        return false;
+    }
+    // After a crash or a time-out Lambda may start us again in the same /tmp.
+    if (!workspace_empty(WORKSPACE_ROOT, BUDGET_INIT_CLEAN_LIMIT_MS, err)) {
+        return false;
+    }
+    if (settings->server_is_plain_and_remote) {
+        log_warn("CI_SERVER_URL is plain http: the runner token, job tokens and all of the jobs "
+                 "go over the network unprotected");
+    }
+    const struct gitlab_options gitlab = {
+        .server_url = settings->server_url,
+        .ca_file = settings->ca_file,
+        .hosts = settings->extra_hosts,
+        .host_count = settings->extra_host_count,
+    };
+    run->gitlab = gitlab_new(&gitlab);
+    run->token = token_source_from_settings(settings);
+    run->accounts = accounts_source_new(settings, NULL);
+    const struct mirror_options mirror = {.root = WORKSPACE_ROOT, .settings = settings};
+    run->mirror = mirror_new(&mirror);
+    if (settings->id_token_audience) {
+        const struct id_token_options id_token = {
+            .gitlab = run->gitlab,
+            .server_url = settings->server_url,
+            .audience = settings->id_token_audience,
+        };
+        run->verifier = id_token_verifier_new(&id_token);
+    }
+    return true;
+}
+
+bool run_init(void **context, struct error *err) {
+    struct run *run = xcalloc(1, sizeof(*run));
+    *context = run;
+    run->started_ms = clock_monotonic_ms(clock_system());
+    bool good = prepare(run, err);
+    run->ready_ms = clock_monotonic_ms(clock_system());
+    return good;
+}
+
+void run_destroy(void *context) {
+    struct run *run = context;
+    if (run) {
+        mirror_destroy(run->mirror);
+        id_token_verifier_destroy(run->verifier);
+        accounts_source_destroy(run->accounts);
+        token_source_destroy(run->token);
+        gitlab_destroy(run->gitlab);
+        settings_clean_up(&run->settings);
+        free(run);
+    }
+}
+
+// --- An event ------------------------------------------------------------------------------------
+
+static bool check_event(const struct invocation *invocation, struct error *err) {
+    // Its content is of no interest, and may be megabytes.
+    return json_is_object(buffer_slice(&invocation->event), err) ||
+           error_set(err, "Function.EventInvalid", "the event is %s; expected a JSON object",
+                     err->message);
+}
+
+/// With less than RUNLET_MIN_JOB_TIME before the margin a job would only be cut off.
+static bool has_time(const struct run *run, const struct invocation *invocation) {
+    const struct settings *settings = &run->settings;
+    int64_t left_ms =
+        invocation->deadline_ms - settings->deadline_margin_ms - clock_now_ms(clock_system());
+    if (left_ms > 0 && left_ms >= settings->min_job_time_ms) {
+        return true;
+    }
+    log_info("too little time is left to ask for a job", log_int("leftMs", left_ms));
+    return false;
+}
+
+/// With a mirror, it is made ready first: while nothing of a job before is alive. Without the time
+/// for a job after that, there is none.
+static bool run_next(const struct run *run, const struct run_one *one, struct result *result,
+                     int64_t *runner_ms, struct error *err) {
+    if (run->mirror) {
+        const int64_t deadline_ms = one->invocation->deadline_ms - run->settings.deadline_margin_ms;
+        if (!mirror_prepare(run->mirror, deadline_ms, err)) {
+            return false;
+        }
+        if (!has_time(run, one->invocation)) {
+            return true;
+        }
+    }
+    return run_one(one, result, runner_ms, err);
+}
+
+static bool run_jobs(const struct run *run, struct run_one *one, struct result *result,
+                     int64_t *runner_ms, struct error *err) {
+    // An environment of its own for each job means one job for each invocation.
+    size_t most = run->settings.fresh_environment ? 1 : run->settings.max_jobs;
+    while (result->job_count < most && !sigterm_came() && has_time(run, one->invocation)) {
+        size_t before = result->job_count;
+        if (!run_next(run, one, result, runner_ms, err)) {
+            // What the jobs before it came to is worth more than why there was no further one.
+            bool tellable = before > 0 && !error_is(err, "Runtime.WorkspaceDirty");
+            if (tellable) {
+                log_error("no further job was run", LOG_ERROR_FIELDS(err));
+            }
+            return tellable;
+        }
+        if (result->job_count == before || result->status == RESULT_DEADLINE) {
+            return true;
+        }
+        int64_t wait_ms = run->settings.wait_timeout_ms;
+        one->wait_timeout_ms = wait_ms < FURTHER_JOB_WAIT_MS ? wait_ms : FURTHER_JOB_WAIT_MS;
+    }
+    return true;
+}
+
+static bool find_and_run(struct run *run, const struct invocation *invocation,
+                         struct result *result, int64_t *runner_ms, struct error *err) {
+    cleanup_free char *search_path = runner_search_path();
+    cleanup_free char *program = runner_find(search_path, err);
+    if (!program) {
+        return false;
+    }
+    char system_id[SYSTEM_ID_SIZE];
+    system_id_derive(slice_text(invocation->function_arn), run->settings.function_name,
+                     run->settings.region, system_id);
+    struct run_one one = {
+        .settings = &run->settings,
+        .invocation = invocation,
+        .gitlab = run->gitlab,
+        .token = run->token,
+        .verifier = run->verifier,
+        .accounts = run->accounts,
+        .system_id = system_id,
+        .mirror = run->mirror,
+        .program = program,
+        .search_path = search_path,
+        .wait_timeout_ms = run->settings.wait_timeout_ms,
+    };
+    bool good = run_jobs(run, &one, result, runner_ms, err);
+    // Connections do not live through the pause until the next event.
+    gitlab_close_idle(run->gitlab);
+    return good;
+}
+
+bool run_handle(void *context, const struct invocation *invocation, struct buffer *response,
+                enum handler_verdict *verdict, struct error *err) {
+    struct run *run = context;
+    if (!check_event(invocation, err)) {
+        return false;
+    }
+    int64_t begin_ms = clock_monotonic_ms(clock_system());
+    int64_t runner_ms = 0;
+    cleanup_result struct result result = {0};
+    bool good = find_and_run(run, invocation, &result, &runner_ms, err);
+    bool dirty = !good && error_is(err, "Runtime.WorkspaceDirty");
+    // Of a run that failed nobody can say that there was no job in it.
+    bool used = run->settings.fresh_environment && (result.job_count > 0 || !good);
+    *verdict = dirty || used ? ENVIRONMENT_ENDS : ENVIRONMENT_STAYS;
+    const struct metrics metrics = {
+        .function_name = run->settings.function_name,
+        .status = good ? result_status_word(result.status) : err->code,
+        .result = &result,
+        .cold_start = !run->served_before,
+        .init_ms = run->ready_ms - run->started_ms,
+        .invocation_ms = clock_monotonic_ms(clock_system()) - begin_ms,
+        .runner_ms = runner_ms,
+    };
+    metrics_write(&metrics);
+    run->served_before = true;
+    return good && result_print(&result, run->settings.max_jobs > 1, response, err);
+}
