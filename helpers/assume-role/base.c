@@ -7,7 +7,7 @@
 #include "assume-role/base_chain.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
-#include "common/environment.h"
+#include "common/system/environment.h"
 #include "common/timestamp.h"
 
 void base_clean_up(struct base *base) {

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/aws.h"
+#include "common/aws/calls.h"
 #include "common/clock.h"
 #include "common/error.h"
 

@@ -8,9 +8,9 @@
 #include "assume-role/base_chain.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
-#include "common/environment.h"
-#include "common/files.h"
-#include "common/http.h"
+#include "common/http/http.h"
+#include "common/system/environment.h"
+#include "common/system/files.h"
 
 enum {
     ANSWER_MAX = 64 << 10,

@@ -10,9 +10,9 @@
 #include "assume-role/words.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
-#include "common/environment.h"
 #include "common/json.h"
-#include "common/process.h"
+#include "common/system/environment.h"
+#include "common/system/process.h"
 
 enum {
     OUTPUT_MAX = 64 << 10,

@@ -7,9 +7,9 @@
 #include "assume-role/base_chain.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
-#include "common/environment.h"
 #include "common/json.h"
 #include "common/options.h"
+#include "common/system/environment.h"
 #include "common/timestamp.h"
 
 enum { TRIED_MAX = 900 };

@@ -6,11 +6,11 @@
 #include "assume-role/session_name.h"
 #include "assume-role/session_request.h"
 #include "common/alloc.h"
+#include "common/aws/sts.h"
 #include "common/cleanup.h"
-#include "common/environment.h"
-#include "common/files.h"
 #include "common/log.h"
-#include "common/sts.h"
+#include "common/system/environment.h"
+#include "common/system/files.h"
 
 enum {
     /// A web identity token of STS has at most 20,000 characters; a file may end in a newline.

@@ -6,8 +6,8 @@
 
 #include "assume-role/connection.h"
 #include "assume-role/hops.h"
+#include "common/aws/sts.h"
 #include "common/error.h"
-#include "common/sts.h"
 
 /// Gives the last hop's session, from the cache where that is allowed and it holds a fresh one.
 /// `session` is initialised here and to be cleaned up by the caller, on failure too. Errors name

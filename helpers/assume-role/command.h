@@ -2,8 +2,8 @@
 /// The command behind `--`, in our place: its signals and exit code are its own.
 #pragma once
 
-#include "common/aws.h"
-#include "common/environment.h"
+#include "common/aws/calls.h"
+#include "common/system/environment.h"
 
 #define EXIT_NOT_EXECUTABLE 126
 #define EXIT_NOT_FOUND 127

@@ -7,7 +7,7 @@
 #include "assume-role/words.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
-#include "common/files.h"
+#include "common/system/files.h"
 
 static void wipe(char *text) {
     if (text != NULL) {

@@ -7,8 +7,8 @@
 
 #include "common/alloc.h"
 #include "common/cleanup.h"
-#include "common/environment.h"
 #include "common/log.h"
+#include "common/system/environment.h"
 
 /// For all of a run, however many roles there are: a service that fails is left within a minute and
 /// a dozen calls.

@@ -7,10 +7,10 @@
 #include <stdint.h>
 
 #include "assume-role/base.h"
-#include "common/aws.h"
+#include "common/aws/calls.h"
 #include "common/clock.h"
 #include "common/error.h"
-#include "common/http.h"
+#include "common/http/http.h"
 
 /// All borrowed for the life of the connection; NULL where not given.
 struct connection_options {

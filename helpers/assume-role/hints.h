@@ -2,8 +2,8 @@
 /// What to do about STS's refusals, where their words tell.
 #pragma once
 
+#include "common/aws/sts.h"
 #include "common/error.h"
-#include "common/sts.h"
 
 /// A sentence or two for the error of an AssumeRole, or NULL. `assume` is what was asked for; NULL:
 /// another call of STS.

@@ -7,8 +7,8 @@
 #include "common/alloc.h"
 #include "common/buffer.h"
 #include "common/cleanup.h"
-#include "common/files.h"
 #include "common/json.h"
+#include "common/system/files.h"
 
 /// More than STS takes of anything.
 #define LARGEST_VALUE ((size_t)256 << 10)

@@ -7,8 +7,8 @@
 #include "common/alloc.h"
 #include "common/buffer.h"
 #include "common/cleanup.h"
-#include "common/environment.h"
-#include "common/files.h"
+#include "common/system/environment.h"
+#include "common/system/files.h"
 
 #define LARGEST_TOKEN_FILE ((size_t)64 << 10)
 

@@ -8,9 +8,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "common/aws/sts.h"
 #include "common/error.h"
 #include "common/secret.h"
-#include "common/sts.h"
 
 struct hop {
     /// Its lists and texts belong to the hop, or are borrowed from the command line.

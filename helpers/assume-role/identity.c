@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "assume-role/identity.h"
 
+#include "common/aws/sts.h"
 #include "common/json.h"
-#include "common/sts.h"
 #include "common/timestamp.h"
 
 static void append_text(const struct connection *connection, const struct sts_identity *identity,

@@ -11,9 +11,9 @@
 #include "assume-role/identity.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
-#include "common/files.h"
 #include "common/log.h"
-#include "common/process.h"
+#include "common/system/files.h"
+#include "common/system/process.h"
 
 #define LARGEST_OUTPUT ((size_t)512 << 10)
 

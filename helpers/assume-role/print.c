@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "assume-role/print.h"
 
-#include "common/environment.h"
 #include "common/json.h"
 #include "common/options.h"
+#include "common/system/environment.h"
 #include "common/timestamp.h"
 
 static const char *const names[] = {

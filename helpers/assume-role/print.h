@@ -4,9 +4,9 @@
 
 #include <stdbool.h>
 
+#include "common/aws/sts.h"
 #include "common/buffer.h"
 #include "common/error.h"
-#include "common/sts.h"
 
 enum print_format {
     /// What the SDKs read from a credential_process.

@@ -10,9 +10,9 @@
 
 #include "common/alloc.h"
 #include "common/cleanup.h"
-#include "common/environment.h"
-#include "common/files.h"
 #include "common/json.h"
+#include "common/system/environment.h"
+#include "common/system/files.h"
 
 enum {
     LARGEST_FILE = 256 * 1024,

@@ -9,9 +9,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/aws/sts.h"
 #include "common/clock.h"
 #include "common/error.h"
-#include "common/sts.h"
 
 /// A session is not given out in its last five minutes.
 #define SESSION_CACHE_MARGIN_MS (5 * 60 * 1000)

@@ -6,7 +6,7 @@
 
 #include "common/alloc.h"
 #include "common/buffer.h"
-#include "common/environment.h"
+#include "common/system/environment.h"
 
 enum { LONGEST_NAME = 64, LONGEST_END = 24 };
 

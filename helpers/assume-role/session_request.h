@@ -10,10 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/aws.h"
+#include "common/aws/calls.h"
+#include "common/aws/sts.h"
 #include "common/clock.h"
 #include "common/error.h"
-#include "common/sts.h"
 
 /// All borrowed for the time of the call.
 struct session_request {

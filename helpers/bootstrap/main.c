@@ -7,7 +7,7 @@
 #include "common/error.h"
 #include "common/log.h"
 #include "common/options.h"
-#include "common/process.h"
+#include "common/system/process.h"
 
 /// `_HANDLER` picks one.
 static const struct handler handlers[] = {

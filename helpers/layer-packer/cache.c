@@ -12,10 +12,10 @@
 #include "common/alloc.h"
 #include "common/buffer.h"
 #include "common/cleanup.h"
-#include "common/digest.h"
 #include "common/encoding.h"
-#include "common/environment.h"
-#include "common/files.h"
+#include "common/system/digest.h"
+#include "common/system/environment.h"
+#include "common/system/files.h"
 #include "layer-packer/download.h"
 
 bool cache_open(struct cache *cache, struct error *err) {

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
-#include "common/http.h"
+#include "common/http/http.h"
 #include "layer-packer/progress.h"
 
 enum {

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/process.h"
+#include "common/system/process.h"
 #include "layer-packer/commands.h"
 
 static const struct {

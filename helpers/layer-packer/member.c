@@ -10,7 +10,7 @@
 
 #include "common/alloc.h"
 #include "common/cleanup.h"
-#include "common/files.h"
+#include "common/system/files.h"
 #include "layer-packer/reader.h"
 
 static void file_closep(zip_file_t **file) {

@@ -10,7 +10,7 @@
 
 #include "common/alloc.h"
 #include "common/cleanup.h"
-#include "common/files.h"
+#include "common/system/files.h"
 
 /// A hidden name beside `path` that nobody has.
 static char *name_beside(const char *path) {

@@ -7,9 +7,9 @@
 #include "common/alloc.h"
 #include "common/buffer.h"
 #include "common/cleanup.h"
-#include "common/files.h"
 #include "common/json.h"
 #include "common/options.h"
+#include "common/system/files.h"
 
 enum { MAX_RECIPE = 1024 * 1024, MAX_TEXT = 8192 };
 

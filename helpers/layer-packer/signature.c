@@ -13,7 +13,7 @@
 #include "common/alloc.h"
 #include "common/buffer.h"
 #include "common/cleanup.h"
-#include "common/files.h"
+#include "common/system/files.h"
 
 enum { MAX_KEY = 64 * 1024 };
 

@@ -12,8 +12,8 @@
 #include "common/alloc.h"
 #include "common/buffer.h"
 #include "common/cleanup.h"
-#include "common/digest.h"
 #include "common/json.h"
+#include "common/system/digest.h"
 
 bool summary_read(int fd, const char *path, struct summary *summary, struct error *err) {
     unsigned char digest[DIGEST_SIZE];

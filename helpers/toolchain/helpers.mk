@@ -67,7 +67,7 @@ $(OUT)/obj/%.o: %.c helpers/toolchain/helpers.mk
 	@$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
 define archive
-$(OUT)/lib$(1).a: $(patsubst %.c,$(OUT)/obj/%.o,$(filter-out %/main.c,$(wildcard helpers/$(1)/*.c helpers/$(1)/*/*.c)))
+$(OUT)/lib$(1).a: $(patsubst %.c,$(OUT)/obj/%.o,$(filter-out %/main.c,$(wildcard helpers/$(1)/*.c helpers/$(1)/*/*.c helpers/$(1)/*/*/*.c)))
 	@mkdir -p $$(@D)
 	@rm -f $$@
 	@$(AR) rcsD $$@ $$^

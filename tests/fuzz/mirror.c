@@ -12,7 +12,7 @@
 #include "bootstrap/workspace/mirror_unpack.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
-#include "common/files.h"
+#include "common/system/files.h"
 
 /// A folder in a folder of its own, in which nothing else may appear.
 static char outer[] = "/tmp/fuzz-mirror-XXXXXX";

@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "common/sigv4.h"
+#include "common/aws/sigv4.h"
 
 static struct slice next_line(struct slice *rest) {
     struct slice line = {0};

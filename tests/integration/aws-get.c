@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "common/aws_s3.h"
+#include "common/aws/s3.h"
 #include "common/cleanup.h"
 
 static bool get(const struct aws_client *client, struct http_client *http,

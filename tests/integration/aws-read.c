@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "common/aws.h"
-#include "common/files.h"
+#include "common/aws/calls.h"
+#include "common/system/files.h"
 
 static bool run(const char *kind, const char *id, struct error *err) {
     bool allow_http = false;

@@ -7,9 +7,9 @@
 #include <unistd.h>
 
 #include "assume-role/base.h"
-#include "common/files.h"
 #include "common/json.h"
 #include "common/log.h"
+#include "common/system/files.h"
 
 static void add(cJSON *object, const char *name, const char *value) {
     cJSON_AddItemToObject(object, name,

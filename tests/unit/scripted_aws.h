@@ -5,7 +5,7 @@
 #include <signal.h>
 
 #include "common/alloc.h"
-#include "common/aws.h"
+#include "common/aws/calls.h"
 #include "common/cleanup.h"
 #include "scripted_server.h"
 

@@ -11,11 +11,11 @@
 #include <unistd.h>
 
 #include "common/alloc.h"
+#include "common/aws/sigv4.h"
 #include "common/cleanup.h"
 #include "common/encoding.h"
-#include "common/files.h"
 #include "common/json.h"
-#include "common/sigv4.h"
+#include "common/system/files.h"
 #include "common/timestamp.h"
 
 enum { LARGEST_INPUT = 64 * 1024 * 1024 };

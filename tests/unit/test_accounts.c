@@ -10,8 +10,8 @@
 #include "bootstrap/credentials/job_profiles.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
-#include "common/files.h"
 #include "common/log.h"
+#include "common/system/files.h"
 #include "scripted_server.h"
 
 #define NOW_MS INT64_C(1764068400000)

@@ -7,7 +7,7 @@
 #include "assume-role/base.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
-#include "common/files.h"
+#include "common/system/files.h"
 #include "scripted_server.h"
 
 static struct error err;

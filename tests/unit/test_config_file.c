@@ -5,7 +5,7 @@
 #include "assume-role/config_file.h"
 #include "assume-role/words.h"
 #include "common/cleanup.h"
-#include "common/files.h"
+#include "common/system/files.h"
 
 static struct error err;
 static struct config_file file;

@@ -14,7 +14,7 @@
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
-#include "common/files.h"
+#include "common/system/files.h"
 
 static struct error err;
 static char root[] = "/tmp/test_files.XXXXXX";

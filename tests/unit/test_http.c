@@ -11,8 +11,8 @@
 
 #include "common/alloc.h"
 #include "common/cleanup.h"
-#include "common/files.h"
-#include "common/http.h"
+#include "common/http/http.h"
+#include "common/system/files.h"
 #include "scripted_server.h"
 
 // --- Common ------------------------------------------------------------------------------------

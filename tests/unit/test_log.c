@@ -8,9 +8,9 @@
 
 #include "common/alloc.h"
 #include "common/cleanup.h"
-#include "common/files.h"
 #include "common/json.h"
 #include "common/log.h"
+#include "common/system/files.h"
 
 static struct error err;
 static struct fake_clock fake;

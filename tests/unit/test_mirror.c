@@ -13,7 +13,7 @@
 #include "bootstrap/workspace/mirror_unpack.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
-#include "common/files.h"
+#include "common/system/files.h"
 
 #define PLATFORM "registry.terraform.io/hashicorp/aws/5.100.0/linux_amd64"
 #define PROVIDER PLATFORM "/terraform-provider-aws"

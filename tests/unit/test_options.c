@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
-#include "common/files.h"
 #include "common/options.h"
+#include "common/system/files.h"
 #include "common/version.h"
 
 static struct error err;

@@ -7,7 +7,7 @@
 #include "common/alloc.h"
 #include "common/buffer.h"
 #include "common/cleanup.h"
-#include "common/files.h"
+#include "common/system/files.h"
 #include "layer-packer/output.h"
 
 static struct error err;

@@ -11,8 +11,8 @@
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
-#include "common/files.h"
-#include "common/process.h"
+#include "common/system/files.h"
+#include "common/system/process.h"
 
 static struct error err;
 

@@ -10,9 +10,9 @@
 #include "bootstrap/job/runner_log.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
-#include "common/files.h"
 #include "common/json.h"
 #include "common/log.h"
+#include "common/system/files.h"
 
 static struct error err;
 /// A folder of the test's own; "<root>/tmp" stands for /tmp.

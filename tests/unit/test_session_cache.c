@@ -8,7 +8,7 @@
 #include "assume-role/session_cache.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
-#include "common/files.h"
+#include "common/system/files.h"
 
 // 64 hexadecimal digits.
 #define KEY "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"

@@ -4,7 +4,7 @@
 #include <check.h>
 #include <stdlib.h>
 
-#include "common/sigv4.h"
+#include "common/aws/sigv4.h"
 
 static struct error err;
 

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 
 #include "common/alloc.h"
+#include "common/aws/sts.h"
 #include "common/cleanup.h"
-#include "common/sts.h"
 #include "scripted_aws.h"
 
 #define ROLE "arn:aws:iam::123456789012:role/path/deploy"

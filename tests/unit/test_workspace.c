@@ -10,8 +10,8 @@
 #include "bootstrap/workspace/workspace.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
-#include "common/files.h"
-#include "common/process.h"
+#include "common/system/files.h"
+#include "common/system/process.h"
 
 static struct error err;
 /// What stands for /tmp, and a folder beside it that must not be touched.

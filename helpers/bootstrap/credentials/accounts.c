@@ -7,9 +7,9 @@
 #include "bootstrap/gitlab/job_tokens.h"
 #include "bootstrap/settings/forms.h"
 #include "common/alloc.h"
+#include "common/aws/sts.h"
 #include "common/cleanup.h"
 #include "common/json.h"
-#include "common/sts.h"
 
 #define SHOWN_BYTES 100
 

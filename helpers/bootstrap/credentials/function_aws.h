@@ -5,7 +5,7 @@
 #pragma once
 
 #include "bootstrap/settings/settings.h"
-#include "common/aws.h"
+#include "common/aws/calls.h"
 
 struct function_aws {
     struct http_trust *trust;

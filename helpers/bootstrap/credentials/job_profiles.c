@@ -8,7 +8,7 @@
 #include "bootstrap/credentials/job_session.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
-#include "common/files.h"
+#include "common/system/files.h"
 
 #define LARGEST_CONFIG ((size_t)1 << 20)
 #define CONFIG "config"

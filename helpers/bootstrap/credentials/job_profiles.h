@@ -10,8 +10,8 @@
 #include "bootstrap/gitlab/job.h"
 #include "bootstrap/settings/settings.h"
 #include "common/clock.h"
-#include "common/environment.h"
 #include "common/error.h"
+#include "common/system/environment.h"
 
 /// All borrowed.
 struct job_profiles {

@@ -12,7 +12,7 @@
 #include "common/buffer.h"
 #include "common/clock.h"
 #include "common/error.h"
-#include "common/http.h"
+#include "common/http/http.h"
 #include "common/slice.h"
 
 struct gitlab_options {

@@ -8,7 +8,7 @@
 #include "bootstrap/gitlab/jwt.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
-#include "common/http.h"
+#include "common/http/http.h"
 #include "common/log.h"
 
 #define DISCOVERY_PATH "/.well-known/openid-configuration"

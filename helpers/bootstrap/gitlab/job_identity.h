@@ -9,8 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/aws/sts.h"
 #include "common/json.h"
-#include "common/sts.h"
 
 /// What is not sent is 0 or NULL, and never guessed.
 struct job_identity {

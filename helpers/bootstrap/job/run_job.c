@@ -14,7 +14,7 @@
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/log.h"
-#include "common/process.h"
+#include "common/system/process.h"
 
 #define DIRTY "Runtime.WorkspaceDirty"
 #define DEADLINE_LINE                                                                              \

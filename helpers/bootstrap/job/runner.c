@@ -11,8 +11,8 @@
 #include "bootstrap/job/runner_log.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
-#include "common/files.h"
 #include "common/log.h"
+#include "common/system/files.h"
 
 #define CRASHED "Function.RunnerCrashed"
 #define LAYER_BIN "/opt/bin"

@@ -10,9 +10,9 @@
 
 #include "bootstrap/credentials/job_profiles.h"
 #include "bootstrap/workspace/workspace.h"
-#include "common/aws.h"
+#include "common/aws/calls.h"
 #include "common/error.h"
-#include "common/process.h"
+#include "common/system/process.h"
 
 /// The PATH for the runner and its jobs: ours, with /opt/bin, where layers put their programs, at
 /// its end if it is not in it. To be released with free().

@@ -4,7 +4,7 @@
 #include "bootstrap/runtime/budget.h"
 #include "bootstrap/runtime/sigterm.h"
 #include "common/log.h"
-#include "common/process.h"
+#include "common/system/process.h"
 
 /// How long one look at the runner, the broker and the clock lasts.
 #define TICK_MS 100

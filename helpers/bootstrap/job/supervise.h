@@ -8,7 +8,7 @@
 #include "bootstrap/broker/broker.h"
 #include "bootstrap/job/runner.h"
 #include "common/clock.h"
-#include "common/process.h"
+#include "common/system/process.h"
 
 /// Why the runner was stopped.
 enum stop_reason {

@@ -6,7 +6,7 @@
 #include "bootstrap/runtime/runtime_api.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
-#include "common/http.h"
+#include "common/http/http.h"
 #include "common/log.h"
 
 #define REGISTER_TIMEOUT_MS 1000

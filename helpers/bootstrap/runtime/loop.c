@@ -8,7 +8,7 @@
 #include "bootstrap/settings/settings.h"
 #include "common/cleanup.h"
 #include "common/log.h"
-#include "common/process.h"
+#include "common/system/process.h"
 
 #define MAX_HANDLERS 16
 #define MAX_RESPONSE ((size_t)4 << 20)

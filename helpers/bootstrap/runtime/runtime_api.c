@@ -5,7 +5,7 @@
 
 #include "common/alloc.h"
 #include "common/cleanup.h"
-#include "common/http.h"
+#include "common/http/http.h"
 #include "common/json.h"
 #include "common/log.h"
 

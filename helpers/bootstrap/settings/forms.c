@@ -11,8 +11,8 @@
 #include "common/alloc.h"
 #include "common/buffer.h"
 #include "common/cleanup.h"
-#include "common/files.h"
 #include "common/json.h"
+#include "common/system/files.h"
 
 #define MAX_CA_FILE ((size_t)4 << 20)
 #define MAX_HOSTS 64

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "common/error.h"
-#include "common/http.h"
+#include "common/http/http.h"
 #include "common/slice.h"
 
 /// A whole number from `min` to `max`.

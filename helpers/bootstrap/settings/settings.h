@@ -12,9 +12,9 @@
 #include <stdint.h>
 
 #include "bootstrap/settings/mirror_source.h"
-#include "common/aws.h"
+#include "common/aws/calls.h"
 #include "common/error.h"
-#include "common/http.h"
+#include "common/http/http.h"
 #include "common/secret.h"
 
 /// Where the runner token is.

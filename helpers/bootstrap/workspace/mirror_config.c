@@ -9,7 +9,7 @@
 
 #include "common/alloc.h"
 #include "common/cleanup.h"
-#include "common/files.h"
+#include "common/system/files.h"
 
 #define TERRAFORM_HOST "registry.terraform.io"
 #define TOFU_HOST "registry.opentofu.org"

@@ -8,8 +8,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "common/digest.h"
 #include "common/error.h"
+#include "common/system/digest.h"
 
 /// Files and folders together; 4096 of them take less than 3 MiB.
 #define MIRROR_MAX_ENTRIES 4096

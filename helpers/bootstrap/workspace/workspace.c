@@ -10,7 +10,7 @@
 #include "bootstrap/workspace/mirror_config.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
-#include "common/files.h"
+#include "common/system/files.h"
 
 #define INVALID "Runtime.ConfigInvalid"
 #define DIRTY "Runtime.WorkspaceDirty"

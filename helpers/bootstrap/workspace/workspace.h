@@ -9,9 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/environment.h"
 #include "common/error.h"
-#include "common/http.h"
+#include "common/http/http.h"
+#include "common/system/environment.h"
 
 #define WORKSPACE_ROOT "/tmp"
 /// ROOT/runlet/, and the one folder in it that clean-up may leave.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// Starting processes and waiting for them; ending trees of them is in process_tree.c.
-#include "common/process.h"
+#include "common/system/process.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +18,7 @@
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
-#include "common/files.h"
+#include "common/system/files.h"
 
 struct process {
     pid_t pid;

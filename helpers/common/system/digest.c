@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "common/digest.h"
+#include "common/system/digest.h"
 
 #include <errno.h>
 #include <openssl/evp.h>

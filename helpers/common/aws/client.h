@@ -2,7 +2,7 @@
 /// What the aws_*.c files share.
 #pragma once
 
-#include "common/aws.h"
+#include "common/aws/calls.h"
 
 /// The endpoint of the client's options, or NULL.
 const char *aws_client_endpoint_url(const struct aws_client *client);

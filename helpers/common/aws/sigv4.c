@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "common/sigv4.h"
+#include "common/aws/sigv4.h"
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>

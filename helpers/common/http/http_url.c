@@ -3,7 +3,7 @@
 #include <curl/curl.h>
 
 #include "common/cleanup.h"
-#include "common/http.h"
+#include "common/http/http.h"
 
 static bool is_loopback_host(struct slice host) {
     struct in_addr v4;

@@ -5,7 +5,7 @@
 
 #include "common/alloc.h"
 #include "common/cleanup.h"
-#include "common/http_transfer.h"
+#include "common/http/http_transfer.h"
 
 /// Of the answer's body that nobody has read yet; libcurl hands over 16 KiB at most at a time.
 enum { LARGEST_BACKLOG = 64 * 1024 };

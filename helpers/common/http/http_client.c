@@ -6,7 +6,7 @@
 
 #include "common/alloc.h"
 #include "common/cleanup.h"
-#include "common/http_transfer.h"
+#include "common/http/http_transfer.h"
 #include "common/version.h"
 
 struct http_client {

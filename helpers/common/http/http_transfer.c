@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "common/http_transfer.h"
+#include "common/http/http_transfer.h"
 
 #include <linux/sockios.h>
 #include <openssl/crypto.h>

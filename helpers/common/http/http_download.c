@@ -6,7 +6,7 @@
 
 #include "common/alloc.h"
 #include "common/cleanup.h"
-#include "common/http_transfer.h"
+#include "common/http/http_transfer.h"
 
 struct state {
     const struct http_download *download;

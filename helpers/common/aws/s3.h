@@ -5,9 +5,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/aws.h"
+#include "common/aws/calls.h"
 #include "common/error.h"
-#include "common/http.h"
+#include "common/http/http.h"
 
 /// What to get; all borrowed.
 struct aws_s3_object {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// The calls and their answers; what they take is checked in sts_check.c.
-#include "common/sts.h"
+#include "common/aws/sts.h"
 
 #include <stdlib.h>
 

@@ -3,8 +3,8 @@
 /// Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 #include <stdarg.h>
 
+#include "common/aws/sts.h"
 #include "common/encoding.h"
-#include "common/sts.h"
 
 enum {
     LEAST_ARN = 20,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "common/environment.h"
+#include "common/system/environment.h"
 
 #include <openssl/crypto.h>
 #include <stdlib.h>

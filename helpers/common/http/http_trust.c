@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "common/alloc.h"
-#include "common/http_transfer.h"
+#include "common/http/http_transfer.h"
 
 struct http_trust {
     pthread_mutex_t lock;

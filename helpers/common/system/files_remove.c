@@ -15,7 +15,7 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/encoding.h"
-#include "common/files.h"
+#include "common/system/files.h"
 
 struct removal {
     int top;

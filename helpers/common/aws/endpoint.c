@@ -4,8 +4,8 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include "common/aws_client.h"
-#include "common/environment.h"
+#include "common/aws/client.h"
+#include "common/system/environment.h"
 
 struct partition {
     /// What its regions begin with.

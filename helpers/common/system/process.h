@@ -11,8 +11,8 @@
 #include <sys/types.h>
 
 #include "common/buffer.h"
-#include "common/environment.h"
 #include "common/error.h"
+#include "common/system/environment.h"
 
 /// For process_options: what the descriptor of the new process is.
 #define PROCESS_FD_NULL (-1)

@@ -5,7 +5,7 @@
 
 #include <curl/curl.h>
 
-#include "common/http.h"
+#include "common/http/http.h"
 
 struct http_transfer {
     struct http_client *client;

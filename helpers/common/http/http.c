@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /// Whole requests, and when they are sent again.
-#include "common/http.h"
+#include "common/http/http.h"
 
 #include <stdlib.h>
 
 #include "common/alloc.h"
 #include "common/cleanup.h"
-#include "common/http_transfer.h"
+#include "common/http/http_transfer.h"
 #include "common/timestamp.h"
 
 void http_response_init(struct http_response *response, size_t max_body) {

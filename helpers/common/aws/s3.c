@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /// GetObject.
 /// Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
-#include "common/aws_s3.h"
+#include "common/aws/s3.h"
 
 #include "common/alloc.h"
-#include "common/aws_client.h"
+#include "common/aws/client.h"
+#include "common/aws/sigv4.h"
 #include "common/cleanup.h"
 #include "common/encoding.h"
-#include "common/sigv4.h"
 
 enum {
     LONGEST_URL = 8192,

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "common/alloc.h"
-#include "common/aws.h"
+#include "common/aws/calls.h"
 #include "common/cleanup.h"
 #include "common/encoding.h"
 #include "common/json.h"

@@ -10,7 +10,7 @@
 
 #include "common/buffer.h"
 #include "common/error.h"
-#include "common/http.h"
+#include "common/http/http.h"
 #include "common/slice.h"
 
 /// The request as it will be sent; all borrowed.

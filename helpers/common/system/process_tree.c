@@ -17,7 +17,7 @@
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
-#include "common/process.h"
+#include "common/system/process.h"
 
 struct entry {
     pid_t pid;

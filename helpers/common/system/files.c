@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// Reading and writing of files; their removal is in files_remove.c.
-#include "common/files.h"
+#include "common/system/files.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,7 +2,7 @@
 #include <check.h>
 #include <stdlib.h>
 
-#include "common/aws.h"
+#include "common/aws/calls.h"
 #include "scripted_aws.h"
 
 static struct secret *get_secret(const char *id) {

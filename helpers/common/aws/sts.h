@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/aws.h"
+#include "common/aws/calls.h"
 #include "common/error.h"
 #include "common/secret.h"
 

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "common/alloc.h"
-#include "common/aws.h"
+#include "common/aws/calls.h"
 
 void aws_credentials_clean_up(struct aws_credentials *credentials) {
     free(credentials->access_key);

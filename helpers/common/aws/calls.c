@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 /// Calls: signing, sending, and what to do about an answer that is none.
-#include "common/aws.h"
+#include "common/aws/calls.h"
 
 #include <curl/curl.h>
 #include <limits.h>
 #include <stdlib.h>
 
 #include "common/alloc.h"
-#include "common/aws_client.h"
+#include "common/aws/client.h"
+#include "common/aws/sigv4.h"
 #include "common/cleanup.h"
-#include "common/environment.h"
 #include "common/json.h"
 #include "common/log.h"
-#include "common/sigv4.h"
+#include "common/system/environment.h"
 #include "common/timestamp.h"
 #include "common/xml.h"
 
