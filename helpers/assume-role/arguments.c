@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "common/alloc.h"
+#include "common/array.h"
 #include "common/cleanup.h"
 
 void arguments_clean_up(struct arguments *arguments) {
@@ -23,27 +24,27 @@ static bool set_role_arn(void *context, const char *value, struct error *err) {
 
 static bool set_session_name(void *context, const char *value, struct error *err) {
     struct hop *hop = hops_last(context, err);
-    return hop != NULL && (hop->assume.session_name = value) != NULL;
+    return hop && (hop->assume.session_name = value);
 }
 
 static bool set_external_id(void *context, const char *value, struct error *err) {
     struct hop *hop = hops_last(context, err);
-    return hop != NULL && (hop->assume.external_id = value) != NULL;
+    return hop && (hop->assume.external_id = value);
 }
 
 static bool set_source_identity(void *context, const char *value, struct error *err) {
     struct hop *hop = hops_last(context, err);
-    return hop != NULL && (hop->assume.source_identity = value) != NULL;
+    return hop && (hop->assume.source_identity = value);
 }
 
 static bool set_token_file(void *context, const char *value, struct error *err) {
     struct hop *hop = hops_last(context, err);
-    return hop != NULL && (hop->token_file = value) != NULL;
+    return hop && (hop->token_file = value);
 }
 
 static bool set_token_env(void *context, const char *value, struct error *err) {
     struct hop *hop = hops_last(context, err);
-    return hop != NULL && (hop->token_env = value) != NULL;
+    return hop && (hop->token_env = value);
 }
 
 static bool set_duration(void *context, const char *value, struct error *err) {
@@ -70,7 +71,7 @@ static bool add_transitive_keys(void *context, const char *value, struct error *
 
 static const char *list_option(const char *word) {
     static const char *const names[] = {"--tags", "--policy-arns", "--transitive-tag-keys"};
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
         if (strcmp(word, names[i]) == 0) {
             return names[i];
         }
@@ -89,7 +90,7 @@ static char **spread_lists(int argc, char **argv, int *count) {
         if (i > 0 && argv[i][0] == '-' && argv[i][1] == '-') {
             list = list_option(argv[i]);
             first = true;
-        } else if (list != NULL) {
+        } else if (list) {
             if (!first) {
                 spread[next++] = (char *)list;
             }
@@ -128,7 +129,7 @@ static bool check_whole(const struct arguments *arguments, const char *format,
     }
     if (arguments->hops.count == 0 && !arguments->check) {
         return error_set(err, "usage", "which role? Give --role-arn ARN%s",
-                         arguments->profile != NULL
+                         arguments->profile
                              ? "; the profile says whose keys to start from (what it gives by "
                                "itself, the SDKs take by AWS_PROFILE)"
                              : "");
@@ -136,11 +137,11 @@ static bool check_whole(const struct arguments *arguments, const char *format,
     if (arguments->check && operands->has_dashes) {
         return error_set(err, "usage", "--check runs no command");
     }
-    if (format != NULL && operands->has_dashes) {
+    if (format && operands->has_dashes) {
         return error_set(err, "usage",
                          "--format is for output, but a command gets its keys by its environment");
     }
-    if (arguments->check && format != NULL && arguments->format != PRINT_JSON) {
+    if (arguments->check && format && arguments->format != PRINT_JSON) {
         return error_set(err, "usage", "--check answers as text, or with --format json");
     }
     return true;
@@ -148,10 +149,10 @@ static bool check_whole(const struct arguments *arguments, const char *format,
 
 static bool finish(struct arguments *arguments, const char *format,
                    const struct options_operands *operands, struct error *err) {
-    if (format != NULL && !print_parse_format(format, &arguments->format, err)) {
+    if (format && !print_parse_format(format, &arguments->format, err)) {
         return error_prefix(err, "--format");
     }
-    arguments->check_as_text = format == NULL;
+    arguments->check_as_text = !format;
     if (!check_whole(arguments, format, operands, err)) {
         return false;
     }

@@ -6,6 +6,7 @@
 
 #include "assume-role/base_chain.h"
 #include "common/alloc.h"
+#include "common/array.h"
 #include "common/cleanup.h"
 #include "common/system/environment.h"
 #include "common/timestamp.h"
@@ -35,7 +36,7 @@ void base_take(struct base *base, struct aws_credentials *credentials, const cha
 static bool environment_expiry(struct aws_credentials *credentials, struct clock *clock,
                                struct error *err) {
     const char *expiration = environment_value("AWS_CREDENTIAL_EXPIRATION");
-    if (expiration == NULL) {
+    if (!expiration) {
         return true;
     }
     if (!timestamp_parse(slice_text(expiration), &credentials->expires_ms)) {
@@ -58,23 +59,23 @@ enum link link_environment(struct chain *chain, const struct profile *profile, s
     (void)profile;
     const char *access_key = environment_value("AWS_ACCESS_KEY_ID");
     const char *secret_key = environment_value("AWS_SECRET_ACCESS_KEY");
-    if (access_key == NULL) {
+    if (!access_key) {
         chain_note(chain, "environment (AWS_ACCESS_KEY_ID is not set%s)",
-                   secret_key != NULL ? ", though AWS_SECRET_ACCESS_KEY is" : "");
+                   secret_key ? ", though AWS_SECRET_ACCESS_KEY is" : "");
         return LINK_SKIPPED;
     }
-    if (secret_key == NULL) {
+    if (!secret_key) {
         error_set(
             err, "partial",
             "AWS_ACCESS_KEY_ID is set but AWS_SECRET_ACCESS_KEY is not: set both, or neither");
         return LINK_FAILED;
     }
     const char *token = environment_value("AWS_SESSION_TOKEN");
-    token = token != NULL ? token : environment_value("AWS_SECURITY_TOKEN");
+    token = token ? token : environment_value("AWS_SECURITY_TOKEN");
     cleanup_aws_credentials struct aws_credentials credentials = {
         .access_key = xstrdup(access_key),
         .secret_key = secret_new(slice_text(secret_key)),
-        .session_token = token != NULL ? secret_new(slice_text(token)) : NULL,
+        .session_token = token ? secret_new(slice_text(token)) : NULL,
     };
     if (!environment_expiry(&credentials, chain->clock, err)) {
         return LINK_FAILED;
@@ -85,12 +86,11 @@ enum link link_environment(struct chain *chain, const struct profile *profile, s
 
 /// Whether the environment says anything about where STS is.
 static bool environment_has_endpoint(void) {
-    return environment_value("AWS_ENDPOINT_URL_STS") != NULL ||
-           environment_value("AWS_ENDPOINT_URL") != NULL;
+    return environment_value("AWS_ENDPOINT_URL_STS") || environment_value("AWS_ENDPOINT_URL");
 }
 
 static bool is_true(const char *text) {
-    return text != NULL && strcasecmp(text, "true") == 0;
+    return text && strcasecmp(text, "true") == 0;
 }
 
 /// The endpoint that the profile gives STS; NULL where it gives none.
@@ -101,19 +101,19 @@ static bool profile_endpoint(const struct chain *chain, char **url, struct error
         return true;
     }
     const char *services = profile_get(profile, "services");
-    if (services != NULL) {
+    if (services) {
         const struct config_section *section =
             config_file_find(&chain->config, "services", services);
-        if (section == NULL) {
+        if (!section) {
             return error_set(err, "config",
                              "profile %s: services = %s, but %s has no section [services %s]",
                              profile->name, services, chain->config_path, services);
         }
         const char *sts = config_section_get(section, "sts");
-        *url = sts != NULL ? config_block_get(sts, "endpoint_url") : NULL;
+        *url = sts ? config_block_get(sts, "endpoint_url") : NULL;
     }
     const char *global = profile_get(profile, "endpoint_url");
-    if (*url == NULL && global != NULL) {
+    if (!*url && global) {
         *url = xstrdup(global);
     }
     return true;
@@ -121,9 +121,9 @@ static bool profile_endpoint(const struct chain *chain, char **url, struct error
 
 static bool take_settings(const struct chain *chain, struct base *base, struct error *err) {
     const char *region = profile_get(&chain->profile, "region");
-    base->region = region != NULL ? xstrdup(region) : NULL;
+    base->region = region ? xstrdup(region) : NULL;
     const char *ca_bundle = profile_get(&chain->profile, "ca_bundle");
-    if (ca_bundle != NULL && environment_value("AWS_CA_BUNDLE") == NULL) {
+    if (ca_bundle && !environment_value("AWS_CA_BUNDLE")) {
         base->ca_bundle = path_expanded(ca_bundle);
     }
     base->use_fips = is_true(profile_get(&chain->profile, "use_fips_endpoint"));
@@ -146,7 +146,7 @@ bool base_find(const struct base_options *options, struct base *base, struct err
     if (!chain_init(&chain, options, err) || !take_settings(&chain, base, err)) {
         return false;
     }
-    for (size_t i = chain.is_explicit ? 1 : 0; i < sizeof(links) / sizeof(links[0]); i++) {
+    for (size_t i = chain.is_explicit ? 1 : 0; i < ARRAY_LENGTH(links); i++) {
         const enum link said = links[i](&chain, &chain.profile, base, err);
         if (said != LINK_SKIPPED) {
             return said == LINK_FOUND;

@@ -7,6 +7,7 @@
 
 #include "assume-role/base_chain.h"
 #include "common/alloc.h"
+#include "common/array.h"
 #include "common/cleanup.h"
 #include "common/http/http.h"
 #include "common/system/environment.h"
@@ -27,7 +28,7 @@ enum {
     METADATA_TOKEN_SECONDS = 300,
 };
 
-#define CONTAINER_ORIGIN "http://169.254.170.2"
+static const char CONTAINER_ORIGIN[] = "http://169.254.170.2";
 
 /// One connection of our own: plain http is for these hosts alone, and never by way of a proxy.
 struct endpoint {
@@ -40,7 +41,7 @@ struct endpoint {
 static void endpoint_init(struct endpoint *endpoint, const struct chain *chain,
                           const struct base *base) {
     const char *ca_bundle = environment_value("AWS_CA_BUNDLE");
-    endpoint->trust = http_trust_new(ca_bundle != NULL ? ca_bundle : base->ca_bundle);
+    endpoint->trust = http_trust_new(ca_bundle ? ca_bundle : base->ca_bundle);
     const struct http_client_options options = {
         .trust = endpoint->trust, .clock = chain->clock, .allow_http = true, .no_proxy = true};
     endpoint->http = http_client_new(&options);
@@ -60,7 +61,7 @@ static void append_shown(struct buffer *out, const struct http_request *request,
                          struct slice text) {
     for (size_t i = 0; i < request->header_count; i++) {
         const struct slice value = request->headers[i].value;
-        if (text.len > 0 && memmem(text.data, text.len, value.data, value.len) != NULL) {
+        if (text.len > 0 && memmem(text.data, text.len, value.data, value.len)) {
             return;
         }
     }
@@ -98,9 +99,9 @@ static bool is_trusted_host(const char *url) {
     CURLU *parts = curl_url();
     char *host = NULL;
     bool is_trusted = false;
-    if (parts != NULL && curl_url_set(parts, CURLUPART_URL, url, 0) == CURLUE_OK &&
+    if (parts && curl_url_set(parts, CURLUPART_URL, url, 0) == CURLUE_OK &&
         curl_url_get(parts, CURLUPART_HOST, &host, 0) == CURLUE_OK) {
-        for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
+        for (size_t i = 0; i < ARRAY_LENGTH(hosts); i++) {
             is_trusted = is_trusted || strcmp(host, hosts[i]) == 0;
         }
     }
@@ -111,7 +112,7 @@ static bool is_trusted_host(const char *url) {
 
 /// The URL to ask, to be released with free(); NULL on failure.
 static char *container_url(const char *relative, const char *full, struct error *err) {
-    if (relative != NULL) {
+    if (relative) {
         if (relative[0] != '/') {
             error_set(err, "config",
                       "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: \"%.64s\" does not begin with /",
@@ -137,13 +138,13 @@ static char *container_url(const char *relative, const char *full, struct error 
 /// The authorization token into `token`; empty where there is none.
 static bool container_token(struct buffer *token, struct error *err) {
     const char *file = environment_value("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
-    const char *name = file != NULL ? "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"
-                                    : "AWS_CONTAINER_AUTHORIZATION_TOKEN";
+    const char *name =
+        file ? "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE" : "AWS_CONTAINER_AUTHORIZATION_TOKEN";
     const char *value = environment_value("AWS_CONTAINER_AUTHORIZATION_TOKEN");
-    if (file != NULL && !files_read(file, token, err)) {
+    if (file && !files_read(file, token, err)) {
         return error_prefix(err, "%s", name);
     }
-    if (file == NULL && value != NULL) {
+    if (!file && value) {
         buffer_append_text(token, value);
     }
     if (!buffer_check(token, name, err)) {
@@ -165,7 +166,7 @@ static bool ask_container(struct chain *chain, const struct base *base, const ch
                           struct error *err) {
     cleanup_free char *url = container_url(relative, full, err);
     cleanup_buffer struct buffer token = BUFFER_INIT_SENSITIVE(TOKEN_MAX);
-    if (url == NULL || !container_token(&token, err)) {
+    if (!url || !container_token(&token, err)) {
         return false;
     }
     cleanup_endpoint struct endpoint endpoint;
@@ -193,7 +194,7 @@ enum link link_container(struct chain *chain, const struct profile *profile, str
     (void)profile;
     const char *relative = environment_value("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
     const char *full = environment_value("AWS_CONTAINER_CREDENTIALS_FULL_URI");
-    if (relative == NULL && full == NULL) {
+    if (!relative && !full) {
         chain_note(chain, "container endpoint (AWS_CONTAINER_CREDENTIALS_RELATIVE_URI and "
                           "AWS_CONTAINER_CREDENTIALS_FULL_URI are not set)");
         return LINK_SKIPPED;
@@ -212,17 +213,17 @@ enum link link_container(struct chain *chain, const struct profile *profile, str
 /// The service's origin without a slash at its end, to be released with free(); NULL on failure.
 static char *metadata_origin(const struct profile *profile, struct error *err) {
     const char *url = environment_value("AWS_EC2_METADATA_SERVICE_ENDPOINT");
-    url = url != NULL ? url : profile_get(profile, "ec2_metadata_service_endpoint");
+    url = url ? url : profile_get(profile, "ec2_metadata_service_endpoint");
     const char *mode = environment_value("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE");
-    mode = mode != NULL ? mode : profile_get(profile, "ec2_metadata_service_endpoint_mode");
-    if (mode != NULL && strcasecmp(mode, "ipv4") != 0 && strcasecmp(mode, "ipv6") != 0) {
+    mode = mode ? mode : profile_get(profile, "ec2_metadata_service_endpoint_mode");
+    if (mode && strcasecmp(mode, "ipv4") != 0 && strcasecmp(mode, "ipv6") != 0) {
         error_set(err, "config",
                   "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE: \"%.32s\": write IPv4 or IPv6", mode);
         return NULL;
     }
-    if (url == NULL) {
-        url = mode != NULL && strcasecmp(mode, "ipv6") == 0 ? "http://[fd00:ec2::254]"
-                                                            : "http://169.254.169.254";
+    if (!url) {
+        url = mode && strcasecmp(mode, "ipv6") == 0 ? "http://[fd00:ec2::254]"
+                                                    : "http://169.254.169.254";
     }
     struct slice origin = slice_text(url);
     while (slice_ends_with(origin, SLICE("/"))) {
@@ -307,7 +308,7 @@ enum link link_metadata(struct chain *chain, const struct profile *profile, stru
         return LINK_SKIPPED;
     }
     cleanup_free char *origin = metadata_origin(profile, err);
-    if (origin == NULL) {
+    if (!origin) {
         return LINK_FAILED;
     }
     cleanup_endpoint struct endpoint endpoint;

@@ -25,7 +25,7 @@ enum {
 
 /// The profiles whose processes are at work above us, each between newlines. So a process that
 /// comes back to us by way of a script does not go round for ever.
-#define PROFILES_ABOVE "RUNLET_CREDENTIAL_PROCESS_PROFILES"
+static const char PROFILES_ABOVE[] = "RUNLET_CREDENTIAL_PROCESS_PROFILES";
 
 static bool is_same_file(const char *path, const char *other) {
     struct stat a;
@@ -38,20 +38,20 @@ static bool is_same_file(const char *path, const char *other) {
 static bool is_own_program(const struct chain *chain, const char *program) {
     const char *own = chain->options->own_program;
     cleanup_free char *path = command_find(program);
-    return own != NULL && path != NULL && is_same_file(path, own);
+    return own && path && is_same_file(path, own);
 }
 
 static bool is_above(const struct profile *profile) {
     cleanup_free char *mark = xasprintf("\n%s\n", profile->name);
     const char *above = environment_value(PROFILES_ABOVE);
-    return above != NULL && strstr(above, mark) != NULL;
+    return above && strstr(above, mark);
 }
 
 static void make_environment(const struct profile *profile, struct environment *environment) {
     static const char *const all[] = {"*", NULL};
     environment_inherit(environment, all);
     const char *above = environment_value(PROFILES_ABOVE);
-    cleanup_free char *profiles = xasprintf("%s%s\n", above != NULL ? above : "\n", profile->name);
+    cleanup_free char *profiles = xasprintf("%s%s\n", above ? above : "\n", profile->name);
     environment_set_text(environment, PROFILES_ABOVE, profiles);
 }
 
@@ -72,7 +72,7 @@ static void append_complaint(int fd, struct buffer *out) {
     cleanup_buffer struct buffer said = BUFFER_INIT(COMPLAINT_MAX + COMPLAINT_STEP);
     char *room = NULL;
     ssize_t got = 0;
-    while ((room = buffer_reserve(&said, COMPLAINT_STEP)) != NULL &&
+    while ((room = buffer_reserve(&said, COMPLAINT_STEP)) &&
            (got = read(fd, room, COMPLAINT_STEP)) > 0) {
         buffer_commit(&said, (size_t)got);
     }
@@ -131,7 +131,7 @@ static bool run(struct chain *chain, const struct profile *profile, const struct
 enum link link_process(struct chain *chain, const struct profile *profile, struct base *base,
                        struct error *err) {
     const char *command = profile_get(profile, "credential_process");
-    if (command == NULL) {
+    if (!command) {
         return LINK_SKIPPED;
     }
     cleanup_words struct words words = {0};

@@ -6,6 +6,7 @@
 
 #include "assume-role/base_chain.h"
 #include "common/alloc.h"
+#include "common/array.h"
 #include "common/cleanup.h"
 #include "common/json.h"
 #include "common/options.h"
@@ -17,7 +18,7 @@ enum { TRIED_MAX = 900 };
 char *path_expanded(const char *path) {
     const char *home = environment_value("HOME");
     // Without a home it is the root, never a folder "~" of the one we are in.
-    return strncmp(path, "~/", 2) == 0 ? xasprintf("%s%s", home != NULL ? home : "", path + 1)
+    return strncmp(path, "~/", 2) == 0 ? xasprintf("%s%s", home ? home : "", path + 1)
                                        : xstrdup(path);
 }
 
@@ -42,17 +43,17 @@ bool profile_find(const struct chain *chain, const char *name, struct profile *p
     if (strcmp(name, "default") == 0) {
         // Of [default] and [profile default] the last counts, as of all profiles named twice.
         const struct config_section *plain = config_file_find(&chain->config, NULL, name);
-        if (profile->config == NULL || (plain != NULL && plain->line > profile->config->line)) {
+        if (!profile->config || (plain && plain->line > profile->config->line)) {
             profile->config = plain;
         }
     }
-    return profile->config != NULL || profile->shared != NULL;
+    return profile->config || profile->shared;
 }
 
 const char *profile_get(const struct profile *profile, const char *key) {
     const char *value = config_section_get(profile->shared, key);
-    value = value != NULL ? value : config_section_get(profile->config, key);
-    return value != NULL && value[0] != '\0' ? value : NULL;
+    value = value ? value : config_section_get(profile->config, key);
+    return value && value[0] != '\0' ? value : NULL;
 }
 
 /// The known profile that is nearest to `name`, to be released with free(); NULL where none is
@@ -63,7 +64,7 @@ static char *nearest_profile(const struct chain *chain, const char *name) {
     size_t count = 0;
     for (size_t i = 0; i < chain->config.count; i++) {
         char *inner = config_section_name(&chain->config.sections[i], "profile");
-        if (inner != NULL) {
+        if (inner) {
             names[count++] = inner;
         }
     }
@@ -71,7 +72,7 @@ static char *nearest_profile(const struct chain *chain, const char *name) {
         names[count++] = xstrdup(chain->shared.sections[i].title);
     }
     const char *nearest = options_nearest(name, (const char *const *)names);
-    char *copy = nearest != NULL ? xstrdup(nearest) : NULL;
+    char *copy = nearest ? xstrdup(nearest) : NULL;
     for (size_t i = 0; i < count; i++) {
         free(names[i]);
     }
@@ -84,10 +85,10 @@ static const char *name_profile(struct chain *chain) {
     const char *name = chain->options->profile;
     chain->is_explicit = name != NULL;
     const char *variable_name =
-        environment_value("AWS_PROFILE") != NULL ? "AWS_PROFILE" : "AWS_DEFAULT_PROFILE";
-    name = name != NULL ? name : environment_value(variable_name);
+        environment_value("AWS_PROFILE") ? "AWS_PROFILE" : "AWS_DEFAULT_PROFILE";
+    name = name ? name : environment_value(variable_name);
     chain->is_named = name != NULL;
-    chain->profile.name = name != NULL ? name : "default";
+    chain->profile.name = name ? name : "default";
     return chain->is_explicit ? "--profile" : variable_name;
 }
 
@@ -99,13 +100,13 @@ static bool find_profile(struct chain *chain, const char *named_by, struct error
     cleanup_free char *nearest = nearest_profile(chain, name);
     return error_set(err, "profile", "%s %.128s: neither %s nor %s has that profile%s%.128s%s",
                      named_by, name, chain->config_path, chain->shared_path,
-                     nearest != NULL ? "; did you mean \"" : "", nearest != NULL ? nearest : "",
-                     nearest != NULL ? "\"?" : "");
+                     nearest ? "; did you mean \"" : "", nearest ? nearest : "",
+                     nearest ? "\"?" : "");
 }
 
 static char *file_path(const char *variable_name, const char *standard) {
     const char *path = environment_value(variable_name);
-    return path_expanded(path != NULL ? path : standard);
+    return path_expanded(path ? path : standard);
 }
 
 /// Where nobody named the file or a profile in it, one that is closed to us counts for none: in a
@@ -115,7 +116,7 @@ static bool read_file(struct chain *chain, const char *variable_name, const char
     if (config_file_read(path, file, err)) {
         return true;
     }
-    if (err->errnum != EACCES || chain->is_named || environment_value(variable_name) != NULL) {
+    if (err->errnum != EACCES || chain->is_named || environment_value(variable_name)) {
         return false;
     }
     chain_note(chain, "%s", err->message);
@@ -125,7 +126,7 @@ static bool read_file(struct chain *chain, const char *variable_name, const char
 bool chain_init(struct chain *chain, const struct base_options *options, struct error *err) {
     *chain = (struct chain){
         .options = options,
-        .clock = options->clock != NULL ? options->clock : clock_system(),
+        .clock = options->clock ? options->clock : clock_system(),
         .config_path = file_path("AWS_CONFIG_FILE", "~/.aws/config"),
         .shared_path = file_path("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"),
         .tried = BUFFER_INIT(TRIED_MAX),
@@ -149,22 +150,22 @@ void chain_clean_up(struct chain *chain) {
 static enum link keys_of(const struct config_section *section, const char *name, const char *path,
                          struct base *base, struct error *err) {
     const char *access_key = config_section_get(section, "aws_access_key_id");
-    if (access_key == NULL) {
+    if (!access_key) {
         return LINK_SKIPPED;
     }
     const char *secret_key = config_section_get(section, "aws_secret_access_key");
-    if (access_key[0] == '\0' || secret_key == NULL || secret_key[0] == '\0') {
+    if (access_key[0] == '\0' || !secret_key || secret_key[0] == '\0') {
         error_set(err, "partial", "profile %s in %s: %s is missing, write both keys or neither",
                   name, path,
                   access_key[0] == '\0' ? "aws_access_key_id" : "aws_secret_access_key");
         return LINK_FAILED;
     }
     const char *token = config_section_get(section, "aws_session_token");
-    token = token != NULL ? token : config_section_get(section, "aws_security_token");
+    token = token ? token : config_section_get(section, "aws_security_token");
     cleanup_aws_credentials struct aws_credentials credentials = {
         .access_key = xstrdup(access_key),
         .secret_key = secret_new(slice_text(secret_key)),
-        .session_token = token != NULL && token[0] != '\0' ? secret_new(slice_text(token)) : NULL,
+        .session_token = token && token[0] != '\0' ? secret_new(slice_text(token)) : NULL,
     };
     base_take(base, &credentials, "profile %s (%s)", name, path);
     return LINK_FOUND;
@@ -185,8 +186,7 @@ static enum link link_sso(struct chain *chain, const struct profile *profile, st
                           struct error *err) {
     (void)chain;
     (void)base;
-    if (profile_get(profile, "sso_account_id") == NULL &&
-        profile_get(profile, "sso_role_name") == NULL) {
+    if (!profile_get(profile, "sso_account_id") && !profile_get(profile, "sso_role_name")) {
         return LINK_SKIPPED;
     }
     error_set(err, "unsupported",
@@ -202,7 +202,7 @@ static enum link link_login(struct chain *chain, const struct profile *profile, 
                             struct error *err) {
     (void)chain;
     (void)base;
-    if (profile_get(profile, "login_session") == NULL) {
+    if (!profile_get(profile, "login_session")) {
         return LINK_SKIPPED;
     }
     error_set(err, "unsupported",
@@ -218,15 +218,15 @@ enum link link_profile(struct chain *chain, const struct profile *profile, struc
     static const link_function links[] = {
         link_web_identity, link_sso, link_shared_keys, link_login, link_process, link_config_keys,
     };
-    for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
+    for (size_t i = 0; i < ARRAY_LENGTH(links); i++) {
         const enum link said = links[i](chain, profile, base, err);
         if (said != LINK_SKIPPED) {
             return said;
         }
     }
     chain_note(chain, "profile %.128s (%s in %s and %s)", profile->name,
-               profile->config != NULL || profile->shared != NULL ? "no credentials" : "not",
-               chain->config_path, chain->shared_path);
+               profile->config || profile->shared ? "no credentials" : "not", chain->config_path,
+               chain->shared_path);
     return LINK_SKIPPED;
 }
 

@@ -6,6 +6,7 @@
 #include "assume-role/session_name.h"
 #include "assume-role/session_request.h"
 #include "common/alloc.h"
+#include "common/array.h"
 #include "common/aws/sts.h"
 #include "common/cleanup.h"
 #include "common/log.h"
@@ -18,13 +19,12 @@ enum {
 };
 
 static bool has_static_keys(const struct profile *profile) {
-    return profile_get(profile, "aws_access_key_id") != NULL ||
-           profile_get(profile, "aws_secret_access_key") != NULL;
+    return profile_get(profile, "aws_access_key_id") ||
+           profile_get(profile, "aws_secret_access_key");
 }
 
 static bool has_role(const struct profile *profile) {
-    return profile_get(profile, "role_arn") != NULL &&
-           profile_get(profile, "web_identity_token_file") == NULL;
+    return profile_get(profile, "role_arn") && !profile_get(profile, "web_identity_token_file");
 }
 
 static bool call(const struct session_request *request, struct sts_session *session,
@@ -59,7 +59,7 @@ static bool assume(const struct chain *chain, const struct sts_assume *role, str
 static bool read_duration(const struct profile *profile, bool is_chained, int64_t *seconds,
                           struct error *err) {
     const char *text = profile_get(profile, "duration_seconds");
-    if (text == NULL) {
+    if (!text) {
         return true;
     }
     if (!slice_parse_integer(slice_text(text), seconds) || *seconds < STS_SHORTEST_SECONDS ||
@@ -83,7 +83,7 @@ static bool assume_profile(const struct chain *chain, const struct profile *prof
     cleanup_free char *default_name = session_name_default();
     struct sts_assume role = {
         .role_arn = profile_get(profile, "role_arn"),
-        .session_name = session_name != NULL ? session_name : default_name,
+        .session_name = session_name ? session_name : default_name,
         .external_id = profile_get(profile, "external_id"),
     };
     return read_duration(profile, base->is_session, &role.duration_seconds, err) &&
@@ -101,7 +101,7 @@ static bool named_source(struct chain *chain, const struct profile *profile, con
         {"EcsContainer", link_container},
         {"Ec2InstanceMetadata", link_metadata},
     };
-    for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++) {
+    for (size_t i = 0; i < ARRAY_LENGTH(sources); i++) {
         if (strcasecmp(source, sources[i].name) != 0) {
             continue;
         }
@@ -137,18 +137,18 @@ static bool has_visited(const struct descent *descent, const char *name) {
 static bool check_role_profile(const struct profile *profile, struct error *err) {
     const char *source_profile = profile_get(profile, "source_profile");
     const char *source = profile_get(profile, "credential_source");
-    if (profile_get(profile, "mfa_serial") != NULL) {
+    if (profile_get(profile, "mfa_serial")) {
         return error_set(err, "unsupported",
                          "profile %s: mfa_serial asks for a code from a person, which is not "
                          "supported here: use a profile without it, or export a session's keys",
                          profile->name);
     }
-    if ((source_profile != NULL) == (source != NULL)) {
-        return error_set(err, source == NULL ? "partial" : "config",
+    if (!source_profile == !source) {
+        return error_set(err, !source ? "partial" : "config",
                          "profile %s: role_arn needs %s: write source_profile or "
                          "credential_source",
                          profile->name,
-                         source == NULL ? "to know whose keys to use" : "one source, not two");
+                         !source ? "to know whose keys to use" : "one source, not two");
     }
     return true;
 }
@@ -163,7 +163,7 @@ static bool descend(struct chain *chain, struct descent *descent, bool *next, st
         return false;
     }
     const char *source = profile_get(profile, "credential_source");
-    if (source != NULL) {
+    if (source) {
         return named_source(chain, profile, source, base, err);
     }
     const char *name = profile_get(profile, "source_profile");
@@ -236,13 +236,13 @@ enum link link_web_identity(struct chain *chain, const struct profile *profile, 
     const char *file = by_environment ? environment_value("AWS_WEB_IDENTITY_TOKEN_FILE") : NULL;
     const char *role_arn = by_environment ? environment_value("AWS_ROLE_ARN") : NULL;
     const char *session_name = by_environment ? environment_value("AWS_ROLE_SESSION_NAME") : NULL;
-    file = file != NULL ? file : profile_get(profile, "web_identity_token_file");
-    role_arn = role_arn != NULL ? role_arn : profile_get(profile, "role_arn");
-    session_name = session_name != NULL ? session_name : profile_get(profile, "role_session_name");
-    if (file == NULL) {
+    file = file ? file : profile_get(profile, "web_identity_token_file");
+    role_arn = role_arn ? role_arn : profile_get(profile, "role_arn");
+    session_name = session_name ? session_name : profile_get(profile, "role_session_name");
+    if (!file) {
         return LINK_SKIPPED;
     }
-    if (role_arn == NULL) {
+    if (!role_arn) {
         error_set(err, "partial",
                   "profile %s: a web identity token file is given (%.256s) but no role: set "
                   "AWS_ROLE_ARN, or write role_arn into the profile",
@@ -252,11 +252,11 @@ enum link link_web_identity(struct chain *chain, const struct profile *profile, 
     cleanup_free char *default_name = session_name_default();
     struct sts_assume role = {
         .role_arn = role_arn,
-        .session_name = session_name != NULL ? session_name : default_name,
+        .session_name = session_name ? session_name : default_name,
     };
     cleanup_secret struct secret *token = read_token(profile, file, err);
     role.web_identity_token = token;
-    return token != NULL && read_duration(profile, false, &role.duration_seconds, err) &&
+    return token && read_duration(profile, false, &role.duration_seconds, err) &&
                    assume(chain, &role, base, profile->name, err)
                ? LINK_FOUND
                : LINK_FAILED;

@@ -18,14 +18,14 @@ static bool starts_from_a_role(struct connection *connection) {
     return connection->base.is_session &&
            sts_get_caller_identity(connection->client, connection->deadline_ms, &identity,
                                    &ignored) &&
-           strstr(identity.arn, ":assumed-role/") != NULL;
+           strstr(identity.arn, ":assumed-role/");
 }
 
 /// The time to ask for: what STS would refuse to a chained session is cut, and told.
 static int64_t duration_of(struct connection *connection, const struct hops *hops, size_t index) {
     const struct sts_assume *assume = &hops->items[index].assume;
     const int64_t wanted = assume->duration_seconds;
-    if (wanted <= STS_LONGEST_CHAINED_SECONDS || assume->web_identity_token != NULL ||
+    if (wanted <= STS_LONGEST_CHAINED_SECONDS || assume->web_identity_token ||
         (index == 0 && !starts_from_a_role(connection))) {
         return wanted;
     }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "common/alloc.h"
+#include "common/array.h"
 #include "common/cleanup.h"
 #include "common/error.h"
 #include "common/log.h"
@@ -26,7 +27,7 @@ static const char *const removed[] = {
 };
 
 static bool is_removed(struct slice name) {
-    for (size_t i = 0; i < sizeof(removed) / sizeof(removed[0]); i++) {
+    for (size_t i = 0; i < ARRAY_LENGTH(removed); i++) {
         const struct slice pattern = slice_text(removed[i]);
         const struct slice stem = slice_make(pattern.data, pattern.len - 1);
         if (slice_ends_with(pattern, SLICE("*")) ? slice_starts_with(name, stem)
@@ -39,7 +40,7 @@ static bool is_removed(struct slice name) {
 
 void command_environment(const struct aws_credentials *credentials, const char *region,
                          struct environment *environment) {
-    for (char **entry = environ; entry != NULL && *entry != NULL; entry++) {
+    for (char **entry = environ; entry && *entry; entry++) {
         const struct slice text = slice_text(*entry);
         const struct slice name = slice_make(text.data, slice_find(text, '='));
         if (name.len > 0 && name.len < text.len && !is_removed(name)) {
@@ -49,24 +50,23 @@ void command_environment(const struct aws_credentials *credentials, const char *
     }
     environment_set_text(environment, "AWS_ACCESS_KEY_ID", credentials->access_key);
     environment_set(environment, "AWS_SECRET_ACCESS_KEY", secret_expose(credentials->secret_key));
-    if (credentials->session_token != NULL) {
+    if (credentials->session_token) {
         environment_set(environment, "AWS_SESSION_TOKEN",
                         secret_expose(credentials->session_token));
     }
     // It may have stood in the profile that is not named any more. The SDKs read either variable.
-    if (environment_value("AWS_REGION") == NULL &&
-        environment_value("AWS_DEFAULT_REGION") == NULL) {
+    if (!environment_value("AWS_REGION") && !environment_value("AWS_DEFAULT_REGION")) {
         environment_set_text(environment, "AWS_REGION", region);
         environment_set_text(environment, "AWS_DEFAULT_REGION", region);
     }
 }
 
 char *command_find(const char *name) {
-    if (strchr(name, '/') != NULL) {
+    if (strchr(name, '/')) {
         return xstrdup(name);
     }
     const char *path = environment_value("PATH");
-    struct slice rest = slice_text(path != NULL ? path : "/usr/local/bin:/usr/bin:/bin");
+    struct slice rest = slice_text(path ? path : "/usr/local/bin:/usr/bin:/bin");
     struct slice folder;
     cleanup_free char *found = NULL;
     while (slice_split(&rest, ':', &folder)) {
@@ -80,7 +80,7 @@ char *command_find(const char *name) {
         if (access(file, X_OK) == 0) {
             return steal_pointer(&file);
         }
-        found = found != NULL ? found : steal_pointer(&file);
+        found = found ? found : steal_pointer(&file);
     }
     return steal_pointer(&found);
 }
@@ -90,7 +90,7 @@ int command_exec(char *const *argv, const struct aws_credentials *credentials, c
     command_environment(credentials, region, &environment);
     cleanup_free char *path = command_find(argv[0]);
     struct error err;
-    if (path == NULL) {
+    if (!path) {
         error_set(&err, "not_found", "%s: command not found", argv[0]);
         log_error(err.message);
         return EXIT_NOT_FOUND;

@@ -5,8 +5,8 @@
 #include "common/aws/calls.h"
 #include "common/system/environment.h"
 
-#define EXIT_NOT_EXECUTABLE 126
-#define EXIT_NOT_FOUND 127
+enum { EXIT_NOT_EXECUTABLE = 126 };
+enum { EXIT_NOT_FOUND = 127 };
 
 /// Makes the command's environment: ours without what would name other credentials, and with these.
 /// Region, endpoints and the CA file stay; where the environment names no region, `region` is set.

@@ -10,7 +10,7 @@
 #include "common/system/files.h"
 
 static void wipe(char *text) {
-    if (text != NULL) {
+    if (text) {
         explicit_bzero(text, strlen(text));
     }
     free(text);
@@ -47,7 +47,7 @@ struct parser {
 
 /// Moves the key whose value is complete into its section.
 static void finish_key(struct parser *parser) {
-    if (parser->key == NULL) {
+    if (!parser->key) {
         return;
     }
     struct config_section *section = &parser->file->sections[parser->file->count - 1];
@@ -75,7 +75,7 @@ static bool begin_section(struct parser *parser, struct slice text, struct error
     struct config_file *file = parser->file;
     cleanup_free char *title = slice_copy(slice_make(text.data + 1, end - 2));
     const struct config_section *twin = config_file_find(file, NULL, title);
-    if (twin != NULL) {
+    if (twin) {
         return error_set(err, "config",
                          "%s: line %zu: section [%s] stands in line %zu already, join the two",
                          parser->name, parser->line, title, twin->line);
@@ -110,7 +110,7 @@ static bool begin_key(struct parser *parser, struct slice text, struct error *er
     }
     parser->key = lower_case(key);
     const struct config_section *section = &parser->file->sections[parser->file->count - 1];
-    if (config_section_get(section, parser->key) != NULL) {
+    if (config_section_get(section, parser->key)) {
         return error_set(err, "config", "%s: line %zu: \"%s\" stands twice in [%s]", parser->name,
                          parser->line, parser->key, section->title);
     }
@@ -121,13 +121,13 @@ static bool begin_key(struct parser *parser, struct slice text, struct error *er
 static bool parse_line(struct parser *parser, struct slice line, struct error *err) {
     const struct slice text = slice_trim(line);
     if (text.len == 0 || text.data[0] == '#' || text.data[0] == ';') {
-        if (parser->key != NULL && text.len == 0) {
+        if (parser->key && text.len == 0) {
             buffer_append_byte(&parser->value, '\n');
         }
         return true;
     }
     const size_t indent = (size_t)(text.data - line.data);
-    if (parser->key != NULL && indent > parser->indent) {
+    if (parser->key && indent > parser->indent) {
         buffer_append_byte(&parser->value, '\n');
         buffer_append(&parser->value, text);
         return true;
@@ -184,9 +184,9 @@ const struct config_section *config_file_find(const struct config_file *file, co
                                               const char *name) {
     for (size_t i = file->count; i > 0; i--) {
         const struct config_section *section = &file->sections[i - 1];
-        cleanup_free char *inner = kind != NULL ? config_section_name(section, kind) : NULL;
-        const char *shown = kind != NULL ? inner : section->title;
-        if (shown != NULL && strcmp(shown, name) == 0) {
+        cleanup_free char *inner = kind ? config_section_name(section, kind) : NULL;
+        const char *shown = kind ? inner : section->title;
+        if (shown && strcmp(shown, name) == 0) {
             return section;
         }
     }
@@ -194,7 +194,7 @@ const struct config_section *config_file_find(const struct config_file *file, co
 }
 
 const char *config_section_get(const struct config_section *section, const char *key) {
-    for (size_t i = 0; section != NULL && i < section->count; i++) {
+    for (size_t i = 0; section && i < section->count; i++) {
         if (strcmp(section->properties[i].key, key) == 0) {
             return section->properties[i].value;
         }

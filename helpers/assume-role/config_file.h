@@ -11,7 +11,7 @@
 #include "common/error.h"
 #include "common/slice.h"
 
-#define CONFIG_FILE_MAX (1 << 20)
+enum { CONFIG_FILE_MAX = 1 << 20 };
 
 struct config_property {
     /// In lower case.

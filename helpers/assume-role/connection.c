@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "common/alloc.h"
+#include "common/array.h"
 #include "common/cleanup.h"
 #include "common/log.h"
 #include "common/system/environment.h"
@@ -18,8 +19,8 @@ static const char *find_region(const struct connection_options *options, const s
                                struct error *err) {
     const char *const candidates[] = {options->region, environment_value("AWS_REGION"),
                                       environment_value("AWS_DEFAULT_REGION"), base->region};
-    for (size_t i = 0; i < sizeof(candidates) / sizeof(candidates[0]); i++) {
-        if (candidates[i] != NULL) {
+    for (size_t i = 0; i < ARRAY_LENGTH(candidates); i++) {
+        if (candidates[i]) {
             return candidates[i];
         }
     }
@@ -34,7 +35,7 @@ static void open_http(struct connection *connection, const char *endpoint_url,
     const char *from_environment = NULL;
     bool allow_http = false;
     aws_http_settings(endpoint_url, &allow_http, &from_environment);
-    connection->trust = http_trust_new(from_environment != NULL ? from_environment : ca_bundle);
+    connection->trust = http_trust_new(from_environment ? from_environment : ca_bundle);
     const struct http_client_options options = {
         .trust = connection->trust, .clock = connection->clock, .allow_http = allow_http};
     connection->http = http_client_new(&options);
@@ -67,9 +68,9 @@ bool connection_open(const struct connection_options *options, struct connection
         return false;
     }
     const char *endpoint_url =
-        options->endpoint_url != NULL ? options->endpoint_url : settings.endpoint_url;
+        options->endpoint_url ? options->endpoint_url : settings.endpoint_url;
     const char *region = find_region(options, &settings, err);
-    if (region == NULL) {
+    if (!region) {
         return false;
     }
     open_http(connection, endpoint_url, settings.ca_bundle);
@@ -84,7 +85,7 @@ bool connection_open(const struct connection_options *options, struct connection
         .max_repetitions = MOST_REPETITIONS,
     };
     connection->client = aws_client_new(&client_options, err);
-    if (connection->client == NULL) {
+    if (!connection->client) {
         return false;
     }
     struct base *base = &connection->base;
@@ -95,7 +96,7 @@ bool connection_open(const struct connection_options *options, struct connection
     }
     const char *access_key = base->credentials.access_key;
     log_debug("starting", log_text("from", base->source), log_text("region", region),
-              log_text("access_key", access_key != NULL ? access_key : ""));
+              log_text("access_key", access_key ? access_key : ""));
     return true;
 }
 
@@ -112,7 +113,7 @@ void connection_use(struct connection *connection, const struct aws_credentials 
     connection->base.credentials = (struct aws_credentials){
         .access_key = xstrdup(credentials->access_key),
         .secret_key = secret_new(secret_expose(credentials->secret_key)),
-        .session_token = credentials->session_token != NULL
+        .session_token = credentials->session_token
                              ? secret_new(secret_expose(credentials->session_token))
                              : NULL,
         .expires_ms = credentials->expires_ms,

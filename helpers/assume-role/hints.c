@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "common/array.h"
+
 /// When a hint fits; the first that does is taken.
 struct hint {
     const char *code;
@@ -57,7 +59,7 @@ static const struct hint hints[] = {
 };
 
 static const char *denied(const struct sts_assume *assume) {
-    if (assume->external_id != NULL) {
+    if (assume->external_id) {
         return "the role's trust policy must allow the caller, with just this external id, and the "
                "caller's own policy must allow sts:AssumeRole on the role";
     }
@@ -66,11 +68,11 @@ static const char *denied(const struct sts_assume *assume) {
 }
 
 const char *hints_for(const struct error *err, const struct sts_assume *assume) {
-    for (size_t i = 0; i < sizeof(hints) / sizeof(hints[0]); i++) {
+    for (size_t i = 0; i < ARRAY_LENGTH(hints); i++) {
         if (error_is(err, hints[i].code) &&
-            (hints[i].part == NULL || strstr(err->message, hints[i].part) != NULL)) {
+            (!hints[i].part || strstr(err->message, hints[i].part))) {
             return hints[i].text;
         }
     }
-    return assume != NULL && error_is(err, "AccessDenied") ? denied(assume) : NULL;
+    return assume && error_is(err, "AccessDenied") ? denied(assume) : NULL;
 }

@@ -11,7 +11,7 @@
 #include "common/system/files.h"
 
 /// More than STS takes of anything.
-#define LARGEST_VALUE ((size_t)256 << 10)
+static const size_t LARGEST_VALUE = (size_t)256 << 10;
 
 /// Keeps a copy of the text with the hops.
 static const char *keep(struct hops *hops, struct slice text) {
@@ -43,7 +43,7 @@ typedef bool (*add_function)(struct hops *hops, struct hop *hop, const struct js
 static bool each(struct hops *hops, const char *value, add_function add, struct error *err) {
     struct hop *hop = hops_last(hops, err);
     cleanup_buffer struct buffer content = BUFFER_INIT(LARGEST_VALUE);
-    if (hop == NULL || !load(value, &content, err)) {
+    if (!hop || !load(value, &content, err)) {
         return false;
     }
     const struct slice text = slice_trim(buffer_slice(&content));
@@ -81,23 +81,23 @@ static bool split_tag(struct slice word, struct slice *key, struct slice *value)
     while (slice_split(&word, ',', &part)) {
         const size_t equals = slice_find(part, '=');
         struct slice *target = NULL;
-        if (slice_starts_with(part, SLICE("Key=")) && key->data == NULL) {
+        if (slice_starts_with(part, SLICE("Key=")) && !key->data) {
             target = key;
-        } else if (slice_starts_with(part, SLICE("Value=")) && value->data == NULL) {
+        } else if (slice_starts_with(part, SLICE("Value=")) && !value->data) {
             target = value;
         } else {
             return false;
         }
         *target = unquote(slice_skip(part, equals + 1));
     }
-    return key->data != NULL && value->data != NULL;
+    return key->data && value->data;
 }
 
 static bool add_tag(struct hops *hops, struct hop *hop, const struct json *json, struct slice word,
                     struct error *err) {
     struct slice key = {0};
     struct slice value = {0};
-    if (json != NULL) {
+    if (json) {
         if (!json_as_object(json, err) || !json_get_string(json, "Key", &key, err) ||
             !json_get_string(json, "Value", &value, err)) {
             return false;
@@ -124,11 +124,11 @@ static const char **append_text(const char **list, size_t *count, const char *te
 static bool add_policy_arn(struct hops *hops, struct hop *hop, const struct json *json,
                            struct slice word, struct error *err) {
     struct slice arn = unquote(slice_starts_with(word, SLICE("arn=")) ? slice_skip(word, 4) : word);
-    if (json != NULL && cJSON_IsObject(json->node)) {
+    if (json && cJSON_IsObject(json->node)) {
         if (!json_get_string(json, "arn", &arn, err)) {
             return false;
         }
-    } else if (json != NULL && !json_as_string(json, &arn, err)) {
+    } else if (json && !json_as_string(json, &arn, err)) {
         return false;
     }
     hop->policy_arns =
@@ -140,7 +140,7 @@ static bool add_policy_arn(struct hops *hops, struct hop *hop, const struct json
 static bool add_transitive_key(struct hops *hops, struct hop *hop, const struct json *json,
                                struct slice word, struct error *err) {
     struct slice key = unquote(word);
-    if (json != NULL && !json_as_string(json, &key, err)) {
+    if (json && !json_as_string(json, &key, err)) {
         return false;
     }
     hop->transitive_keys =
@@ -165,7 +165,7 @@ bool hops_set_policy(struct hops *hops, const char *value, struct error *err) {
     struct hop *hop = hops_last(hops, err);
     cleanup_buffer struct buffer content = BUFFER_INIT(LARGEST_VALUE);
     cleanup_json_document struct json_document document = {0};
-    if (hop == NULL || !load(value, &content, err) ||
+    if (!hop || !load(value, &content, err) ||
         !json_parse(slice_trim(buffer_slice(&content)), "policy", &document, err) ||
         !json_as_object(&document.root, err)) {
         return false;

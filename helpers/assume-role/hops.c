@@ -10,7 +10,7 @@
 #include "common/system/environment.h"
 #include "common/system/files.h"
 
-#define LARGEST_TOKEN_FILE ((size_t)64 << 10)
+static const size_t LARGEST_TOKEN_FILE = (size_t)64 << 10;
 
 void hops_clean_up(struct hops *hops) {
     for (size_t i = 0; i < hops->count; i++) {
@@ -44,7 +44,7 @@ struct hop *hops_last(const struct hops *hops, struct error *err) {
 bool hops_set_duration(struct hops *hops, const char *value, struct error *err) {
     struct hop *hop = hops_last(hops, err);
     int64_t seconds = 0;
-    if (hop == NULL) {
+    if (!hop) {
         return false;
     }
     if (!slice_parse_integer(slice_text(value), &seconds) || seconds < STS_SHORTEST_SECONDS ||
@@ -66,13 +66,13 @@ bool hops_prefix(const struct hops *hops, size_t index, struct error *err) {
 
 static bool check_hop(const struct hops *hops, size_t index, struct error *err) {
     const struct hop *hop = &hops->items[index];
-    const bool web = hop->token_file != NULL || hop->token_env != NULL;
+    const bool web = hop->token_file || hop->token_env;
     if (web && index > 0) {
         return error_set(err, "usage",
                          "a web identity token is for the first role; later ones are assumed with "
                          "the session of the one before");
     }
-    if (hop->token_file != NULL && hop->token_env != NULL) {
+    if (hop->token_file && hop->token_env) {
         return error_set(err, "usage",
                          "give either --web-identity-token-file or --web-identity-token-env");
     }
@@ -86,7 +86,7 @@ static bool check_hop(const struct hops *hops, size_t index, struct error *err) 
 bool hops_finish(struct hops *hops, struct error *err) {
     for (size_t i = 0; i < hops->count; i++) {
         struct sts_assume *assume = &hops->items[i].assume;
-        if (assume->session_name == NULL) {
+        if (!assume->session_name) {
             hops->texts =
                 xreallocarray((void *)hops->texts, hops->text_count + 1, sizeof(*hops->texts));
             hops->texts[hops->text_count] = session_name_default();
@@ -100,12 +100,12 @@ bool hops_finish(struct hops *hops, struct error *err) {
 }
 
 static bool read_token(const struct hop *hop, struct buffer *text, struct error *err) {
-    if (hop->token_file != NULL) {
+    if (hop->token_file) {
         return files_read(hop->token_file, text, err) ||
                error_prefix(err, "--web-identity-token-file");
     }
     const char *value = environment_value(hop->token_env);
-    if (value == NULL) {
+    if (!value) {
         return error_set(err, "token",
                          "--web-identity-token-env: the variable %s is not set; in GitLab, "
                          "`id_tokens` of the job sets it",
@@ -117,7 +117,7 @@ static bool read_token(const struct hop *hop, struct buffer *text, struct error 
 
 bool hops_read_token(struct hops *hops, struct error *err) {
     struct hop *hop = hops->items;
-    if (hops->count == 0 || (hop->token_file == NULL && hop->token_env == NULL)) {
+    if (hops->count == 0 || (!hop->token_file && !hop->token_env)) {
         return true;
     }
     cleanup_buffer struct buffer text = BUFFER_INIT_SENSITIVE(LARGEST_TOKEN_FILE);

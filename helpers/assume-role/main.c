@@ -15,11 +15,11 @@
 #include "common/system/files.h"
 #include "common/system/process.h"
 
-#define LARGEST_OUTPUT ((size_t)512 << 10)
+static const size_t LARGEST_OUTPUT = (size_t)512 << 10;
 
 static int fail(const struct error *err, const char *hint) {
     log_error(err->message);
-    if (hint != NULL) {
+    if (hint) {
         cleanup_free char *line = xasprintf("hint: %s", hint);
         log_info(line);
     }
@@ -48,14 +48,14 @@ static int run(struct arguments *arguments, void (*on_broken_pipe)(int)) {
         .profile = arguments->profile,
         .region = arguments->region,
         .endpoint_url = arguments->endpoint_url,
-        .needs_keys = hops->count == 0 || hops->items[0].token == NULL,
+        .needs_keys = hops->count == 0 || !hops->items[0].token,
         .use_cache = !arguments->no_cache,
     };
     if (!connection_open(&options, &connection, &err) ||
         (hops->count > 0 && !chain_run(&connection, hops, &session, &hint, &err))) {
         return fail(&err, hint);
     }
-    if (arguments->command != NULL) {
+    if (arguments->command) {
         cleanup_free char *region = xstrdup(aws_client_region(connection.client));
         // Its sockets are not the command's.
         connection_close(&connection);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "assume-role/print.h"
 
+#include "common/array.h"
 #include "common/json.h"
 #include "common/options.h"
 #include "common/system/environment.h"
@@ -15,7 +16,7 @@ static const char *const names[] = {
 };
 
 bool print_parse_format(const char *name, enum print_format *format, struct error *err) {
-    for (size_t i = 0; names[i] != NULL; i++) {
+    for (size_t i = 0; names[i]; i++) {
         if (strcmp(names[i], name) == 0) {
             *format = (enum print_format)i;
             return true;
@@ -52,8 +53,8 @@ static void append_exports(struct buffer *out, const struct aws_credentials *cre
     append_export(out, "AWS_SESSION_TOKEN", secret_expose(credentials->session_token));
     // Nor may those of the keys before stand beside the new ones.
     static const char *const stale[] = {"AWS_CREDENTIAL_EXPIRATION", "AWS_SECURITY_TOKEN"};
-    for (size_t i = 0; i < sizeof(stale) / sizeof(stale[0]); i++) {
-        if (environment_value(stale[i]) != NULL) {
+    for (size_t i = 0; i < ARRAY_LENGTH(stale); i++) {
+        if (environment_value(stale[i])) {
             buffer_appendf(out, "unset %s\n", stale[i]);
         }
     }

@@ -28,7 +28,7 @@ enum {
 
 static int open_folder(struct error *err) {
     cleanup_free char *path = environment_cache_folder();
-    if (path == NULL) {
+    if (!path) {
         error_set(err, "cache", "neither XDG_CACHE_HOME nor HOME is set");
         return -1;
     }
@@ -56,11 +56,11 @@ static int open_folder(struct error *err) {
 static void prune(int folder, int64_t now_ms) {
     cleanup_closedir DIR *directory = NULL;
     const int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (copy < 0 || (directory = fdopendir(copy)) == NULL) {
+    if (copy < 0 || !(directory = fdopendir(copy))) {
         cleanup_closep(&copy);
         return;
     }
-    for (const struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+    for (const struct dirent *entry; (entry = readdir(directory));) {
         const struct slice name = slice_text(entry->d_name);
         struct stat status;
         if (name.len == NAME_LENGTH && slice_ends_with(name, SLICE(".json")) &&
@@ -150,8 +150,8 @@ static bool read_session(const struct session_cache *cache, struct sts_session *
     session->arn = take_text(&document.root, "Arn");
     session->id = take_text(&document.root, "AssumedRoleId");
     const bool whole =
-        credentials->access_key != NULL && credentials->secret_key != NULL &&
-        credentials->session_token != NULL && session->arn != NULL && session->id != NULL &&
+        credentials->access_key && credentials->secret_key && credentials->session_token &&
+        session->arn && session->id &&
         json_get_integer(&document.root, "ExpirationMs", &credentials->expires_ms, &ignored);
     if (!whole) {
         sts_session_clean_up(session);

@@ -14,7 +14,7 @@
 #include "common/error.h"
 
 /// A session is not given out in its last five minutes.
-#define SESSION_CACHE_MARGIN_MS (5 * 60 * 1000)
+enum { SESSION_CACHE_MARGIN_MS = 5 * 60 * 1000 };
 
 struct session_cache {
     /// -1: there is no place to write; then the functions below do nothing.

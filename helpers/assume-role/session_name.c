@@ -24,12 +24,11 @@ char *session_name_default(void) {
     cleanup_buffer struct buffer user = BUFFER_INIT(64);
     buffer_appendf(&user, "uid%u", (unsigned)geteuid());
     const char *job = environment_value("CI_JOB_ID");
-    const char *first =
-        job != NULL ? environment_value("CI_PROJECT_PATH_SLUG") : environment_value("USER");
-    if (first == NULL) {
-        first = job != NULL ? "job" : buffer_text(&user);
+    const char *first = job ? environment_value("CI_PROJECT_PATH_SLUG") : environment_value("USER");
+    if (!first) {
+        first = job ? "job" : buffer_text(&user);
     }
-    const char *second = job != NULL ? job : system.nodename;
+    const char *second = job ? job : system.nodename;
 
     // The end tells one from another, so the middle is what is cut.
     cleanup_buffer struct buffer end = BUFFER_INIT(LONGEST_NAME);

@@ -2,11 +2,12 @@
 #include "assume-role/session_request.h"
 
 #include "assume-role/session_cache.h"
+#include "common/array.h"
 #include "common/buffer.h"
 #include "common/encoding.h"
 #include "common/log.h"
 
-#define LARGEST_KEY_TEXT ((size_t)8 << 20)
+static const size_t LARGEST_KEY_TEXT = (size_t)8 << 20;
 /// Time that is left for a call of our own when somebody else's took too long.
 enum { CALL_MS = 20 * 1000 };
 
@@ -17,13 +18,13 @@ static void append_field(struct buffer *out, struct slice text) {
 }
 
 static void append_secret(struct buffer *out, const struct secret *secret) {
-    append_field(out, secret != NULL ? secret_expose(secret) : SLICE(""));
+    append_field(out, secret ? secret_expose(secret) : SLICE(""));
 }
 
 static void append_role(struct buffer *out, const struct sts_assume *assume) {
     const char *const texts[] = {assume->role_arn, assume->session_name, assume->external_id,
                                  assume->policy, assume->source_identity};
-    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+    for (size_t i = 0; i < ARRAY_LENGTH(texts); i++) {
         append_field(out, slice_text(texts[i]));
     }
     append_secret(out, assume->web_identity_token);

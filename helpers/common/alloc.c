@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 static void *check(void *memory) {
-    if (memory == NULL) {
+    if (!memory) {
         static const char message[] = "out of memory\n";
         // Nothing is left to do about a failure of this write.
         if (write(STDERR_FILENO, message, sizeof(message) - 1) < 0) {

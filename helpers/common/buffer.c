@@ -15,7 +15,7 @@ void buffer_init(struct buffer *buffer, size_t max) {
 }
 
 static void release(const struct buffer *buffer, char *data) {
-    if (buffer->sensitive && data != NULL) {
+    if (buffer->sensitive && data) {
         OPENSSL_cleanse(data, buffer->capacity);
     }
     free(data);
@@ -33,7 +33,7 @@ void buffer_reset(struct buffer *buffer) {
 
 /// Sees to a capacity of `needed` bytes and the final NUL; `needed` is at most `max`.
 static void grow(struct buffer *buffer, size_t needed) {
-    if (buffer->data != NULL && needed < buffer->capacity) {
+    if (buffer->data && needed < buffer->capacity) {
         return;
     }
     size_t capacity = buffer->capacity > 0 ? buffer->capacity : SMALLEST_CAPACITY;
@@ -45,7 +45,7 @@ static void grow(struct buffer *buffer, size_t needed) {
     } else {
         // realloc would leave the old bytes behind.
         char *data = xmalloc(capacity);
-        if (buffer->data != NULL) {
+        if (buffer->data) {
             memcpy(data, buffer->data, buffer->len);
         }
         release(buffer, buffer->data);
@@ -78,10 +78,10 @@ bool buffer_append(struct buffer *buffer, struct slice bytes) {
     // What is appended may be a part of this buffer, which moves when it grows.
     const uintptr_t start = (uintptr_t)buffer->data;
     const uintptr_t source = (uintptr_t)bytes.data;
-    const bool own = buffer->data != NULL && source >= start && source < start + buffer->capacity;
+    const bool own = buffer->data && source >= start && source < start + buffer->capacity;
     const size_t offset = own ? (size_t)(source - start) : 0;
     char *end = buffer_reserve(buffer, bytes.len);
-    if (end == NULL) {
+    if (!end) {
         return false;
     }
     memmove(end, own ? buffer->data + offset : bytes.data, bytes.len);
@@ -105,7 +105,7 @@ bool buffer_appendf(struct buffer *buffer, const char *format, ...) {
     const int length = vsnprintf(NULL, 0, format, arguments);
     va_end(arguments);
     char *end = length < 0 ? NULL : buffer_reserve(buffer, (size_t)length);
-    if (end == NULL) {
+    if (!end) {
         buffer->overflowed = true;
     } else {
         (void)vsnprintf(end, (size_t)length + 1, format, again);
@@ -140,7 +140,7 @@ struct slice buffer_slice(const struct buffer *buffer) {
 }
 
 const char *buffer_text(const struct buffer *buffer) {
-    return buffer->data != NULL ? buffer->data : "";
+    return buffer->data ? buffer->data : "";
 }
 
 bool buffer_check(const struct buffer *buffer, const char *what, struct error *err) {

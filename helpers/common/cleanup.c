@@ -22,7 +22,7 @@ void cleanup_closep(const int *fd) {
 }
 
 void cleanup_fclosep(FILE **file) {
-    if (*file != NULL) {
+    if (*file) {
         const int saved = errno;
         (void)fclose(*file);
         errno = saved;
@@ -30,7 +30,7 @@ void cleanup_fclosep(FILE **file) {
 }
 
 void cleanup_closedirp(DIR **directory) {
-    if (*directory != NULL) {
+    if (*directory) {
         const int saved = errno;
         (void)closedir(*directory);
         errno = saved;

@@ -23,7 +23,7 @@ bool encoding_append_base64(struct buffer *out, struct slice bytes) {
         const size_t step = bytes.len < STEP ? bytes.len : STEP;
         const size_t length = (step + 2) / 3 * 4;
         char *end = buffer_reserve(out, length);
-        if (end == NULL) {
+        if (!end) {
             return false;
         }
         EVP_EncodeBlock((unsigned char *)end, (const unsigned char *)bytes.data, (int)step);
@@ -55,7 +55,7 @@ bool encoding_decode_base64(struct buffer *out, struct slice text, struct error 
         const size_t step = text.len < STEP ? text.len : STEP;
         const size_t length = step / 4 * 3;
         char *end = buffer_reserve(out, length);
-        if (end == NULL) {
+        if (!end) {
             return buffer_check(out, "base64", err);
         }
         if (EVP_DecodeBlock((unsigned char *)end, (const unsigned char *)text.data, (int)step) !=
@@ -77,7 +77,7 @@ static bool is_unreserved(char byte) {
 bool encoding_append_percent(struct buffer *out, struct slice bytes, const char *safe) {
     for (size_t i = 0; i < bytes.len; i++) {
         const char byte = bytes.data[i];
-        if (is_unreserved(byte) || (byte != '\0' && strchr(safe, byte) != NULL)) {
+        if (is_unreserved(byte) || (byte != '\0' && strchr(safe, byte))) {
             buffer_append_byte(out, byte);
         } else {
             buffer_appendf(out, "%%%02X", (unsigned)(unsigned char)byte);

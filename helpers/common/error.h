@@ -7,8 +7,8 @@
 
 #include <stdbool.h>
 
-#define ERROR_CODE_SIZE 65
-#define ERROR_MESSAGE_SIZE 1024
+enum { ERROR_CODE_SIZE = 65 };
+enum { ERROR_MESSAGE_SIZE = 1024 };
 
 struct error {
     /// A short word for programs: "timeout", "AccessDeniedException"; "system" for an errno.

@@ -97,7 +97,7 @@ bool json_parse(struct slice text, const char *name, struct json_document *docum
     }
     const char *end = NULL;
     cJSON *node = cJSON_ParseWithLengthOpts(text.data, text.len, &end, false);
-    if (node == NULL) {
+    if (!node) {
         const size_t offset = end >= text.data ? (size_t)(end - text.data) : 0;
         return error_set(err, "json", "%s: not JSON, from byte %zu on", name, offset);
     }
@@ -112,7 +112,7 @@ bool json_parse(struct slice text, const char *name, struct json_document *docum
 }
 
 static void wipe_texts(const cJSON *node) {
-    for (; node != NULL; node = node->next) {
+    for (; node; node = node->next) {
         if (cJSON_IsString(node)) {
             OPENSSL_cleanse(node->valuestring, strlen(node->valuestring));
         }
@@ -154,7 +154,7 @@ bool json_get(const struct json *object, const char *key, struct json *value, st
     }
     const struct json view =
         member_view(object, key, cJSON_GetObjectItemCaseSensitive(object->node, key));
-    if (view.node == NULL) {
+    if (!view.node) {
         return error_set(err, "json", "%s: missing", view.path);
     }
     *value = view;
@@ -237,7 +237,7 @@ bool json_get_boolean(const struct json *object, const char *key, bool *value, s
 
 bool json_has(const struct json *object, const char *key) {
     const cJSON *node = cJSON_GetObjectItemCaseSensitive(object->node, key);
-    return node != NULL && !cJSON_IsNull(node);
+    return node && !cJSON_IsNull(node);
 }
 
 bool json_each(const struct json *container, struct json_iterator *iterator) {
@@ -248,7 +248,7 @@ bool json_each(const struct json *container, struct json_iterator *iterator) {
     } else {
         iterator->index++;
     }
-    if (iterator->next == NULL) {
+    if (!iterator->next) {
         return false;
     }
     cJSON *node = iterator->next;
@@ -265,7 +265,7 @@ bool json_each(const struct json *container, struct json_iterator *iterator) {
 bool json_print(const cJSON *node, struct buffer *out, struct error *err) {
     json_initialise();
     char *text = cJSON_PrintUnformatted(node);
-    if (text == NULL) {
+    if (!text) {
         return error_set(err, "json", "cannot print a JSON value");
     }
     buffer_append_text(out, text);

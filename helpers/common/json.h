@@ -16,9 +16,9 @@
 #include "common/error.h"
 #include "common/slice.h"
 
-#define JSON_PATH_SIZE 128
+enum { JSON_PATH_SIZE = 128 };
 /// Nesting that json_parse still takes.
-#define JSON_MAX_DEPTH 100
+enum { JSON_MAX_DEPTH = 100 };
 
 /// A borrowed view of a value; valid as long as the document.
 struct json {

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "common/array.h"
 #include "common/buffer.h"
 #include "common/encoding.h"
 
@@ -46,7 +47,7 @@ static bool open_level(struct scanner *scanner, bool object) {
 
 static bool next_is(const struct scanner *scanner, const char *set) {
     char byte = scanner->rest.len > 0 ? scanner->rest.data[0] : '\0';
-    return byte != '\0' && strchr(set, byte) != NULL;
+    return byte != '\0' && strchr(set, byte);
 }
 
 static void skip(struct scanner *scanner, size_t count) {
@@ -122,7 +123,7 @@ static bool take_string(struct scanner *scanner) {
 
 static bool take_literal(struct scanner *scanner) {
     static const char *const words[] = {"true", "false", "null"};
-    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+    for (size_t i = 0; i < ARRAY_LENGTH(words); i++) {
         if (slice_starts_with(scanner->rest, slice_text(words[i]))) {
             skip(scanner, strlen(words[i]));
             return true;

@@ -9,6 +9,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "common/array.h"
 #include "common/buffer.h"
 #include "common/json.h"
 #include "common/timestamp.h"
@@ -62,7 +63,7 @@ void log_set_request_id(const char *request_id) {
 }
 
 bool log_parse_level(struct slice text, enum log_level *level) {
-    for (size_t i = 0; i < sizeof(level_names) / sizeof(level_names[0]); i++) {
+    for (size_t i = 0; i < ARRAY_LENGTH(level_names); i++) {
         if (slice_equal_ignoring_case(text, slice_text(level_names[i]))) {
             *level = (enum log_level)i;
             return true;
@@ -74,7 +75,7 @@ bool log_parse_level(struct slice text, enum log_level *level) {
 void log_set_level_from_environment(void) {
     const char *name = getenv("AWS_LAMBDA_LOG_LEVEL");
     state.level = LOG_LEVEL_INFO;
-    if (name != NULL && name[0] != '\0' && !log_parse_level(slice_text(name), &state.level)) {
+    if (name && name[0] != '\0' && !log_parse_level(slice_text(name), &state.level)) {
         log_warn(
             "AWS_LAMBDA_LOG_LEVEL is none of TRACE, DEBUG, INFO, WARN, ERROR, FATAL: INFO it is",
             log_text("value", name));
@@ -135,7 +136,7 @@ static void append_json_field(struct buffer *line, const struct log_field *field
 }
 
 static int64_t now_ms(void) {
-    return clock_now_ms(state.clock != NULL ? state.clock : clock_system());
+    return clock_now_ms(state.clock ? state.clock : clock_system());
 }
 
 static void append_request_id(struct buffer *line) {

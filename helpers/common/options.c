@@ -52,7 +52,7 @@ const char *options_nearest(const char *word, const char *const *candidates) {
     const char *nearest = NULL;
     // A third of the letters may be wrong.
     size_t least = typed.len / 3 + 2;
-    for (; *candidates != NULL; candidates++) {
+    for (; *candidates; candidates++) {
         const size_t found = distance(typed, slice_text(*candidates));
         if (found < least && found < typed.len) {
             nearest = *candidates;
@@ -64,7 +64,7 @@ const char *options_nearest(const char *word, const char *const *candidates) {
 
 static size_t count_specs(const struct option_spec *specs) {
     size_t count = 0;
-    while (specs[count].name != NULL) {
+    while (specs[count].name) {
         count++;
     }
     return count;
@@ -87,7 +87,7 @@ static bool unknown_option(const struct options *options, struct slice name, str
             break;
         }
     }
-    if (nearest == NULL) {
+    if (!nearest) {
         return error_set(err, "usage", "unknown option --%s", word);
     }
     return error_set(err, "usage", "unknown option --%s; did you mean --%s?", word, nearest);
@@ -96,7 +96,7 @@ static bool unknown_option(const struct options *options, struct slice name, str
 // --- Reading ----------------------------------------------------------------------------------
 
 static const struct option_spec *find_spec(const struct option_spec *specs, struct slice name) {
-    for (; specs->name != NULL; specs++) {
+    for (; specs->name; specs++) {
         if (slice_equal(name, slice_text(specs->name))) {
             return specs;
         }
@@ -117,11 +117,11 @@ static bool set_integer(const struct option_spec *spec, const char *value, struc
 }
 
 static bool apply(const struct option_spec *spec, const char *value, struct error *err) {
-    if (spec->flag != NULL) {
+    if (spec->flag) {
         *spec->flag = true;
-    } else if (spec->text != NULL) {
+    } else if (spec->text) {
         *spec->text = value;
-    } else if (spec->integer != NULL) {
+    } else if (spec->integer) {
         return set_integer(spec, value, err);
     } else if (!spec->call(spec->context, value, err)) {
         return error_prefix(err, "--%s", spec->name);
@@ -161,20 +161,20 @@ static enum options_result read_option(const struct options *options, struct cur
     const struct slice name = slice_make(argument.data, slice_find(argument, '='));
     const char *value = name.len < argument.len ? argument.data + name.len + 1 : NULL;
     const struct option_spec *spec = find_spec(options->specs, name);
-    const struct option_spec *answer = spec == NULL ? find_spec(built_in, name) : NULL;
-    if (spec == NULL && answer == NULL) {
+    const struct option_spec *answer = !spec ? find_spec(built_in, name) : NULL;
+    if (!spec && !answer) {
         unknown_option(options, name, err);
         return OPTIONS_MISUSED;
     }
-    const bool takes_value = spec != NULL && spec->value != NULL;
-    if (!takes_value && value != NULL) {
+    const bool takes_value = spec && spec->value;
+    if (!takes_value && value) {
         error_set(err, "usage", "--%" SLICE_FORMAT " takes no value", SLICE_ARGUMENTS(name));
         return OPTIONS_MISUSED;
     }
-    if (answer != NULL) {
+    if (answer) {
         return print_answer(options, answer, err);
     }
-    if (takes_value && value == NULL) {
+    if (takes_value && !value) {
         // The value that an unset variable leaves out must not be the next option.
         value = cursor->next < cursor->argc ? cursor->argv[cursor->next++] : "--";
         if (value[0] == '-' && value[1] == '-') {
@@ -246,33 +246,33 @@ static void print_wrapped(const char *text, int indent) {
 }
 
 static void print_spec(const struct option_spec *spec) {
-    const int width = printf("  --%s%s%s", spec->name, spec->value != NULL ? " " : "",
-                             spec->value != NULL ? spec->value : "");
+    const int width =
+        printf("  --%s%s%s", spec->name, spec->value ? " " : "", spec->value ? spec->value : "");
     if (width > HELP_INDENT - 2) {
         printf("\n%*s", HELP_INDENT, "");
     } else {
         printf("%*s", HELP_INDENT - width, "");
     }
-    print_wrapped(spec->help != NULL ? spec->help : "", HELP_INDENT);
+    print_wrapped(spec->help ? spec->help : "", HELP_INDENT);
 }
 
 void options_print_help(const struct options *options) {
     printf("usage: %s", options->program);
-    if (options->synopsis != NULL && options->synopsis[0] != '\0') {
+    if (options->synopsis && options->synopsis[0] != '\0') {
         printf(" %s", options->synopsis);
     }
     printf("\n\n");
-    if (options->summary != NULL) {
+    if (options->summary) {
         print_wrapped(options->summary, 0);
         printf("\n");
     }
-    for (const struct option_spec *spec = options->specs; spec->name != NULL; spec++) {
+    for (const struct option_spec *spec = options->specs; spec->name; spec++) {
         print_spec(spec);
     }
-    for (const struct option_spec *spec = built_in; spec->name != NULL; spec++) {
+    for (const struct option_spec *spec = built_in; spec->name; spec++) {
         print_spec(spec);
     }
-    if (options->footer != NULL) {
+    if (options->footer) {
         printf("\n%s", options->footer);
         const struct slice footer = slice_text(options->footer);
         if (!slice_ends_with(footer, SLICE("\n"))) {

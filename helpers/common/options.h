@@ -12,7 +12,7 @@
 
 #include "common/error.h"
 
-#define EXIT_MISUSED 2
+enum { EXIT_MISUSED = 2 };
 
 /// One option; exactly one of the four targets is set. A table ends with a zeroed one.
 struct option_spec {

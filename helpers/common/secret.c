@@ -46,7 +46,7 @@ struct secret *secret_new(struct slice value) {
 
 struct secret *secret_take(struct buffer *buffer) {
     struct secret *secret = secret_new(buffer_slice(buffer));
-    if (buffer->data != NULL) {
+    if (buffer->data) {
         OPENSSL_cleanse(buffer->data, buffer->capacity);
     }
     buffer_clean_up(buffer);
@@ -54,7 +54,7 @@ struct secret *secret_take(struct buffer *buffer) {
 }
 
 void secret_destroy(struct secret *secret) {
-    if (secret == NULL) {
+    if (!secret) {
         return;
     }
     OPENSSL_cleanse(secret->bytes, secret->mapped);
@@ -72,6 +72,6 @@ struct slice secret_expose(const struct secret *secret) {
 }
 
 bool secret_equals(const struct secret *secret, struct slice value) {
-    return secret != NULL && secret->len == value.len &&
+    return secret && secret->len == value.len &&
            (value.len == 0 || CRYPTO_memcmp(secret->bytes, value.data, value.len) == 0);
 }

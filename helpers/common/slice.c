@@ -6,7 +6,7 @@
 #include "common/alloc.h"
 
 struct slice slice_text(const char *text) {
-    return slice_make(text, text != NULL ? strlen(text) : 0);
+    return slice_make(text, text ? strlen(text) : 0);
 }
 
 int slice_print_length(struct slice slice) {
@@ -70,7 +70,7 @@ struct slice slice_trim(struct slice slice) {
 }
 
 struct slice slice_skip(struct slice slice, size_t count) {
-    if (slice.data == NULL) {
+    if (!slice.data) {
         return slice;
     }
     const size_t skipped = count < slice.len ? count : slice.len;
@@ -82,7 +82,7 @@ bool slice_is_word(struct slice slice, const char *more) {
         const char c = slice.data[i];
         const bool alphanumeric =
             (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-        if (!alphanumeric && (c == '\0' || strchr(more, c) == NULL)) {
+        if (!alphanumeric && (c == '\0' || !strchr(more, c))) {
             return false;
         }
     }
@@ -97,7 +97,7 @@ size_t slice_find(struct slice slice, char byte) {
 bool slice_split(struct slice *rest, char separator, struct slice *part) {
     // What is left after the last separator is a part too, even if it is empty. So "nothing is
     // left" is not the empty slice but the one that points nowhere.
-    if (rest->data == NULL) {
+    if (!rest->data) {
         return false;
     }
     const size_t end = slice_find(*rest, separator);

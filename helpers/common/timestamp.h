@@ -7,7 +7,7 @@
 
 #include "common/slice.h"
 
-#define TIMESTAMP_SIZE 32
+enum { TIMESTAMP_SIZE = 32 };
 /// A formatted time, as a value.
 struct timestamp {
     char text[TIMESTAMP_SIZE];

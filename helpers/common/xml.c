@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/xml.h"
 
+#include "common/array.h"
+
 /// What the scanner stands on.
 enum token { TOKEN_START, TOKEN_EMPTY_ELEMENT, TOKEN_OTHER, TOKEN_NONE, TOKEN_BROKEN };
 
@@ -45,7 +47,7 @@ static enum token next_tag(struct slice *rest, struct slice *name) {
     if (rest->len == 0) {
         return TOKEN_NONE;
     }
-    for (size_t i = 0; i < sizeof(skipped) / sizeof(skipped[0]); i++) {
+    for (size_t i = 0; i < ARRAY_LENGTH(skipped); i++) {
         if (slice_starts_with(*rest, slice_text(skipped[i].begin))) {
             const size_t length = behind(*rest, slice_text(skipped[i].end));
             *rest = slice_skip(*rest, length);
@@ -124,7 +126,7 @@ static bool append_entity(struct buffer *out, struct slice name) {
     if (slice_starts_with(name, SLICE("#"))) {
         return append_reference(out, slice_skip(name, 1));
     }
-    for (size_t i = 0; i < sizeof(entities) / sizeof(entities[0]); i++) {
+    for (size_t i = 0; i < ARRAY_LENGTH(entities); i++) {
         if (slice_equal_text(name, entities[i].name)) {
             return buffer_append_byte(out, entities[i].byte);
         }

@@ -107,7 +107,7 @@ static zip_source_t *file_source(struct archive *archive, size_t index) {
     file->index = index;
     zip_error_init(&file->error);
     zip_source_t *source = zip_source_function(archive->zip, call_file, file);
-    if (source == NULL) {
+    if (!source) {
         free(file);
     }
     return source;
@@ -154,7 +154,7 @@ static bool add_entry(struct archive *archive, size_t index) {
     const bool folder = entry->kind == ENTRY_FOLDER;
     const bool deflated = entry->kind == ENTRY_FILE && compress_is_deflated(entry);
     zip_source_t *source = source_of(archive, index);
-    if (source == NULL) {
+    if (!source) {
         return false;
     }
     cleanup_free char *name = xasprintf("%s%s", entry->name, folder ? "/" : "");
@@ -199,18 +199,18 @@ bool archive_write(const struct tree *tree, const struct archive_settings *setti
     zip_error_t error;
     zip_error_init(&error);
     zip_source_t *source = archive_target_source(&target, &error);
-    if (source != NULL) {
+    if (source) {
         archive.zip = zip_open_from_source(source, ZIP_CREATE | ZIP_TRUNCATE, &error);
     }
-    if (archive.zip == NULL) {
+    if (!archive.zip) {
         error_set(err, "zip", "cannot write %s: %s", path, zip_error_strerror(&error));
         zip_source_free(source);
         zip_error_fini(&error);
         return false;
     }
     archive.compressor = compressor_start(tree, settings->level, settings->threads, err);
-    const bool good = archive.compressor != NULL && write_zip(&archive, path, err);
-    if (archive.zip != NULL) {
+    const bool good = archive.compressor && write_zip(&archive, path, err);
+    if (archive.zip) {
         zip_discard(archive.zip);
     }
     compressor_destroy(archive.compressor);

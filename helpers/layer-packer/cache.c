@@ -20,7 +20,7 @@
 
 bool cache_open(struct cache *cache, struct error *err) {
     cleanup_free char *ours = environment_cache_folder();
-    if (ours == NULL) {
+    if (!ours) {
         return error_set(err, "cache",
                          "no place for downloads: neither XDG_CACHE_HOME nor HOME is set");
     }
@@ -152,7 +152,7 @@ int cache_get(const struct cache *cache, const char *url, const char *sha256, bo
     cleanup_free char *part = xasprintf("%s.part", path);
     bool failed = false;
     bool ignored = false;
-    bool *used = downloaded != NULL ? downloaded : &ignored;
+    bool *used = downloaded ? downloaded : &ignored;
     *used = false;
     int found = open_good(path, sha256, &failed, err);
     if (found >= 0 || failed) {

@@ -18,13 +18,13 @@ struct walk {
 
 static const char *base_name(const char *path) {
     const char *slash = strrchr(path, '/');
-    return slash != NULL ? slash + 1 : path;
+    return slash ? slash + 1 : path;
 }
 
 /// The folder that `path` lies in; to be released with free().
 static char *folder_of(const char *path) {
     const char *slash = strrchr(path, '/');
-    if (slash == NULL) {
+    if (!slash) {
         return xstrdup(".");
     }
     return slash == path ? xstrdup("/") : slice_copy(slice_make(path, (size_t)(slash - path)));
@@ -109,13 +109,13 @@ static void names_clean_up(struct names *names) {
 
 static bool read_names(const char *path, struct names *names, struct error *err) {
     cleanup_closedir DIR *folder = opendir(path);
-    if (folder == NULL) {
+    if (!folder) {
         return error_errno(err, errno, "%s: cannot read the folder", path);
     }
     for (;;) {
         errno = 0;
         const struct dirent *item = readdir(folder);
-        if (item == NULL) {
+        if (!item) {
             break;
         }
         if (strcmp(item->d_name, ".") == 0 || strcmp(item->d_name, "..") == 0) {
@@ -133,7 +133,7 @@ static bool read_names(const char *path, struct names *names, struct error *err)
 
 static bool is_output(const struct walk *walk, const struct stat *folder, const char *name) {
     const struct collect_output *output = walk->output;
-    return output != NULL && output->name != NULL && folder->st_dev == output->device &&
+    return output && output->name && folder->st_dev == output->device &&
            folder->st_ino == output->folder && strcmp(name, output->name) == 0;
 }
 
@@ -176,7 +176,7 @@ bool collect_path(struct tree *tree, struct slice name, const char *path,
         return error_set(err, "kind", "%s: is %s, which a zip cannot hold", path,
                          kind_of(found.st_mode));
     }
-    const mode_t bits = mode != NULL ? *mode : found.st_mode;
+    const mode_t bits = mode ? *mode : found.st_mode;
     return tree_add_file(tree, name, path, -1, &found, (bits & S_IXUSR) != 0, err);
 }
 

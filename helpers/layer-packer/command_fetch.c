@@ -12,7 +12,7 @@ static bool fetch(const char *path, enum arch arch, size_t *files, size_t *downl
         return false;
     }
     for (size_t i = 0; i < recipe.count; i++) {
-        *files += recipe.files[i].url != NULL ? 1 : 0;
+        *files += recipe.files[i].url ? 1 : 0;
     }
     return true;
 }
@@ -62,7 +62,7 @@ int command_fetch(int argc, char **argv) {
     if (!command_parse(&options, "fetch", argc, argv, &operands, &code)) {
         return code;
     }
-    if (recipe == NULL || operands.count > 0) {
+    if (!recipe || operands.count > 0) {
         error_set(&err, "usage", "expected --recipe FILE and nothing else");
         return command_misused("fetch", &err);
     }

@@ -17,9 +17,9 @@
 
 // Lambda's limits: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 /// Of a zip in the call itself; a larger one goes by way of S3.
-#define DIRECT_UPLOAD ((uint64_t)50 * 1024 * 1024)
+static const uint64_t DIRECT_UPLOAD = (uint64_t)50 * 1024 * 1024;
 /// Of a function with all its layers.
-#define UNZIPPED ((uint64_t)250 * 1024 * 1024)
+static const uint64_t UNZIPPED = (uint64_t)250 * 1024 * 1024;
 
 /// The name, with what would confuse a terminal replaced.
 static void print_name(const char *name) {
@@ -78,7 +78,7 @@ static bool list(const char *path, bool json, bool summarize, uint64_t *total_si
         return false;
     }
     cleanup_reader zip_t *zip = reader_open(fd, err);
-    if (zip == NULL || !inspect_zip(fd, zip, summary.size, UINT64_MAX, true, &inspection, err)) {
+    if (!zip || !inspect_zip(fd, zip, summary.size, UINT64_MAX, true, &inspection, err)) {
         return error_prefix(err, "%s", path);
     }
     summary.entries = inspection.entries;

@@ -19,7 +19,7 @@ enum {
     MAX_THREADS = 256,
 };
 /// Lambda's limit for a function with all its layers, unzipped.
-#define MAX_UNZIPPED_SIZE ((int64_t)262144000)
+static const int64_t MAX_UNZIPPED_SIZE = (int64_t)262144000;
 
 struct settings {
     const char *output;
@@ -45,7 +45,7 @@ static bool collect(struct settings *settings, struct tree *tree, struct error *
     if (!collect_find_output(settings->output, &output, err)) {
         return false;
     }
-    if (settings->recipe != NULL) {
+    if (settings->recipe) {
         cleanup_recipe struct recipe recipe = {0};
         if (!recipe_read(settings->recipe, settings->arch, &recipe, err)) {
             return false;
@@ -67,7 +67,7 @@ static bool pack(struct settings *settings, struct summary *summary, struct erro
         !tree_check_size(&tree, (uint64_t)settings->max_unzipped_size, err) ||
         !programs_check(&tree, settings->arch, err)) {
         return error_prefix(err, "cannot pack %s",
-                            settings->recipe != NULL ? settings->recipe : settings->output);
+                            settings->recipe ? settings->recipe : settings->output);
     }
     cleanup_output struct output output = {.fd = -1};
     const struct archive_settings how = {.level = (int)settings->level,
@@ -80,13 +80,13 @@ static bool pack(struct settings *settings, struct summary *summary, struct erro
 }
 
 static bool check_usage(const struct settings *settings, struct error *err) {
-    if (settings->output == NULL) {
+    if (!settings->output) {
         return error_set(err, "usage", "--output FILE is missing");
     }
-    if (settings->recipe != NULL && settings->sources->count > 0) {
+    if (settings->recipe && settings->sources->count > 0) {
         return error_set(err, "usage", "expected --recipe or SOURCEs, not both");
     }
-    if (settings->recipe == NULL && settings->sources->count == 0) {
+    if (!settings->recipe && settings->sources->count == 0) {
         return error_set(err, "usage", "expected --recipe FILE or a SOURCE");
     }
     return true;

@@ -26,7 +26,7 @@ int command_sign(int argc, char **argv) {
     if (!command_parse(&options, "sign", argc, argv, &operands, &code)) {
         return code;
     }
-    if (key == NULL) {
+    if (!key) {
         error_set(&err, "usage", "--key PRIVATE.pem is missing");
         return command_misused("sign", &err);
     }

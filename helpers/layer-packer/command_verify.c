@@ -20,14 +20,14 @@ static bool verify(const char *path, const char *key, int64_t max_unzipped, stru
         return error_errno(err, errno, "cannot open %s", path);
     }
     // The signature first: then nothing of a zip that is not ours is looked at.
-    if (key != NULL && !signature_check(fd, path, key, err)) {
+    if (key && !signature_check(fd, path, key, err)) {
         return false;
     }
     if (!summary_read(fd, path, summary, err)) {
         return false;
     }
     cleanup_reader zip_t *zip = reader_open(fd, err);
-    if (zip == NULL ||
+    if (!zip ||
         !inspect_zip(fd, zip, summary->size, (uint64_t)max_unzipped, false, &inspection, err)) {
         return error_prefix(err, "%s", path);
     }
@@ -81,7 +81,7 @@ int command_verify(int argc, char **argv) {
     } else {
         printf("%s: good, %" PRIu64 " %s%s\n", summary.path, summary.entries,
                summary.entries == 1 ? "entry" : "entries",
-               key != NULL ? ", signed by the owner of the key" : "");
+               key ? ", signed by the owner of the key" : "");
     }
     return command_done();
 }

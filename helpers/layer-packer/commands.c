@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/array.h"
+
 /// A zip's names are somebody else's words: what would play with the terminal is replaced, so that
 /// a message is one line of text.
 static void print_message(const char *message) {
@@ -61,7 +63,7 @@ bool command_set_arch(void *context, const char *value, struct error *err) {
     if (*arch != ARCH_NONE) {
         return true;
     }
-    for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
+    for (size_t i = 0; i < ARRAY_LENGTH(others); i++) {
         if (strcmp(others[i].other, value) == 0) {
             return error_set(err, "usage", "expected x86_64 or arm64, not \"%s\"; did you mean %s?",
                              value, others[i].ours);

@@ -225,7 +225,7 @@ struct compressor *compressor_start(const struct tree *tree, int level, unsigned
 }
 
 void compressor_destroy(struct compressor *compressor) {
-    if (compressor == NULL) {
+    if (!compressor) {
         return;
     }
     (void)pthread_mutex_lock(&compressor->lock);

@@ -31,10 +31,10 @@ struct deflater *deflater_new(int level) {
 }
 
 void deflater_destroy(struct deflater *deflater) {
-    if (deflater == NULL) {
+    if (!deflater) {
         return;
     }
-    if (deflater->compressor != NULL) {
+    if (deflater->compressor) {
         libdeflate_free_compressor(deflater->compressor);
     }
     if (deflater->has_inflater) {
@@ -105,7 +105,7 @@ static bool open_end(struct deflater *deflater, unsigned char *out, size_t *leng
 
 bool deflate_block(struct deflater *deflater, const void *data, size_t size, bool last,
                    unsigned char *out, size_t room, size_t *length, struct error *err) {
-    if (deflater->compressor == NULL) {
+    if (!deflater->compressor) {
         return error_set(err, "deflate", "no memory to compress with");
     }
     *length = libdeflate_deflate_compress(deflater->compressor, data, size, out, room - FILLING);

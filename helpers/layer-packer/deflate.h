@@ -11,8 +11,8 @@
 
 #include "common/error.h"
 
-#define DEFLATE_MIN_LEVEL 1
-#define DEFLATE_MAX_LEVEL 12
+enum { DEFLATE_MIN_LEVEL = 1 };
+enum { DEFLATE_MAX_LEVEL = 12 };
 
 /// Belongs to one thread.
 struct deflater;

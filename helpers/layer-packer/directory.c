@@ -108,7 +108,7 @@ bool directory_check(int fd, zip_t *zip, struct error *err) {
         if (!read_at(fd, offset + RECORD, name, length, err)) {
             return false;
         }
-        if (memchr(name, '\0', length) != NULL) {
+        if (memchr(name, '\0', length)) {
             name[length] = '\0';
             return error_set(err, "name", "%s: the name has a NUL in it", name);
         }

@@ -22,7 +22,7 @@ enum {
 };
 
 /// Larger than anything that goes into a zip: a server without an end shall not fill the disk.
-#define MAX_DOWNLOAD (INT64_C(4) << 30)
+static const int64_t MAX_DOWNLOAD = INT64_C(4) << 30;
 
 struct state {
     struct progress progress;
@@ -56,7 +56,7 @@ static void note_progress(void *context, int64_t received, int64_t total) {
 
 static void note_failure(void *context, const struct http_attempt *attempt) {
     struct state *state = context;
-    if (attempt->error != NULL) {
+    if (attempt->error) {
         state->last = *attempt->error;
     } else {
         error_set(&state->last, "status", "the server answered %d", attempt->status);
@@ -79,7 +79,7 @@ static bool explain(const char *url, const struct state *state, struct error *er
     }
     cleanup_buffer struct buffer plain = BUFFER_INIT(MAX_URL);
     http_url_append_plain(&plain, url);
-    if (plain.len > 0 && strstr(err->message, buffer_text(&plain)) != NULL) {
+    if (plain.len > 0 && strstr(err->message, buffer_text(&plain))) {
         return false;
     }
     return download_prefix(url, err);
@@ -139,7 +139,7 @@ bool download(const char *url, int fd, struct error *err) {
     cleanup_buffer struct buffer plain = BUFFER_INIT(MAX_URL);
     http_url_append_plain(&plain, url);
     const char *slash = strrchr(buffer_text(&plain), '/');
-    progress_start(&state.progress, slash != NULL && slash[1] != '\0' ? slash + 1 : url);
+    progress_start(&state.progress, slash && slash[1] != '\0' ? slash + 1 : url);
     const bool good = run(url, fd, &state, err);
     progress_end(&state.progress);
     if (good) {

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/alloc.h"
+#include "common/array.h"
 #include "common/cleanup.h"
 #include "common/slice.h"
 
@@ -38,7 +39,7 @@ static const struct {
 };
 
 const char *arch_name(enum arch arch) {
-    for (size_t i = 0; i < sizeof(arches) / sizeof(*arches); i++) {
+    for (size_t i = 0; i < ARRAY_LENGTH(arches); i++) {
         if (arches[i].arch == arch) {
             return arches[i].name;
         }
@@ -47,7 +48,7 @@ const char *arch_name(enum arch arch) {
 }
 
 enum arch arch_parse(const char *name) {
-    for (size_t i = 0; i < sizeof(arches) / sizeof(*arches); i++) {
+    for (size_t i = 0; i < ARRAY_LENGTH(arches); i++) {
         if (strcmp(arches[i].name, name) == 0) {
             return arches[i].arch;
         }
@@ -59,7 +60,7 @@ const char *elf_machine_name(const struct elf *elf) {
     if (!elf->is_64_little && (elf->machine == EM_X86_64 || elf->machine == EM_AARCH64)) {
         return "another word size or byte order";
     }
-    for (size_t i = 0; i < sizeof(machines) / sizeof(*machines); i++) {
+    for (size_t i = 0; i < ARRAY_LENGTH(machines); i++) {
         if (machines[i].machine == elf->machine) {
             return machines[i].name;
         }
@@ -146,7 +147,7 @@ static void read_needed(int fd, const struct headers *headers, const Elf64_Phdr 
             continue;
         }
         char *name = read_text(fd, names + at, names_size - at);
-        if (name != NULL) {
+        if (name) {
             elf->needed[elf->needed_count++] = name;
         }
     }
@@ -169,7 +170,7 @@ void elf_read(int fd, struct elf *elf) {
     if (!elf->is_64_little) {
         return;
     }
-    for (size_t i = 0; i < sizeof(arches) / sizeof(*arches); i++) {
+    for (size_t i = 0; i < ARRAY_LENGTH(arches); i++) {
         if (arches[i].machine == elf->machine) {
             elf->arch = arches[i].arch;
         }
@@ -186,10 +187,10 @@ void elf_read(int fd, struct elf *elf) {
         return;
     }
     for (size_t i = 0; i < headers.count; i++) {
-        if (items[i].p_type == PT_INTERP && elf->interpreter == NULL) {
+        if (items[i].p_type == PT_INTERP && !elf->interpreter) {
             elf->is_program = true;
             elf->interpreter = read_text(fd, items[i].p_offset, items[i].p_filesz);
-        } else if (items[i].p_type == PT_DYNAMIC && elf->needed == NULL) {
+        } else if (items[i].p_type == PT_DYNAMIC && !elf->needed) {
             read_needed(fd, &headers, &items[i], elf);
         }
     }

@@ -26,7 +26,7 @@ struct inspector {
 };
 
 static void file_closep(zip_file_t **file) {
-    if (*file != NULL) {
+    if (*file) {
         (void)zip_fclose(*file);
     }
 }
@@ -35,7 +35,7 @@ static void file_closep(zip_file_t **file) {
 static bool read_entry(zip_t *zip, const zip_stat_t *status, char *text, struct error *err) {
     enum { STEP = 64 * 1024 };
     __attribute__((cleanup(file_closep))) zip_file_t *file = zip_fopen_index(zip, status->index, 0);
-    if (file == NULL) {
+    if (!file) {
         return error_set(err, "zip", "%s: %s", status->name, zip_strerror(zip));
     }
     char piece[STEP];
@@ -49,7 +49,7 @@ static bool read_entry(zip_t *zip, const zip_stat_t *status, char *text, struct 
             total += (uint64_t)count;
             break;
         }
-        if (text != NULL) {
+        if (text) {
             memcpy(text + total, piece, (size_t)count);
         }
         total += (uint64_t)count;

@@ -35,7 +35,7 @@ static enum links_result walk(const struct tree *tree, struct slice steps, struc
             return LINKS_LOOP; // Only targets that grow at each turn become so long.
         }
         const struct entry *entry = tree_find(tree, buffer_slice(path));
-        if (entry == NULL || entry->kind != ENTRY_LINK) {
+        if (!entry || entry->kind != ENTRY_LINK) {
             continue;
         }
         if (++*links > MAX_LINKS) {

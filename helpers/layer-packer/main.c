@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/array.h"
 #include "common/system/process.h"
 #include "layer-packer/commands.h"
 
@@ -15,7 +16,7 @@ static const struct {
     {"pack", command_pack}, {"verify", command_verify}, {"list", command_list},
     {"sign", command_sign}, {"fetch", command_fetch},
 };
-enum { COMMANDS = sizeof(commands) / sizeof(*commands) };
+enum { COMMANDS = ARRAY_LENGTH(commands) };
 
 static const struct option_spec no_options[] = {{0}};
 static const struct options help = {
@@ -37,7 +38,7 @@ static int unknown_command(const char *word) {
         names[i] = commands[i].name;
     }
     const char *nearest = options_nearest(word, names);
-    if (nearest != NULL) {
+    if (nearest) {
         (void)fprintf(stderr, "layer-packer: unknown command %s; did you mean %s?\n", word,
                       nearest);
     } else {

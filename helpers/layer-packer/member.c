@@ -14,7 +14,7 @@
 #include "layer-packer/reader.h"
 
 static void file_closep(zip_file_t **file) {
-    if (*file != NULL) {
+    if (*file) {
         (void)zip_fclose(*file);
     }
 }
@@ -46,7 +46,7 @@ static bool copy(zip_file_t *file, const char *member, int out_fd, uint64_t size
 bool member_extract(int zip_fd, const char *member, int out_fd, uint64_t max_size, bool *executable,
                     struct error *err) {
     cleanup_reader zip_t *zip = reader_open(zip_fd, err);
-    if (zip == NULL) {
+    if (!zip) {
         return false;
     }
     const zip_int64_t index = zip_name_locate(zip, member, 0);
@@ -69,7 +69,7 @@ bool member_extract(int zip_fd, const char *member, int out_fd, uint64_t max_siz
     *executable = (mode & S_IXUSR) != 0;
     __attribute__((cleanup(file_closep))) zip_file_t *file =
         zip_fopen_index(zip, (zip_uint64_t)index, 0);
-    if (file == NULL) {
+    if (!file) {
         return error_set(err, "zip", "%s: %s", member, zip_strerror(zip));
     }
     return copy(file, member, out_fd, status.size, err);

@@ -15,7 +15,7 @@
 /// A hidden name beside `path` that nobody has.
 static char *name_beside(const char *path) {
     const char *slash = strrchr(path, '/');
-    const char *base = slash != NULL ? slash + 1 : path;
+    const char *base = slash ? slash + 1 : path;
     char random[FILES_RANDOM_NAME_SIZE];
     files_random_name(random);
     // Eight digits keep the name short enough beside any other.
@@ -32,7 +32,7 @@ static char *magic_link(int fd) {
 static int open_nameless(const char *path) {
     const char *slash = strrchr(path, '/');
     cleanup_free char *folder =
-        slash == NULL ? xstrdup(".") : slice_copy(slice_make(path, (size_t)(slash + 1 - path)));
+        !slash ? xstrdup(".") : slice_copy(slice_make(path, (size_t)(slash + 1 - path)));
     cleanup_close int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0666);
     if (fd < 0) {
         return -1;
@@ -59,7 +59,7 @@ bool output_open(const char *path, struct output *output, struct error *err) {
 }
 
 bool output_keep(struct output *output, struct error *err) {
-    if (output->temporary == NULL) {
+    if (!output->temporary) {
         cleanup_free char *link = magic_link(output->fd);
         char *name = name_beside(output->path);
         if (linkat(AT_FDCWD, link, AT_FDCWD, name, AT_SYMLINK_FOLLOW) != 0) {
@@ -78,7 +78,7 @@ bool output_keep(struct output *output, struct error *err) {
 }
 
 void output_clean_up(struct output *output) {
-    if (output->temporary != NULL) {
+    if (output->temporary) {
         (void)unlink(output->temporary);
         free(output->temporary);
         output->temporary = NULL;

@@ -37,7 +37,7 @@ static void programs_clean_up(struct programs *programs) {
 
 static const char *base_name(const char *path) {
     const char *slash = strrchr(path, '/');
-    return slash != NULL ? slash + 1 : path;
+    return slash ? slash + 1 : path;
 }
 
 static int compare_libraries(const void *left, const void *right) {
@@ -78,7 +78,7 @@ static void index_libraries(struct programs *programs) {
             continue;
         }
         const struct entry *file = tree_find_file(tree, slice_text(entry->name));
-        if (file != NULL && programs->elves[file - tree->entries].is_elf) {
+        if (file && programs->elves[file - tree->entries].is_elf) {
             programs->libraries[programs->library_count++] =
                 (struct library){.name = name, .entry = file};
         }
@@ -95,7 +95,7 @@ static const struct entry *find_library(const struct programs *programs, const c
                                       ? NULL
                                       : bsearch(&key, programs->libraries, programs->library_count,
                                                 sizeof(*programs->libraries), compare_libraries);
-    return found != NULL ? found->entry : NULL;
+    return found ? found->entry : NULL;
 }
 
 /// Looks at the needs of one file, and of the layer's libraries that it needs.
@@ -110,7 +110,7 @@ static bool check_needs(struct programs *programs, const struct entry *entry,
     for (size_t i = 0; i < elf->needed_count; i++) {
         const char *name = base_name(elf->needed[i]);
         const struct entry *library = find_library(programs, name);
-        if (library != NULL) {
+        if (library) {
             if (!check_needs(programs, library, program, err)) {
                 return false;
             }
@@ -134,7 +134,7 @@ static bool has_interpreter(const struct programs *programs, const struct elf *e
     const struct slice opt = SLICE("/opt/");
     return provided_has_interpreter(elf->arch, elf->interpreter) ||
            (slice_starts_with(path, opt) &&
-            tree_find_file(programs->tree, slice_skip(path, opt.len)) != NULL);
+            tree_find_file(programs->tree, slice_skip(path, opt.len)));
 }
 
 static bool check_program(struct programs *programs, size_t index, struct error *err) {
@@ -144,7 +144,7 @@ static bool check_program(struct programs *programs, size_t index, struct error 
         elf->arch == ARCH_NONE) {
         return true;
     }
-    if (elf->interpreter != NULL && !has_interpreter(programs, elf)) {
+    if (elf->interpreter && !has_interpreter(programs, elf)) {
         return error_set(err, "library",
                          "%s: needs %s, which neither the layer nor provided.al2023 has",
                          entry->name, elf->interpreter);

@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "common/array.h"
+
 // What a layer may lean on, not all that happens to be in the image: AWS gives no list of the
 // libraries of the OS-only runtime and calls it minimal. Taken in are packages that the image
 // cannot be without or that AWS names for it; not libcurl, libxml2 and the like, which only its
@@ -52,7 +54,7 @@ static const struct {
 };
 
 bool provided_has_library(enum arch arch, const char *name) {
-    for (size_t i = 0; i < sizeof(libraries) / sizeof(*libraries); i++) {
+    for (size_t i = 0; i < ARRAY_LENGTH(libraries); i++) {
         if ((libraries[i].only == ARCH_NONE || libraries[i].only == arch) &&
             strcmp(libraries[i].name, name) == 0) {
             return true;
@@ -62,7 +64,7 @@ bool provided_has_library(enum arch arch, const char *name) {
 }
 
 bool provided_has_interpreter(enum arch arch, const char *path) {
-    for (size_t i = 0; i < sizeof(interpreters) / sizeof(*interpreters); i++) {
+    for (size_t i = 0; i < ARRAY_LENGTH(interpreters); i++) {
         if (interpreters[i].arch == arch && strcmp(interpreters[i].path, path) == 0) {
             return true;
         }

@@ -12,9 +12,8 @@
 
 /// Takes the source over.
 static zip_t *open_source(zip_source_t *source, zip_error_t *error, struct error *err) {
-    zip_t *zip =
-        source == NULL ? NULL : zip_open_from_source(source, ZIP_RDONLY | ZIP_CHECKCONS, error);
-    if (zip == NULL) {
+    zip_t *zip = !source ? NULL : zip_open_from_source(source, ZIP_RDONLY | ZIP_CHECKCONS, error);
+    if (!zip) {
         error_set(err, "zip", "not a good zip: %s", zip_error_strerror(error));
         zip_source_free(source);
     }
@@ -27,7 +26,7 @@ zip_t *reader_open(int fd, struct error *err) {
     cleanup_close int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     cleanup_fclose FILE *stream = copy < 0 ? NULL : fdopen(copy, "rb");
     zip_error_t error;
-    if (stream == NULL) {
+    if (!stream) {
         error_errno(err, errno, "cannot open the zip");
         return NULL;
     }
@@ -38,14 +37,14 @@ zip_t *reader_open(int fd, struct error *err) {
     }
     zip_error_init(&error);
     zip_source_t *source = zip_source_filep_create(stream, 0, -1, &error);
-    if (source != NULL) {
+    if (source) {
         stream = NULL;
     }
     return open_source(source, &error, err);
 }
 
 void reader_closep(zip_t **zip) {
-    if (*zip != NULL) {
+    if (*zip) {
         zip_discard(*zip);
     }
 }
@@ -59,7 +58,7 @@ unsigned reader_mode(zip_t *zip, zip_uint64_t index) {
         return 0;
     }
     const unsigned mode = attributes >> 16;
-    if (mode != 0 && (mode & S_IFMT) == 0 && name != NULL) {
+    if (mode != 0 && (mode & S_IFMT) == 0 && name) {
         const size_t length = strlen(name);
         return mode | (length > 0 && name[length - 1] == '/' ? S_IFDIR : S_IFREG);
     }

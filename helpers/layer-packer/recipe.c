@@ -102,7 +102,7 @@ static bool check_members(const struct json *object, const char *const *known, s
     struct json_iterator member = {0};
     while (json_each(object, &member)) {
         bool found = false;
-        for (size_t i = 0; known[i] != NULL; i++) {
+        for (size_t i = 0; known[i]; i++) {
             found = found || slice_equal_text(member.key, known[i]);
         }
         if (found) {
@@ -110,10 +110,9 @@ static bool check_members(const struct json *object, const char *const *known, s
         }
         cleanup_free char *key = slice_copy(member.key);
         const char *nearest = options_nearest(key, known);
-        return nearest != NULL
-                   ? error_set(err, "recipe", "%s: unknown member \"%s\"; did you mean \"%s\"?",
-                               object->path, key, nearest)
-                   : error_set(err, "recipe", "%s: unknown member \"%s\"", object->path, key);
+        return nearest ? error_set(err, "recipe", "%s: unknown member \"%s\"; did you mean \"%s\"?",
+                                   object->path, key, nearest)
+                       : error_set(err, "recipe", "%s: unknown member \"%s\"", object->path, key);
     }
     return true;
 }
@@ -166,7 +165,7 @@ static bool read_sha256(const struct reader *reader, const struct json *source,
 static bool read_url(const struct reader *reader, const struct json *source,
                      struct recipe_file *file, struct error *err) {
     file->url = read_text(reader, source, "url", err);
-    if (file->url == NULL || !read_sha256(reader, source, file, err)) {
+    if (!file->url || !read_sha256(reader, source, file, err)) {
         return false;
     }
     if (json_has(source, "member")) {
@@ -206,7 +205,7 @@ static bool read_source(const struct reader *reader, const struct json *source,
         return true;
     }
     cleanup_free char *below = read_text(reader, source, "path", err);
-    if (below == NULL) {
+    if (!below) {
         return false;
     }
     file->source = below[0] == '/' ? xstrdup(below) : xasprintf("%s/%s", reader->folder, below);
@@ -221,7 +220,7 @@ static bool read_file(const struct reader *reader, const struct json *object,
         return false;
     }
     file->path = read_text(reader, object, "path", err);
-    return file->path != NULL && read_mode(object, file, err) &&
+    return file->path && read_mode(object, file, err) &&
            json_get_object(object, "source", &source, err) &&
            read_source(reader, &source, file, err);
 }
@@ -307,7 +306,7 @@ static bool read_root(const struct json *root, struct reader *reader, struct rec
         !json_get_string(root, "version", &version, err) || !choose_arch(root, reader, err)) {
         return false;
     }
-    for (size_t i = 0; texts[i] != NULL; i++) {
+    for (size_t i = 0; texts[i]; i++) {
         struct slice text;
         if (json_has(root, texts[i]) && !json_get_string(root, texts[i], &text, err)) {
             return false;
@@ -337,7 +336,7 @@ bool recipe_read(const char *path, enum arch arch, struct recipe *recipe, struct
     const char *slash = strrchr(path, '/');
     // "/layer.json" lies in "/", which reads "" with the slash that follows.
     cleanup_free char *folder =
-        slash != NULL ? slice_copy(slice_make(path, (size_t)(slash - path))) : xstrdup(".");
+        slash ? slice_copy(slice_make(path, (size_t)(slash - path))) : xstrdup(".");
     return files_read(path, &text, err) &&
            recipe_parse(buffer_slice(&text), "recipe", folder, arch, recipe, err);
 }

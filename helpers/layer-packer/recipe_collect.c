@@ -24,7 +24,7 @@ static bool add_download(const struct cache *cache, const struct recipe_file *fi
                          struct tree *tree, uint64_t max_size, struct error *err) {
     cleanup_close int fd = cache_get(cache, file->url, file->sha256, NULL, err);
     bool executable = false;
-    if (fd >= 0 && file->member != NULL) {
+    if (fd >= 0 && file->member) {
         cleanup_close int zip = steal_fd(&fd);
         fd = take_member(cache, zip, file, max_size, &executable, err);
     }
@@ -45,11 +45,11 @@ static bool add_download(const struct cache *cache, const struct recipe_file *fi
 static bool add(const struct cache *cache, const struct recipe_file *file, struct tree *tree,
                 const struct collect_output *output, uint64_t max_size, struct error *err) {
     const struct slice path = slice_text(file->path);
-    if (file->url != NULL) {
+    if (file->url) {
         return tree_check_name(path, file->path, err) &&
                add_download(cache, file, tree, max_size, err);
     }
-    if (file->link != NULL) {
+    if (file->link) {
         return tree_add_link(tree, path, file->path, slice_text(file->link), err);
     }
     // "." is the root: a whole tree as a SOURCE would be.
@@ -59,7 +59,7 @@ static bool add(const struct cache *cache, const struct recipe_file *file, struc
 
 static bool has_downloads(const struct recipe *recipe) {
     for (size_t i = 0; i < recipe->count; i++) {
-        if (recipe->files[i].url != NULL) {
+        if (recipe->files[i].url) {
             return true;
         }
     }
@@ -89,7 +89,7 @@ bool recipe_fetch(const struct recipe *recipe, size_t *downloads, struct error *
     for (size_t i = 0; i < recipe->count; i++) {
         const struct recipe_file *file = &recipe->files[i];
         bool downloaded = false;
-        if (file->url == NULL) {
+        if (!file->url) {
             continue;
         }
         cleanup_close int fd = cache_get(&cache, file->url, file->sha256, &downloaded, err);

@@ -41,20 +41,19 @@ static EVP_PKEY *read_key(const char *path, bool private, struct error *err) {
     }
     BIO *bio = BIO_new_mem_buf(pem.data, (int)pem.len);
     EVP_PKEY *key = NULL;
-    if (bio != NULL && pem.len > 0) {
+    if (bio && pem.len > 0) {
         key = private ? PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL)
                       : PEM_read_bio_PUBKEY(bio, NULL, no_passphrase, NULL);
     }
     BIO_free(bio);
-    if (key == NULL) {
+    if (!key) {
         error_set(err, "key", "%s: expected a PEM file with %s", path,
                   private ? "an unencrypted private key" : "a public key");
         return NULL;
     }
     if (EVP_PKEY_get_base_id(key) != EVP_PKEY_ED25519) {
         const char *kind = EVP_PKEY_get0_type_name(key);
-        error_set(err, "key", "%s: expected an Ed25519 key, not %s", path,
-                  kind != NULL ? kind : "this");
+        error_set(err, "key", "%s: expected an Ed25519 key, not %s", path, kind ? kind : "this");
         EVP_PKEY_free(key);
         return NULL;
     }
@@ -68,7 +67,7 @@ static bool read_message(int fd, const char *path, struct buffer *message, struc
         return error_errno(err, errno, "cannot read %s", path);
     }
     // One piece of memory from the start, instead of one that is moved as it grows.
-    if (buffer_reserve(message, (size_t)status.st_size + 1) == NULL) {
+    if (!buffer_reserve(message, (size_t)status.st_size + 1)) {
         return buffer_check(message, path, err);
     }
     return files_read_fd(fd, path, message, err);
@@ -77,7 +76,7 @@ static bool read_message(int fd, const char *path, struct buffer *message, struc
 bool signature_write(const char *path, const char *key_path, struct error *err) {
     __attribute__((cleanup(key_freep))) EVP_PKEY *key = read_key(key_path, true, err);
     cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (key == NULL) {
+    if (!key) {
         return false;
     }
     if (fd < 0) {
@@ -90,7 +89,7 @@ bool signature_write(const char *path, const char *key_path, struct error *err) 
     __attribute__((cleanup(context_freep))) EVP_MD_CTX *context = EVP_MD_CTX_new();
     unsigned char signature[SIGNATURE_SIZE];
     size_t length = sizeof(signature);
-    if (context == NULL || EVP_DigestSignInit(context, NULL, NULL, NULL, key) != 1 ||
+    if (!context || EVP_DigestSignInit(context, NULL, NULL, NULL, key) != 1 ||
         EVP_DigestSign(context, signature, &length, (const unsigned char *)buffer_text(&message),
                        message.len) != 1 ||
         length != sizeof(signature)) {
@@ -104,7 +103,7 @@ bool signature_check(int fd, const char *path, const char *key_path, struct erro
     __attribute__((cleanup(key_freep))) EVP_PKEY *key = read_key(key_path, false, err);
     cleanup_free char *name = xasprintf("%s.sig", path);
     cleanup_buffer struct buffer signature = BUFFER_INIT(SIGNATURE_SIZE);
-    if (key == NULL) {
+    if (!key) {
         return false;
     }
     if (!files_read(name, &signature, err)) {
@@ -122,7 +121,7 @@ bool signature_check(int fd, const char *path, const char *key_path, struct erro
         return false;
     }
     __attribute__((cleanup(context_freep))) EVP_MD_CTX *context = EVP_MD_CTX_new();
-    if (context == NULL || EVP_DigestVerifyInit(context, NULL, NULL, NULL, key) != 1) {
+    if (!context || EVP_DigestVerifyInit(context, NULL, NULL, NULL, key) != 1) {
         return error_set(err, "crypto", "cannot check the signature of %s", path);
     }
     return EVP_DigestVerify(context, (const unsigned char *)signature.data, signature.len,

@@ -6,7 +6,7 @@
 
 #include "common/error.h"
 
-#define SIGNATURE_SIZE 64
+enum { SIGNATURE_SIZE = 64 };
 
 /// Writes the 64 bytes of the signature of `path` to `path`.sig, with the private key in the PEM
 /// file `key`.

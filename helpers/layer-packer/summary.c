@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/alloc.h"
+#include "common/array.h"
 #include "common/buffer.h"
 #include "common/cleanup.h"
 #include "common/json.h"
@@ -50,7 +51,7 @@ char *summary_format_size(uint64_t bytes) {
     static const char *const units[] = {"bytes", "kB", "MB", "GB", "TB"};
     size_t unit = 0;
     double number = (double)bytes;
-    while (number >= 999.95 && unit + 1 < sizeof(units) / sizeof(*units)) {
+    while (number >= 999.95 && unit + 1 < ARRAY_LENGTH(units)) {
         number /= 1000;
         unit++;
     }

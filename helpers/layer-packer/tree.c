@@ -70,7 +70,7 @@ static const char *flaw_of_name(struct slice name) {
     if (name.data[0] == '/') {
         return "the path is absolute";
     }
-    if (memchr(name.data, '\0', name.len) != NULL) {
+    if (memchr(name.data, '\0', name.len)) {
         return "the name has a NUL in it";
     }
     if (!is_utf8(name)) {
@@ -98,7 +98,7 @@ static const char *flaw_of_name(struct slice name) {
 
 bool tree_check_name(struct slice name, const char *origin, struct error *err) {
     const char *flaw = flaw_of_name(name);
-    if (flaw == NULL) {
+    if (!flaw) {
         return true;
     }
     cleanup_buffer struct buffer printed = BUFFER_INIT(8 * (size_t)TREE_MAX_NAME);
@@ -140,8 +140,7 @@ bool tree_add_link(struct tree *tree, struct slice name, const char *origin, str
     if (!tree_check_name(name, origin, err)) {
         return false;
     }
-    if (target.len == 0 || target.len > TREE_MAX_NAME ||
-        memchr(target.data, '\0', target.len) != NULL) {
+    if (target.len == 0 || target.len > TREE_MAX_NAME || memchr(target.data, '\0', target.len)) {
         return error_set(err, "link", "%s: the link's target is empty, too long or has a NUL in it",
                          origin);
     }
@@ -185,7 +184,7 @@ static bool merge(struct tree *tree, struct error *err) {
     for (size_t i = 0; i < tree->count; i++) {
         struct entry *entry = &tree->entries[i];
         struct entry *last = kept > 0 ? &tree->entries[kept - 1] : NULL;
-        if (last == NULL || strcmp(last->name, entry->name) != 0) {
+        if (!last || strcmp(last->name, entry->name) != 0) {
             tree->entries[kept++] = *entry;
             if (kept - 1 != i) {
                 *entry = (struct entry){.fd = -1};
@@ -208,16 +207,15 @@ static bool drop_full_folders(struct tree *tree, struct error *err) {
     cleanup_free bool *full = xcalloc(tree->count + 1, sizeof(*full));
     for (size_t i = 0; i < tree->count; i++) {
         const struct entry *entry = &tree->entries[i];
-        for (const char *slash = strchr(entry->name, '/'); slash != NULL;
-             slash = strchr(slash + 1, '/')) {
+        for (const char *slash = strchr(entry->name, '/'); slash; slash = strchr(slash + 1, '/')) {
             const struct entry *parent =
                 find(tree, slice_make(entry->name, (size_t)(slash - entry->name)));
-            if (parent != NULL && parent->kind != ENTRY_FOLDER) {
+            if (parent && parent->kind != ENTRY_FOLDER) {
                 return error_set(err, "twice",
                                  "%s: is no folder in %s, but %s puts something below it",
                                  parent->name, parent->origin, entry->origin);
             }
-            if (parent != NULL) {
+            if (parent) {
                 full[parent - tree->entries] = true;
             }
         }
@@ -261,7 +259,7 @@ const struct entry *tree_find_file(const struct tree *tree, struct slice name) {
         return NULL;
     }
     const struct entry *entry = find(tree, buffer_slice(&path));
-    return entry != NULL && entry->kind == ENTRY_FILE ? entry : NULL;
+    return entry && entry->kind == ENTRY_FILE ? entry : NULL;
 }
 
 uint64_t tree_entry_size(const struct entry *entry) {

@@ -14,7 +14,7 @@
 #include "common/slice.h"
 
 /// Lambda unpacks below /opt or /var/task; longer names do not fit in a path there.
-#define TREE_MAX_NAME 4000
+enum { TREE_MAX_NAME = 4000 };
 
 enum entry_kind { ENTRY_FILE, ENTRY_LINK, ENTRY_FOLDER };
 

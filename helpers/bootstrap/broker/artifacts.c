@@ -8,7 +8,7 @@
 #include "common/cleanup.h"
 #include "common/log.h"
 
-#define BLOCK_SIZE ((size_t)64 << 10)
+static const size_t BLOCK_SIZE = (size_t)64 << 10;
 /// GitLab may need minutes after the last byte of an upload.
 static const int64_t STALL_TIMEOUT_MS = 600000;
 static const int64_t CONNECT_TIMEOUT_MS = 10000;

@@ -11,14 +11,15 @@
 
 #include "bootstrap/broker/state.h"
 #include "common/alloc.h"
+#include "common/array.h"
 #include "common/cleanup.h"
 #include "common/encoding.h"
 #include "common/log.h"
 
 /// A job request says what the runner can do, an update little more than a state: a few kilobytes.
 /// Anybody in the environment may send them, many at a time.
-#define LARGEST_REQUEST ((size_t)64 << 10)
-#define LARGEST_UPDATE ((size_t)64 << 10)
+static const size_t LARGEST_REQUEST = (size_t)64 << 10;
+static const size_t LARGEST_UPDATE = (size_t)64 << 10;
 /// For the first time that the token is read.
 static const int64_t READ_TOKEN_MS = 30000;
 
@@ -79,7 +80,7 @@ static bool make_tokens(struct broker *broker, struct error *err) {
 
 static bool open_events(struct broker *broker, struct error *err) {
     int *const fds[] = {&broker->event_fd, &broker->drop_fd, &broker->close_fd, &broker->stop_fd};
-    for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
+    for (size_t i = 0; i < ARRAY_LENGTH(fds); i++) {
         *fds[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         if (*fds[i] < 0) {
             return error_errno(err, errno, "cannot make an event descriptor");

@@ -4,7 +4,7 @@
 #include "bootstrap/broker/state.h"
 #include "common/log.h"
 
-#define LARGEST_ANSWER ((size_t)32 << 10)
+static const size_t LARGEST_ANSWER = (size_t)32 << 10;
 
 /// Only while the job runs, and only for who shows this invocation's token.
 void broker_credentials_begin(struct broker_request *request) {

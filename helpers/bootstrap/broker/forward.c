@@ -3,9 +3,10 @@
 
 #include "bootstrap/broker/state.h"
 #include "common/alloc.h"
+#include "common/array.h"
 
 void broker_headers_add(struct broker_headers *headers, const char *name, struct slice value) {
-    enum { ROOM = sizeof(headers->list) / sizeof(headers->list[0]) };
+    enum { ROOM = ARRAY_LENGTH(headers->list) };
     if (headers->count < ROOM && value.len > 0) {
         headers->list[headers->count++] =
             (struct http_header){.name = slice_text(name), .value = value};
@@ -17,7 +18,7 @@ void broker_headers_forward(struct broker_headers *headers, const struct broker_
     static const char *const forwarded[] = {
         "Accept", "Content-Type", "User-Agent", "X-Request-Id", "Range", "If-Range",
     };
-    for (size_t i = 0; i < sizeof(forwarded) / sizeof(forwarded[0]); i++) {
+    for (size_t i = 0; i < ARRAY_LENGTH(forwarded); i++) {
         broker_headers_add(headers, forwarded[i], broker_request_header(request, forwarded[i]));
     }
 }

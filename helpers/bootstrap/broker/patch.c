@@ -9,11 +9,11 @@
 #include "common/log.h"
 
 /// gitlab-runner sends 1 MiB at most.
-#define LARGEST_PATCH ((int64_t)2 << 20)
+static const int64_t LARGEST_PATCH = (int64_t)2 << 20;
 /// Of all patches that are being received or sent.
-#define MOST_BUFFERED ((size_t)6 << 20)
-#define LARGEST_LINE 8192
-#define LARGEST_ANSWER ((size_t)64 << 10)
+static const size_t MOST_BUFFERED = (size_t)6 << 20;
+enum { LARGEST_LINE = 8192 };
+static const size_t LARGEST_ANSWER = (size_t)64 << 10;
 /// The runner sends its patch again after that, and from where GitLab then is.
 static const int64_t PATIENCE_MS = 60000;
 

@@ -8,19 +8,20 @@
 
 #include "bootstrap/broker/crowd.h"
 #include "common/alloc.h"
+#include "common/array.h"
 #include "common/clock.h"
 #include "common/json.h"
 #include "common/log.h"
 
 /// More than the crowd finds comfortable: those that are shut down take a moment to go.
-#define MOST_CONNECTIONS 64U
+static const unsigned MOST_CONNECTIONS = 64U;
 /// libcurl with OpenSSL needs about 100 KiB; only what is touched counts.
-#define THREAD_STACK ((size_t)256 << 10)
+static const size_t THREAD_STACK = (size_t)256 << 10;
 /// For a connection's headers, and the pieces that bodies come in.
-#define CONNECTION_MEMORY ((size_t)128 << 10)
+static const size_t CONNECTION_MEMORY = (size_t)128 << 10;
 /// For a peer that says nothing, between requests or within one.
-#define SILENCE_SECONDS 60U
-#define LONGEST_TARGET 2048
+static const unsigned SILENCE_SECONDS = 60U;
+enum { LONGEST_TARGET = 2048 };
 
 struct broker_server {
     struct broker *broker;
@@ -263,7 +264,7 @@ static bool is_passed_on(struct slice name) {
         "Trailer",          "Transfer-Encoding",
         "Upgrade",          "Alt-Svc",
     };
-    for (size_t i = 0; i < sizeof(dropped) / sizeof(dropped[0]); i++) {
+    for (size_t i = 0; i < ARRAY_LENGTH(dropped); i++) {
         if (slice_equal_ignoring_case(name, slice_text(dropped[i]))) {
             return false;
         }

@@ -15,9 +15,9 @@
 #include "bootstrap/gitlab/job.h"
 #include "bootstrap/gitlab/trace.h"
 
-#define PLACEHOLDER_SIZE 48
+enum { PLACEHOLDER_SIZE = 48 };
 /// How much longer than it waits for a job the broker waits for any good answer of GitLab.
-#define BROKER_GRACE_MS INT64_C(30000)
+static const int64_t BROKER_GRACE_MS = INT64_C(30000);
 
 struct broker {
     // Set at the start.

@@ -9,8 +9,8 @@
 #include "common/cleanup.h"
 #include "common/log.h"
 
-#define LARGEST_UPDATE ((size_t)1 << 20)
-#define LARGEST_ANSWER ((size_t)64 << 10)
+static const size_t LARGEST_UPDATE = (size_t)1 << 20;
+static const size_t LARGEST_ANSWER = (size_t)64 << 10;
 /// The runner sends its update again after that.
 static const int64_t PATIENCE_MS = 60000;
 /// For the line before the runner's own final update.

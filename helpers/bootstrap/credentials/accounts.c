@@ -7,11 +7,12 @@
 #include "bootstrap/gitlab/job_tokens.h"
 #include "bootstrap/settings/forms.h"
 #include "common/alloc.h"
+#include "common/array.h"
 #include "common/aws/sts.h"
 #include "common/cleanup.h"
 #include "common/json.h"
 
-#define SHOWN_BYTES 100
+enum { SHOWN_BYTES = 100 };
 
 // --- Forms: each fails with the flaw alone -----------------------------------------------------
 
@@ -63,7 +64,7 @@ static const struct member {
      "the name of the job's variable that id_tokens: sets (not the token), as in AWS_ID_TOKEN",
      read_id_token},
 };
-#define MEMBER_COUNT (sizeof(members) / sizeof(members[0]))
+#define MEMBER_COUNT ARRAY_LENGTH(members)
 #define DURATION "duration_seconds"
 
 // --- Reading -------------------------------------------------------------------------------------

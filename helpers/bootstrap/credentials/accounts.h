@@ -18,7 +18,7 @@
 #include "common/error.h"
 #include "common/slice.h"
 
-#define ACCOUNTS_MOST 200
+enum { ACCOUNTS_MOST = 200 };
 
 /// What was not given is NULL or 0.
 struct account {

@@ -10,7 +10,7 @@
 #include "common/cleanup.h"
 #include "common/system/files.h"
 
-#define LARGEST_CONFIG ((size_t)1 << 20)
+static const size_t LARGEST_CONFIG = (size_t)1 << 20;
 #define CONFIG "config"
 #define CREDENTIALS "credentials"
 #define TOKENS "id-tokens"
@@ -36,7 +36,7 @@ static bool write_tokens(const struct job_profiles *profiles, const struct job *
     const struct accounts *accounts = profiles->accounts;
     for (size_t i = 0; i < accounts->count; i++) {
         const char *name = accounts->list[i].id_token;
-        bool seen = name == NULL;
+        bool seen = !name;
         for (size_t j = 0; j < i && !seen; j++) {
             const char *before = accounts->list[j].id_token;
             seen = before && strcmp(before, name) == 0;

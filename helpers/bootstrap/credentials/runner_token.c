@@ -9,7 +9,7 @@
 #include "common/cleanup.h"
 #include "common/json.h"
 
-#define LONGEST_TOKEN 512
+enum { LONGEST_TOKEN = 512 };
 
 struct token_source {
     token_read *read;

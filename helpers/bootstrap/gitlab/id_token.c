@@ -13,7 +13,7 @@
 
 #define DISCOVERY_PATH "/.well-known/openid-configuration"
 #define KEYS_PATH "/oauth/discovery/keys"
-#define LARGEST_ANSWER ((size_t)256 << 10)
+static const size_t LARGEST_ANSWER = (size_t)256 << 10;
 
 static const int64_t FETCH_MS = 5000;
 static const int64_t KEYS_LAST_MS = 3600000;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "common/alloc.h"
+#include "common/array.h"
 #include "common/cleanup.h"
 #include "common/json.h"
 
@@ -209,7 +210,7 @@ bool job_request_rewrite(struct slice body, const char *placeholder, const struc
 
 static const char *known_state(struct slice state) {
     static const char *const states[] = {"running", "success", "failed"};
-    for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+    for (size_t i = 0; i < ARRAY_LENGTH(states); i++) {
         if (slice_equal_text(state, states[i])) {
             return states[i];
         }

@@ -17,8 +17,8 @@
 
 /// The largest answer that hands out a job, and how many JSON values it may hold: both bound the
 /// memory that reading it takes.
-#define JOB_LARGEST_ANSWER ((size_t)4 << 20)
-#define JOB_MOST_VALUES 50000
+static const size_t JOB_LARGEST_ANSWER = (size_t)4 << 20;
+enum { JOB_MOST_VALUES = 50000 };
 
 /// A job whose artifacts this one may download, by its own token or this job's.
 struct job_dependency {

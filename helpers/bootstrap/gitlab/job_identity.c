@@ -14,9 +14,9 @@
 #define PLAIN                                                                                      \
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"                               \
     " _.:/=+-@"
-#define LONGEST_VALUE 256
+enum { LONGEST_VALUE = 256 };
 /// Of a value that is hashed: all tags of a session share a few hundred bytes.
-#define LONGEST_KEPT 32
+enum { LONGEST_KEPT = 32 };
 
 // --- What GitLab says --------------------------------------------------------------------------
 

@@ -37,7 +37,7 @@ char *job_identity_session_name(const struct job_identity *identity)
 /// free().
 char *job_identity_source(const struct job_identity *identity) __attribute__((returns_nonnull));
 
-#define JOB_MOST_TAGS 16
+enum { JOB_MOST_TAGS = 16 };
 
 /// Session tags, and their keys, all of which are transitive. Owns the values; keys are constants.
 struct job_tags {

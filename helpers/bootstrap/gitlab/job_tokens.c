@@ -6,7 +6,7 @@
 #include "bootstrap/gitlab/jwt.h"
 #include "common/alloc.h"
 
-#define LONGEST_NAME 255
+enum { LONGEST_NAME = 255 };
 
 bool job_tokens_is_name(struct slice text) {
     return text.len > 0 && text.len <= LONGEST_NAME && slice_is_word(text, "_") &&

@@ -11,7 +11,7 @@
 #include "common/secret.h"
 #include "common/slice.h"
 
-#define JOB_MOST_TOKENS 64
+enum { JOB_MOST_TOKENS = 64 };
 
 struct job_token {
     char *name;

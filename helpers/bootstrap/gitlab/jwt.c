@@ -175,7 +175,7 @@ static EVP_PKEY *make_key(const BIGNUM *modulus, const BIGNUM *exponent) {
     const bool made = builder && context &&
                       OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_N, modulus) == 1 &&
                       OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_E, exponent) == 1 &&
-                      (parameters = OSSL_PARAM_BLD_to_param(builder)) != NULL &&
+                      (parameters = OSSL_PARAM_BLD_to_param(builder)) &&
                       EVP_PKEY_fromdata_init(context) == 1 &&
                       EVP_PKEY_fromdata(context, &key, EVP_PKEY_PUBLIC_KEY, parameters) == 1;
     OSSL_PARAM_free(parameters);

@@ -15,7 +15,7 @@
 #include "common/slice.h"
 
 /// The longest token that is read; STS takes none that is longer.
-#define JWT_LONGEST 20000
+enum { JWT_LONGEST = 20000 };
 
 /// Tells whether the text has the shape of a token: three parts of base64url, a JSON object first.
 bool jwt_has_shape(struct slice text);

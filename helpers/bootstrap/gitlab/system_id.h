@@ -4,7 +4,7 @@
 
 #include "common/slice.h"
 
-#define SYSTEM_ID_SIZE 15
+enum { SYSTEM_ID_SIZE = 15 };
 
 /// Makes `s_` and 12 characters out of the function's ARN, so that all environments of a function,
 /// now and after each deployment, are one runner manager in GitLab.

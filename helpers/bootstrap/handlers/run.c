@@ -24,7 +24,7 @@
 
 /// How long to wait for a job after the first one: the next stage's jobs become pending a moment
 /// after the last one's end, and waiting is paid for.
-#define FURTHER_JOB_WAIT_MS INT64_C(3000)
+static const int64_t FURTHER_JOB_WAIT_MS = INT64_C(3000);
 
 struct run {
     struct settings settings;

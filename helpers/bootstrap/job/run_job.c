@@ -12,6 +12,7 @@
 #include "bootstrap/runtime/sigterm.h"
 #include "bootstrap/workspace/workspace.h"
 #include "common/alloc.h"
+#include "common/array.h"
 #include "common/cleanup.h"
 #include "common/log.h"
 #include "common/system/process.h"
@@ -58,7 +59,7 @@ static const char *signal_word(int number) {
         [SIGKILL] = "SIGKILL", [SIGUSR1] = "SIGUSR1", [SIGSEGV] = "SIGSEGV", [SIGUSR2] = "SIGUSR2",
         [SIGPIPE] = "SIGPIPE", [SIGALRM] = "SIGALRM", [SIGTERM] = "SIGTERM",
     };
-    bool known = number > 0 && (size_t)number < sizeof(words) / sizeof(words[0]) && words[number];
+    bool known = number > 0 && (size_t)number < ARRAY_LENGTH(words) && words[number];
     return known ? words[number] : "another signal";
 }
 
@@ -234,8 +235,8 @@ static struct workspace *make_workspace(const struct run_one *options, struct er
 static struct runner *start_runner(const struct one *one, const struct workspace *workspace,
                                    struct error *err) {
     const struct settings *settings = one->options->settings;
-    const bool inherit = settings->job_credentials == JOB_CREDENTIALS_INHERIT &&
-                         settings->credentials.access_key != NULL;
+    const bool inherit =
+        settings->job_credentials == JOB_CREDENTIALS_INHERIT && settings->credentials.access_key;
     const struct runner_options runner = {
         .program = one->options->program,
         .search_path = one->options->search_path,

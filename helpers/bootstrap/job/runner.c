@@ -10,15 +10,16 @@
 #include "bootstrap/broker/broker.h"
 #include "bootstrap/job/runner_log.h"
 #include "common/alloc.h"
+#include "common/array.h"
 #include "common/cleanup.h"
 #include "common/log.h"
 #include "common/system/files.h"
 
 #define CRASHED "Function.RunnerCrashed"
 #define LAYER_BIN "/opt/bin"
-#define MAX_LOG_LINES 500
+enum { MAX_LOG_LINES = 500 };
 /// Bytes of output handled between two looks at the runner: a flood must not keep us from it.
-#define MAX_DRAIN ((size_t)256 << 10)
+static const size_t MAX_DRAIN = (size_t)256 << 10;
 
 // --- Finding it --------------------------------------------------------------------------------
 
@@ -85,7 +86,7 @@ char **runner_argv(const struct runner_options *options) {
         xstrdup("--max-builds=1"),
         xasprintf("--wait-timeout=%lld", (long long)((options->wait_timeout_ms + 999) / 1000)),
     };
-    size_t count = sizeof(fixed) / sizeof(fixed[0]);
+    size_t count = ARRAY_LENGTH(fixed);
     char **argv = xcalloc(count + extra + 1, sizeof(*argv));
     memcpy(argv, fixed, sizeof(fixed));
     for (size_t i = 0; i < extra; i++) {

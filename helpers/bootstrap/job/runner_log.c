@@ -4,10 +4,11 @@
 #include <stdlib.h>
 
 #include "common/alloc.h"
+#include "common/array.h"
 #include "common/buffer.h"
 #include "common/json.h"
 
-#define MAX_LINE 4096
+enum { MAX_LINE = 4096 };
 
 struct runner_log {
     struct buffer line;
@@ -33,7 +34,7 @@ static enum log_level level_of(struct slice word) {
         {"warning", LOG_LEVEL_WARN}, {"error", LOG_LEVEL_ERROR}, {"fatal", LOG_LEVEL_ERROR},
         {"panic", LOG_LEVEL_ERROR},
     };
-    for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
+    for (size_t i = 0; i < ARRAY_LENGTH(levels); i++) {
         if (slice_equal_text(word, levels[i].word)) {
             return levels[i].level;
         }

@@ -7,7 +7,7 @@
 #include "common/system/process.h"
 
 /// How long one look at the runner, the broker and the clock lasts.
-#define TICK_MS 100
+enum { TICK_MS = 100 };
 
 /// What has been seen so far.
 struct watch {

@@ -20,30 +20,30 @@
 #include <stdint.h>
 
 /// Before the deadline.
-#define BUDGET_KILL_MS INT64_C(5500)
-#define BUDGET_KILLED_MS INT64_C(4500)
-#define BUDGET_CLOSED_MS INT64_C(3000)
-#define BUDGET_CLEAN_MS INT64_C(500)
+static const int64_t BUDGET_KILL_MS = INT64_C(5500);
+static const int64_t BUDGET_KILLED_MS = INT64_C(4500);
+static const int64_t BUDGET_CLOSED_MS = INT64_C(3000);
+static const int64_t BUDGET_CLEAN_MS = INT64_C(500);
 
 /// After SIGTERM to the runner at the deadline: gitlab-runner gives up on its own after 30 s.
-#define BUDGET_GRACE_MS INT64_C(30000)
+static const int64_t BUDGET_GRACE_MS = INT64_C(30000);
 /// After a cancel was seen: what after_script and an orderly end may take, then SIGTERM, then
 /// SIGKILL. A cancel ends the invocation within 45 s.
-#define BUDGET_CANCEL_MS INT64_C(30000)
-#define BUDGET_CANCEL_GRACE_MS INT64_C(4000)
+static const int64_t BUDGET_CANCEL_MS = INT64_C(30000);
+static const int64_t BUDGET_CANCEL_GRACE_MS = INT64_C(4000);
 /// After the job's final state is in GitLab: for the runner to end by itself.
-#define BUDGET_LINGER_MS INT64_C(20000)
+static const int64_t BUDGET_LINGER_MS = INT64_C(20000);
 /// The same where GitLab canceled it, without an after_script to wait for.
-#define BUDGET_ABORT_MS INT64_C(5000)
+static const int64_t BUDGET_ABORT_MS = INT64_C(5000);
 /// After it is known that no job can come: for the runner to follow SIGTERM.
-#define BUDGET_FAILED_GRACE_MS INT64_C(1000)
+static const int64_t BUDGET_FAILED_GRACE_MS = INT64_C(1000);
 
 /// Far from the deadline: killing what a job left, telling GitLab of a job that the runner did not
 /// end, and emptying /tmp may not take longer than this.
-#define BUDGET_KILL_LIMIT_MS INT64_C(15000)
-#define BUDGET_CLOSE_LIMIT_MS INT64_C(120000)
-#define BUDGET_CLEAN_LIMIT_MS INT64_C(120000)
+static const int64_t BUDGET_KILL_LIMIT_MS = INT64_C(15000);
+static const int64_t BUDGET_CLOSE_LIMIT_MS = INT64_C(120000);
+static const int64_t BUDGET_CLEAN_LIMIT_MS = INT64_C(120000);
 /// At init, of Lambda's ten seconds.
-#define BUDGET_INIT_CLEAN_LIMIT_MS INT64_C(8000)
+static const int64_t BUDGET_INIT_CLEAN_LIMIT_MS = INT64_C(8000);
 /// After SIGTERM to ourselves, which Lambda sends half a second before it kills.
-#define BUDGET_LAST_WORDS_MS INT64_C(350)
+static const int64_t BUDGET_LAST_WORDS_MS = INT64_C(350);

@@ -9,10 +9,10 @@
 #include "common/http/http.h"
 #include "common/log.h"
 
-#define REGISTER_TIMEOUT_MS 1000
-#define MAX_ANSWER ((size_t)64 << 10)
+enum { REGISTER_TIMEOUT_MS = 1000 };
+static const size_t MAX_ANSWER = (size_t)64 << 10;
 /// What libcurl needs on a stack, with room.
-#define STACK_BYTES ((size_t)256 << 10)
+static const size_t STACK_BYTES = (size_t)256 << 10;
 
 struct extension {
     struct http_client *http;

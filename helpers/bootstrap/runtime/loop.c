@@ -10,10 +10,10 @@
 #include "common/log.h"
 #include "common/system/process.h"
 
-#define MAX_HANDLERS 16
-#define MAX_RESPONSE ((size_t)4 << 20)
+enum { MAX_HANDLERS = 16 };
+static const size_t MAX_RESPONSE = (size_t)4 << 20;
 /// For the descendants of a job that somebody else has answered for.
-#define KILL_LIMIT_MS 5000
+enum { KILL_LIMIT_MS = 5000 };
 
 // --- Init --------------------------------------------------------------------------------------
 

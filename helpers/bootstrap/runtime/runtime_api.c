@@ -10,13 +10,13 @@
 #include "common/log.h"
 
 /// Lambda's limit is 6 MiB and a little.
-#define MAX_EVENT ((size_t)8 << 20)
-#define MAX_ANSWER ((size_t)64 << 10)
-#define LONGEST_INVOCATION_MS (INT64_C(900) * 1000)
-#define INIT_ERROR_TIMEOUT_MS 2000
-#define CONNECT_TIMEOUT_MS 1000
-#define NEXT_ATTEMPTS 5
-#define NEXT_PAUSE_MS 50
+static const size_t MAX_EVENT = (size_t)8 << 20;
+static const size_t MAX_ANSWER = (size_t)64 << 10;
+static const int64_t LONGEST_INVOCATION_MS = INT64_C(900) * 1000;
+enum { INIT_ERROR_TIMEOUT_MS = 2000 };
+enum { CONNECT_TIMEOUT_MS = 1000 };
+enum { NEXT_ATTEMPTS = 5 };
+enum { NEXT_PAUSE_MS = 50 };
 
 struct runtime_api {
     struct clock *clock;

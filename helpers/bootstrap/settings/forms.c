@@ -14,8 +14,8 @@
 #include "common/json.h"
 #include "common/system/files.h"
 
-#define MAX_CA_FILE ((size_t)4 << 20)
-#define MAX_HOSTS 64
+static const size_t MAX_CA_FILE = (size_t)4 << 20;
+enum { MAX_HOSTS = 64 };
 
 static bool is_digits(struct slice text, size_t count) {
     for (size_t i = 0; i < text.len; i++) {

@@ -5,9 +5,10 @@
 #include <stdlib.h>
 
 #include "common/alloc.h"
+#include "common/array.h"
 #include "common/json.h"
 
-#define MAX_ARGUMENTS 100
+enum { MAX_ARGUMENTS = 100 };
 
 static const struct {
     const char *spelling;
@@ -28,7 +29,7 @@ static const struct {
     {"--max-builds", "RUNLET_MAX_JOBS says how many jobs an invocation runs"},
     {"--shutdown-timeout", "gitlab-runner panics on it"},
 };
-#define REFUSED_COUNT (sizeof(refused_options) / sizeof(refused_options[0]))
+#define REFUSED_COUNT ARRAY_LENGTH(refused_options)
 
 /// Longer names that begin with the letter of a refused short option, so that `-uVALUE`, which
 /// Go does not take but another parser might, is told from them.
@@ -37,7 +38,7 @@ static const char *const longer_names[] = {
 };
 
 static bool is_longer_name(struct slice name) {
-    for (size_t i = 0; i < sizeof(longer_names) / sizeof(longer_names[0]); i++) {
+    for (size_t i = 0; i < ARRAY_LENGTH(longer_names); i++) {
         if (slice_starts_with(name, slice_text(longer_names[i]))) {
             return true;
         }

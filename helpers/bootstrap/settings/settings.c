@@ -7,13 +7,14 @@
 #include "bootstrap/settings/forms.h"
 #include "bootstrap/settings/runner_args.h"
 #include "common/alloc.h"
+#include "common/array.h"
 #include "common/cleanup.h"
 #include "common/encoding.h"
 #include "common/json.h"
 #include "common/log.h"
 
 #define CONFIG_INVALID "Runtime.ConfigInvalid"
-#define SHOWN_BYTES 100
+enum { SHOWN_BYTES = 100 };
 
 /// How much of a value a message may show.
 enum shown {
@@ -130,7 +131,7 @@ static bool read_credentials(struct settings *settings, struct slice value, stru
         [JOB_CREDENTIALS_ROLE] = "role",
         [JOB_CREDENTIALS_INHERIT] = "inherit",
     };
-    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+    for (size_t i = 0; i < ARRAY_LENGTH(words); i++) {
         if (slice_equal_text(value, words[i])) {
             settings->job_credentials = (enum job_credentials)i;
             return true;
@@ -224,7 +225,7 @@ static const struct row rows[] = {
      SHOWN, read_extra_hosts},
     {"RUNLET_FRESH_ENVIRONMENT", "true or false", SHOWN, read_fresh},
 };
-#define ROW_COUNT (sizeof(rows) / sizeof(rows[0]))
+#define ROW_COUNT ARRAY_LENGTH(rows)
 
 // --- Messages --------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@
 #include "bootstrap/workspace/mirror_unpack.h"
 #include "bootstrap/workspace/workspace.h"
 #include "common/alloc.h"
+#include "common/array.h"
 #include "common/aws/s3.h"
 #include "common/cleanup.h"
 #include "common/encoding.h"
@@ -23,7 +24,7 @@
 #define INVALID "Runtime.ConfigInvalid"
 #define UNAVAILABLE "Function.MirrorUnavailable"
 /// Lambda's largest /tmp.
-#define LARGEST_ZIP (INT64_C(10) << 30)
+static const int64_t LARGEST_ZIP = INT64_C(10) << 30;
 
 struct mirror {
     struct mirror_options options;
@@ -156,7 +157,7 @@ static bool explain(const struct mirror *mirror, struct error *err) {
     if (error_is(err, "Runtime.WorkspaceDirty")) {
         return false;
     }
-    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+    for (size_t i = 0; i < ARRAY_LENGTH(table); i++) {
         if (error_is(err, table[i].code)) {
             type = table[i].type;
             advice = table[i].advice;
@@ -243,7 +244,7 @@ static void tell(const struct mirror *mirror, const struct fetch *fetch) {
         {"MirrorFetchTime", "Milliseconds", (double)(download_ms + unpack_ms)},
         {"MirrorSize", "Bytes", (double)fetch->size},
     };
-    log_metrics("Runlet", &dimension, 1, metrics, sizeof(metrics) / sizeof(metrics[0]));
+    log_metrics("Runlet", &dimension, 1, metrics, ARRAY_LENGTH(metrics));
 }
 
 static bool fetch_anew(struct mirror *mirror, int64_t deadline_ms, struct error *err) {

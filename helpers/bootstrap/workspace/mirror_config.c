@@ -8,11 +8,12 @@
 #include <unistd.h>
 
 #include "common/alloc.h"
+#include "common/array.h"
 #include "common/cleanup.h"
 #include "common/system/files.h"
 
-#define TERRAFORM_HOST "registry.terraform.io"
-#define TOFU_HOST "registry.opentofu.org"
+static const char TERRAFORM_HOST[] = "registry.terraform.io";
+static const char TOFU_HOST[] = "registry.opentofu.org";
 enum { MOST_ENTRIES = 4096 };
 
 static void globfreep(glob_t *found) {
@@ -60,7 +61,7 @@ static bool link_host(const char *mirror, const char *from, const char *links, c
         return true;
     }
     static const char *const forms[] = {"*/*/*/*", "*/*/*.zip"};
-    for (size_t form = 0; form < sizeof(forms) / sizeof(forms[0]); form++) {
+    for (size_t form = 0; form < ARRAY_LENGTH(forms); form++) {
         cleanup_glob glob_t found = {0};
         cleanup_free char *pattern = xasprintf("%s/%s", from, forms[form]);
         if (!find(mirror, pattern, &found, err)) {

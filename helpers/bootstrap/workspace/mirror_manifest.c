@@ -13,8 +13,8 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 
-#define CHANGED "changed"
-#define PERMISSIONS ((mode_t)07777)
+static const char CHANGED[] = "changed";
+static const mode_t PERMISSIONS = (mode_t)07777;
 
 void mirror_manifest_clean_up(struct mirror_manifest *manifest) {
     for (size_t i = 0; i < manifest->count; i++) {

@@ -12,8 +12,8 @@
 #include "common/system/digest.h"
 
 /// Files and folders together; 4096 of them take less than 3 MiB.
-#define MIRROR_MAX_ENTRIES 4096
-#define MIRROR_MAX_PATH 512
+enum { MIRROR_MAX_ENTRIES = 4096 };
+enum { MIRROR_MAX_PATH = 512 };
 
 struct mirror_entry {
     /// Relative to the tree's root.

@@ -16,7 +16,7 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 
-#define ZIP "zip"
+static const char ZIP[] = "zip";
 enum {
     STEP = 128 * 1024,
     MOST_PARTS = 16,
@@ -26,7 +26,7 @@ enum {
     FOLDER_MODE = 0755,
 };
 /// Lambda's largest /tmp.
-#define MOST_BYTES (INT64_C(10) << 30)
+static const int64_t MOST_BYTES = INT64_C(10) << 30;
 
 struct unpacking {
     zip_t *zip;

@@ -14,8 +14,8 @@
 
 #define INVALID "Runtime.ConfigInvalid"
 #define DIRTY "Runtime.WorkspaceDirty"
-#define MAX_CERTIFICATES ((size_t)8 << 20)
-#define MAX_TEXT ((size_t)1 << 20)
+static const size_t MAX_CERTIFICATES = (size_t)8 << 20;
+static const size_t MAX_TEXT = (size_t)1 << 20;
 
 struct workspace {
     char *folder;

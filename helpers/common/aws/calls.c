@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "common/alloc.h"
+#include "common/array.h"
 #include "common/aws/client.h"
 #include "common/aws/sigv4.h"
 #include "common/cleanup.h"
@@ -45,8 +46,7 @@ struct aws_client {
 static unsigned attempts_from_environment(void) {
     int64_t number = 0;
     const char *value = environment_value("AWS_MAX_ATTEMPTS");
-    const bool valid =
-        value != NULL && slice_parse_integer(slice_text(value), &number) && number > 0;
+    const bool valid = value && slice_parse_integer(slice_text(value), &number) && number > 0;
     if (!valid) {
         return DEFAULT_ATTEMPTS;
     }
@@ -54,10 +54,9 @@ static unsigned attempts_from_environment(void) {
 }
 
 struct aws_client *aws_client_new(const struct aws_client_options *options, struct error *err) {
-    const char *region =
-        options->region != NULL ? options->region : environment_value("AWS_REGION");
-    region = region != NULL ? region : environment_value("AWS_DEFAULT_REGION");
-    if (region == NULL) {
+    const char *region = options->region ? options->region : environment_value("AWS_REGION");
+    region = region ? region : environment_value("AWS_DEFAULT_REGION");
+    if (!region) {
         error_set(err, "region", "no AWS region is set: set AWS_REGION");
         return NULL;
     }
@@ -67,10 +66,10 @@ struct aws_client *aws_client_new(const struct aws_client_options *options, stru
     }
     struct aws_client *client = xcalloc(1, sizeof(*client));
     client->http = options->http;
-    client->clock = options->clock != NULL ? options->clock : clock_system();
+    client->clock = options->clock ? options->clock : clock_system();
     client->credentials = options->credentials;
     client->region = xstrdup(region);
-    client->endpoint_url = options->endpoint_url != NULL ? xstrdup(options->endpoint_url) : NULL;
+    client->endpoint_url = options->endpoint_url ? xstrdup(options->endpoint_url) : NULL;
     client->use_fips = options->use_fips;
     client->use_dual_stack = options->use_dual_stack;
     client->max_attempts =
@@ -81,7 +80,7 @@ struct aws_client *aws_client_new(const struct aws_client_options *options, stru
 }
 
 void aws_client_destroy(struct aws_client *client) {
-    if (client != NULL) {
+    if (client) {
         free(client->region);
         free(client->endpoint_url);
         free(client);
@@ -141,7 +140,7 @@ static bool make_target(const struct aws_client *client, const struct aws_reques
     char *host = NULL;
     char *port = NULL;
     char *path = NULL;
-    const bool valid = parts != NULL &&
+    const bool valid = parts &&
                        curl_url_set(parts, CURLUPART_URL, buffer_text(&target->url),
                                     CURLU_PATH_AS_IS) == CURLUE_OK &&
                        curl_url_get(parts, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
@@ -149,8 +148,7 @@ static bool make_target(const struct aws_client *client, const struct aws_reques
     if (valid) {
         // Only a port that is not the scheme's own is written.
         (void)curl_url_get(parts, CURLUPART_PORT, &port, CURLU_NO_DEFAULT_PORT);
-        buffer_appendf(&target->host, "%s%s%s", host, port != NULL ? ":" : "",
-                       port != NULL ? port : "");
+        buffer_appendf(&target->host, "%s%s%s", host, port ? ":" : "", port ? port : "");
         buffer_append_text(&target->path, path);
     }
     curl_free(host);
@@ -187,7 +185,7 @@ static void add_common_headers(struct headers *headers, const struct aws_request
 }
 
 static struct slice expose(const struct secret *secret) {
-    return secret != NULL ? secret_expose(secret) : SLICE("");
+    return secret ? secret_expose(secret) : SLICE("");
 }
 
 /// Signs what is in `headers` and adds what the signature needs.
@@ -205,7 +203,7 @@ static bool sign(const struct aws_client *client, const struct aws_request *requ
         .access_key = slice_text(client->credentials->access_key),
         .secret_key = expose(client->credentials->secret_key),
         .session_token = expose(client->credentials->session_token),
-        .region = slice_text(request->region != NULL ? request->region : client->region),
+        .region = slice_text(request->region ? request->region : client->region),
         .service = slice_text(request->service),
         .timestamp_ms = clock_now_ms(client->clock) + client->skew_ms,
         .normalize = true,
@@ -227,7 +225,7 @@ static bool send_once(const struct aws_client *client, const struct aws_request 
     struct headers headers = {0};
     add_common_headers(&headers, request, target);
     cleanup_sigv4_signature struct sigv4_signature signature = {0};
-    if (!request->unsigned_request && client->credentials != NULL &&
+    if (!request->unsigned_request && client->credentials &&
         !sign(client, request, target, &headers, &signature, err)) {
         return false;
     }
@@ -271,7 +269,7 @@ static struct slice bare_code(struct slice code) {
 }
 
 static void first_string(const struct json *object, const char *const *keys, struct buffer *out) {
-    for (; *keys != NULL && out->len == 0; keys++) {
+    for (; *keys && out->len == 0; keys++) {
         struct slice text;
         struct error ignored;
         if (json_has(object, *keys) && json_get_string(object, *keys, &text, &ignored)) {
@@ -314,13 +312,13 @@ static struct slice presentable(const struct aws_client *client, const struct aw
                                 struct slice message) {
     const struct aws_credentials *keys = client->credentials;
     const struct slice secrets[] = {
-        SLICE("Signature="), keys != NULL ? expose(keys->secret_key) : SLICE(""),
-        keys != NULL ? expose(keys->session_token) : SLICE(""), expose(request->secret)};
+        SLICE("Signature="), keys ? expose(keys->secret_key) : SLICE(""),
+        keys ? expose(keys->session_token) : SLICE(""), expose(request->secret)};
     message = slice_trim(message);
     message = slice_trim(slice_make(message.data, slice_find(message, '\n')));
-    for (size_t i = 0; i < sizeof(secrets) / sizeof(secrets[0]); i++) {
+    for (size_t i = 0; i < ARRAY_LENGTH(secrets); i++) {
         if (secrets[i].len > 0 &&
-            memmem(message.data, message.len, secrets[i].data, secrets[i].len) != NULL) {
+            memmem(message.data, message.len, secrets[i].data, secrets[i].len)) {
             return SLICE("its message is not shown, as it repeats a secret of the request");
         }
     }
@@ -375,7 +373,7 @@ static bool answer_error(const struct aws_client *client, const struct aws_reque
 // --- Again ------------------------------------------------------------------------------------
 
 static bool is_one_of(const struct error *err, const char *const *codes) {
-    for (; codes != NULL && *codes != NULL; codes++) {
+    for (; codes && *codes; codes++) {
         if (error_is(err, *codes)) {
             return true;
         }
@@ -462,7 +460,7 @@ static void log_attempt(const struct aws_request *request, const struct target *
         log_debug("called a service", log_text("service", request->service),
                   log_slice("operation", operation_of(request)), log_text("url", buffer_text(&url)),
                   log_int("attempt", number), log_int("status", status),
-                  log_text("error", err != NULL ? err->code : ""));
+                  log_text("error", err ? err->code : ""));
     }
 }
 

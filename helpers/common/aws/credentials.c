@@ -16,14 +16,12 @@ bool aws_credentials_from_environment(struct aws_credentials *credentials, struc
     const char *access_key = getenv("AWS_ACCESS_KEY_ID");
     const char *secret_key = getenv("AWS_SECRET_ACCESS_KEY");
     const char *token = getenv("AWS_SESSION_TOKEN");
-    if (access_key == NULL || access_key[0] == '\0' || secret_key == NULL ||
-        secret_key[0] == '\0') {
+    if (!access_key || access_key[0] == '\0' || !secret_key || secret_key[0] == '\0') {
         return error_set(err, "credentials",
                          "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not both set");
     }
     credentials->access_key = xstrdup(access_key);
     credentials->secret_key = secret_new(slice_text(secret_key));
-    credentials->session_token =
-        token != NULL && token[0] != '\0' ? secret_new(slice_text(token)) : NULL;
+    credentials->session_token = token && token[0] != '\0' ? secret_new(slice_text(token)) : NULL;
     return true;
 }

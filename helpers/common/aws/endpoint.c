@@ -35,7 +35,7 @@ static const struct partition *partition_of(const char *region) {
 
 /// What the variable says, or else the client's options.
 static bool is_asked_for(const char *name, bool by_options) {
-    return environment_value(name) != NULL ? environment_is_true(name) : by_options;
+    return environment_value(name) ? environment_is_true(name) : by_options;
 }
 
 /// What the environment says for the service; NULL if nothing.
@@ -46,11 +46,11 @@ static const char *configured_url(const char *endpoint_id) {
     cleanup_buffer struct buffer name = BUFFER_INIT(256);
     buffer_appendf(&name, "AWS_ENDPOINT_URL_%s", endpoint_id);
     const char *url = environment_value(buffer_text(&name));
-    return url != NULL ? url : environment_value("AWS_ENDPOINT_URL");
+    return url ? url : environment_value("AWS_ENDPOINT_URL");
 }
 
 bool aws_endpoint_is_configured(const struct aws_client *client, const char *endpoint_id) {
-    return aws_client_endpoint_url(client) != NULL || configured_url(endpoint_id) != NULL;
+    return aws_client_endpoint_url(client) || configured_url(endpoint_id);
 }
 
 /// S3 has its dual-stack endpoints under a name of its own.
@@ -69,14 +69,14 @@ bool aws_is_region(const char *region) {
 
 bool aws_endpoint_url(const struct aws_client *client, const struct aws_request *request,
                       struct buffer *out, struct error *err) {
-    const char *region = request->region != NULL ? request->region : aws_client_region(client);
+    const char *region = request->region ? request->region : aws_client_region(client);
     if (!aws_is_region(region)) {
         return error_set(err, "region", "\"%s\" is not a region's name, such as eu-central-1",
                          region);
     }
     const char *url = aws_client_endpoint_url(client);
-    url = url != NULL ? url : configured_url(request->endpoint_id);
-    if (url != NULL) {
+    url = url ? url : configured_url(request->endpoint_id);
+    if (url) {
         buffer_append_text(out, url);
         return buffer_check(out, "endpoint URL", err);
     }
@@ -101,8 +101,8 @@ bool aws_endpoint_url(const struct aws_client *client, const struct aws_request 
 void aws_http_settings(const char *endpoint_url, bool *allow_http, const char **ca_bundle) {
     static const struct slice plain = {.data = "http://", .len = 7};
     *ca_bundle = environment_value("AWS_CA_BUNDLE");
-    *allow_http = endpoint_url != NULL && slice_starts_with(slice_text(endpoint_url), plain);
-    for (char **entry = environ; entry != NULL && *entry != NULL; entry++) {
+    *allow_http = endpoint_url && slice_starts_with(slice_text(endpoint_url), plain);
+    for (char **entry = environ; entry && *entry; entry++) {
         const struct slice text = slice_text(*entry);
         if (slice_starts_with(text, SLICE("AWS_ENDPOINT_URL")) &&
             slice_starts_with(slice_skip(text, slice_find(text, '=') + 1), plain)) {

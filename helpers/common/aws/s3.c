@@ -4,6 +4,7 @@
 #include "common/aws/s3.h"
 
 #include "common/alloc.h"
+#include "common/array.h"
 #include "common/aws/client.h"
 #include "common/aws/sigv4.h"
 #include "common/cleanup.h"
@@ -29,7 +30,7 @@ bool aws_s3_url(const struct aws_client *aws, const struct aws_s3_object *object
     while (slice_ends_with(base, SLICE("/"))) {
         base.len--;
     }
-    if (aws_endpoint_is_configured(aws, "S3") || strchr(object->bucket, '.') != NULL) {
+    if (aws_endpoint_is_configured(aws, "S3") || strchr(object->bucket, '.')) {
         buffer_append(out, base);
         buffer_appendf(out, "/%s/", object->bucket);
     } else {
@@ -63,7 +64,7 @@ static void add(struct headers *headers, struct slice name, struct slice value) 
 }
 
 static struct slice expose(const struct secret *secret) {
-    return secret != NULL ? secret_expose(secret) : SLICE("");
+    return secret ? secret_expose(secret) : SLICE("");
 }
 
 /// Signs a GET of the URL and adds what the signature needs.
@@ -110,7 +111,7 @@ static bool explain(int status, struct error *err) {
         {401, "AccessDenied"}, {403, "AccessDenied"}, {404, "NotFound"},
         {301, "WrongRegion"},  {307, "WrongRegion"},
     };
-    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+    for (size_t i = 0; i < ARRAY_LENGTH(codes); i++) {
         if (error_is(err, "status") && codes[i].status == status) {
             return error_set(err, codes[i].code, "%s", err->message);
         }
@@ -125,8 +126,8 @@ bool aws_s3_download(const struct aws_client *aws, struct http_client *http,
     struct headers headers = {0};
     cleanup_sigv4_signature struct sigv4_signature signature = {0};
     if (!aws_s3_url(aws, object, &url, err) ||
-        (credentials != NULL && !sign(buffer_text(&url), credentials, aws_client_region(aws),
-                                      &headers, &signature, err))) {
+        (credentials && !sign(buffer_text(&url), credentials, aws_client_region(aws), &headers,
+                              &signature, err))) {
         return false;
     }
     const struct http_request request = {

@@ -79,7 +79,7 @@ struct secret *aws_secrets_get_value(struct aws_client *client, const char *id, 
         return get_string(&answer.root, "SecretString", LARGEST_VALUE, err);
     }
     struct secret *encoded = get_string(&answer.root, "SecretBinary", LARGEST_BASE64, err);
-    return encoded != NULL ? decode_base64(encoded, err) : NULL;
+    return encoded ? decode_base64(encoded, err) : NULL;
 }
 
 struct secret *aws_ssm_get_parameter(struct aws_client *client, const char *name,

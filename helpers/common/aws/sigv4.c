@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "common/alloc.h"
+#include "common/array.h"
 #include "common/cleanup.h"
 #include "common/encoding.h"
 #include "common/timestamp.h"
@@ -131,7 +132,7 @@ static void append_query(struct buffer *out, struct slice query) {
         pairs_add(&pairs, sendable(slice_make(part.data, equals)),
                   sendable(slice_skip(part, equals + 1)));
     }
-    if (pairs.items != NULL) {
+    if (pairs.items) {
         qsort(pairs.items, pairs.count, sizeof(*pairs.items), by_name_and_value);
     }
     for (size_t i = 0; i < pairs.count; i++) {
@@ -199,7 +200,7 @@ static bool is_unsigned(const char *name) {
         "user-agent",
         "x-amzn-trace-id",
     };
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
         if (strcmp(name, names[i]) == 0) {
             return true;
         }
@@ -273,7 +274,7 @@ static bool compute(const struct sigv4_options *options, struct slice day, struc
     unsigned char key[HASH_SIZE];
     struct slice from = buffer_slice(&first);
     bool done = true;
-    for (size_t i = 0; done && i < sizeof(steps) / sizeof(steps[0]); i++) {
+    for (size_t i = 0; done && i < ARRAY_LENGTH(steps); i++) {
         unsigned char next[HASH_SIZE];
         done = hmac(from, steps[i], next);
         memcpy(key, next, sizeof(key));
@@ -295,7 +296,7 @@ static bool check_input(const struct sigv4_request *request, const struct sigv4_
         {options->secret_key, "secret key"}, {options->region, "region"},
         {options->service, "service"},
     };
-    for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
+    for (size_t i = 0; i < ARRAY_LENGTH(needed); i++) {
         if (needed[i].value.len == 0) {
             return error_set(err, "sigv4", "cannot sign without a %s", needed[i].what);
         }
@@ -330,7 +331,7 @@ static void append_canonical_request(struct sigv4_signature *signature, struct b
     // A caller that sends its own hash, or UNSIGNED-PAYLOAD, signs that.
     const char *payload = find_pair(&headers, "x-amz-content-sha256");
     buffer_appendf(out, "\n%s\n%s", buffer_text(names),
-                   payload != NULL ? payload : signature->content_sha256);
+                   payload ? payload : signature->content_sha256);
 }
 
 bool sigv4_sign(const struct sigv4_request *request, const struct sigv4_options *options,

@@ -39,7 +39,7 @@ static void add_slice(struct buffer *body, const char *name, struct slice value)
 }
 
 static void add(struct buffer *body, const char *name, const char *value) {
-    if (value != NULL) {
+    if (value) {
         add_slice(body, name, slice_text(value));
     }
 }
@@ -71,7 +71,7 @@ static void make_body(struct buffer *body, const char *action, const struct sts_
         add_member(body, "TransitiveTagKeys", i, "", assume->transitive_keys[i]);
     }
     add(body, "SourceIdentity", assume->source_identity);
-    if (assume->web_identity_token != NULL) {
+    if (assume->web_identity_token) {
         add_slice(body, "WebIdentityToken", secret_expose(assume->web_identity_token));
     }
 }
@@ -133,7 +133,7 @@ static bool find_member(const struct answer *answer, const char *section, const 
                         struct json *value) {
     struct json object = answer->result;
     struct error ignored;
-    return (section == NULL || json_get_object(&answer->result, section, &object, &ignored)) &&
+    return (!section || json_get_object(&answer->result, section, &object, &ignored)) &&
            json_has(&object, name) && json_get(&object, name, value, &ignored);
 }
 
@@ -252,8 +252,7 @@ static bool call(struct aws_client *client, const char *action, const struct sts
 bool sts_assume_role(struct aws_client *client, const struct sts_assume *assume,
                      int64_t deadline_ms, struct sts_session *session, struct error *err) {
     *session = (struct sts_session){0};
-    const char *action =
-        assume->web_identity_token != NULL ? "AssumeRoleWithWebIdentity" : "AssumeRole";
+    const char *action = assume->web_identity_token ? "AssumeRoleWithWebIdentity" : "AssumeRole";
     struct aws_credentials *credentials = &session->credentials;
     cleanup_http_response struct http_response response = {0};
     cleanup_answer struct answer answer = {0};

@@ -11,11 +11,11 @@
 #include "common/error.h"
 #include "common/secret.h"
 
-#define STS_SHORTEST_SECONDS 900
+enum { STS_SHORTEST_SECONDS = 900 };
 /// The most that a chained session (one assumed with another session's keys) may last.
-#define STS_LONGEST_CHAINED_SECONDS 3600
-#define STS_LONGEST_SECONDS 43200
-#define STS_MOST_TAGS 50
+enum { STS_LONGEST_CHAINED_SECONDS = 3600 };
+enum { STS_LONGEST_SECONDS = 43200 };
+enum { STS_MOST_TAGS = 50 };
 
 struct sts_tag {
     const char *key;

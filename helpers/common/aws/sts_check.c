@@ -48,7 +48,7 @@ static bool count_characters(struct slice text, size_t *count) {
 /// Letters, digits, "_" and those in `more`, in a length within the limits. NULL passes.
 static bool check_word(const char *name, const char *word, size_t least, size_t longest,
                        const char *more, struct error *err) {
-    if (word == NULL) {
+    if (!word) {
         return true;
     }
     const size_t length = strlen(word);
@@ -109,7 +109,7 @@ static bool check_policies(const struct sts_assume *assume, struct error *err) {
         }
         total += strlen(assume->policy_arns[i]);
     }
-    if (assume->policy == NULL) {
+    if (!assume->policy) {
         return true;
     }
     const struct slice policy = slice_text(assume->policy);
@@ -208,7 +208,7 @@ static bool check_transitive_keys(const struct sts_assume *assume, struct error 
 
 /// What an OIDC token's claims say, and the call has no place for.
 static bool check_token(const struct sts_assume *assume, struct error *err) {
-    if (assume->web_identity_token == NULL) {
+    if (!assume->web_identity_token) {
         return true;
     }
     const size_t length = secret_expose(assume->web_identity_token).len;
@@ -216,11 +216,11 @@ static bool check_token(const struct sts_assume *assume, struct error *err) {
         return bad(err, "web identity token", "%zu characters; STS takes %d to %d", length,
                    LEAST_TOKEN, LONGEST_TOKEN);
     }
-    const char *misplaced = assume->external_id != NULL       ? "external id"
-                            : assume->tag_count > 0           ? "tags"
-                            : assume->source_identity != NULL ? "source identity"
-                                                              : NULL;
-    return misplaced == NULL ||
+    const char *misplaced = assume->external_id       ? "external id"
+                            : assume->tag_count > 0   ? "tags"
+                            : assume->source_identity ? "source identity"
+                                                      : NULL;
+    return !misplaced ||
            bad(err, misplaced,
                "STS takes none with a web identity token, whose claims say it: leave it out, or "
                "give it at a next hop");
@@ -236,10 +236,10 @@ static bool check_duration(const struct sts_assume *assume, struct error *err) {
 }
 
 bool sts_check(const struct sts_assume *assume, struct error *err) {
-    if (assume->role_arn == NULL) {
+    if (!assume->role_arn) {
         return bad(err, "role ARN", "there is none");
     }
-    if (assume->session_name == NULL) {
+    if (!assume->session_name) {
         return bad(err, "session name", "there is none");
     }
     return check_arn("role ARN", assume->role_arn, SLICE("role/"), false, err) &&

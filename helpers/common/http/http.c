@@ -58,7 +58,7 @@ static bool is_worth_repeating(const struct http_retry *retry, int status,
                !error_is(failure, "too_large") && !error_is(failure, "canceled") &&
                !error_is(failure, "system");
     }
-    const int *candidate = retry->statuses != NULL ? retry->statuses : usual;
+    const int *candidate = retry->statuses ? retry->statuses : usual;
     while (*candidate != 0 && *candidate != status) {
         candidate++;
     }
@@ -82,7 +82,7 @@ bool http_attempts_again(struct http_attempts *attempts, int status, struct slic
     const struct http_retry *retry = attempts->retry;
     struct clock *clock = http_client_clock(attempts->client);
     attempts->number++;
-    if (retry == NULL || attempts->number >= retry->attempts ||
+    if (!retry || attempts->number >= retry->attempts ||
         !is_worth_repeating(retry, status, failure)) {
         return false;
     }
@@ -95,7 +95,7 @@ bool http_attempts_again(struct http_attempts *attempts, int status, struct slic
     if (wait_ms >= clock_left_ms(clock, attempts->request->deadline_ms)) {
         return false;
     }
-    if (retry->notify != NULL) {
+    if (retry->notify) {
         const struct http_attempt attempt = {
             .url = attempts->request->url,
             .number = attempts->number,

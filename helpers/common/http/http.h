@@ -176,8 +176,8 @@ bool http_download(struct http_client *client, const struct http_request *reques
 // --- Exchanges that stream ------------------------------------------------------------------
 
 /// For http_exchange_start: a body of unknown length (chunked), or none at all.
-#define HTTP_BODY_CHUNKED (-1)
-#define HTTP_BODY_NONE (-2)
+enum { HTTP_BODY_CHUNKED = -1 };
+enum { HTTP_BODY_NONE = -2 };
 
 /// One request whose body is pushed and whose answer is pulled, piece by piece, by one thread. Each
 /// call drives the transfer until its own part is done. No retries; `body` of the request is not

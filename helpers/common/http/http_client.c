@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "common/alloc.h"
+#include "common/array.h"
 #include "common/cleanup.h"
 #include "common/http/http_transfer.h"
 #include "common/version.h"
@@ -36,15 +37,15 @@ struct http_client *http_client_new(const struct http_client_options *options) {
     (void)pthread_once(&once, initialise_curl);
     struct http_client *client = xcalloc(1, sizeof(*client));
     client->multi = curl_multi_init();
-    if (client->multi == NULL) {
+    if (!client->multi) {
         abort();
     }
     (void)curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, (long)KEPT_CONNECTIONS);
-    client->owns_trust = options->trust == NULL;
+    client->owns_trust = !options->trust;
     client->trust = client->owns_trust ? http_trust_new(NULL) : options->trust;
-    client->clock = options->clock != NULL ? options->clock : clock_system();
+    client->clock = options->clock ? options->clock : clock_system();
     client->user_agent =
-        xstrdup(options->user_agent != NULL ? options->user_agent : "runlet/" RUNLET_VERSION);
+        xstrdup(options->user_agent ? options->user_agent : "runlet/" RUNLET_VERSION);
     client->allow_http = options->allow_http;
     client->no_proxy = options->no_proxy;
     client->host_count = options->host_count;
@@ -57,7 +58,7 @@ struct http_client *http_client_new(const struct http_client_options *options) {
 }
 
 void http_client_destroy(struct http_client *client) {
-    if (client == NULL) {
+    if (!client) {
         return;
     }
     (void)curl_multi_cleanup(client->multi);
@@ -89,7 +90,7 @@ static CURLcode set_trust(CURL *easy, void *context, void *user) {
     (void)easy;
     struct http_transfer *transfer = user;
     X509_STORE *store = http_trust_store(transfer->client->trust, &transfer->failure);
-    if (store == NULL) {
+    if (!store) {
         return CURLE_SSL_CACERT_BADFILE;
     }
     SSL_CTX_set_cert_store(context, store);
@@ -101,12 +102,12 @@ static char *port_of(const char *url, struct error *err) {
     CURLU *parts = curl_url();
     char *port = NULL;
     const CURLUcode result =
-        parts == NULL ? CURLUE_OUT_OF_MEMORY : curl_url_set(parts, CURLUPART_URL, url, 0);
+        !parts ? CURLUE_OUT_OF_MEMORY : curl_url_set(parts, CURLUPART_URL, url, 0);
     if (result == CURLUE_OK) {
         (void)curl_url_get(parts, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT);
     }
     curl_url_cleanup(parts);
-    if (port == NULL) {
+    if (!port) {
         error_set(err, "url", "%s",
                   result != CURLUE_OK ? curl_url_strerror(result) : "no port is known");
     }
@@ -118,12 +119,12 @@ static char *port_of(const char *url, struct error *err) {
 static bool set_hosts(const struct http_client *client, struct http_transfer *transfer,
                       const char *url, struct error *err) {
     char *port = port_of(url, err);
-    if (port == NULL) {
+    if (!port) {
         return false;
     }
     const char *const ports[] = {port, "443", "80"};
     for (size_t i = 0; i < client->host_count; i++) {
-        for (size_t p = 0; p < sizeof(ports) / sizeof(ports[0]); p++) {
+        for (size_t p = 0; p < ARRAY_LENGTH(ports); p++) {
             cleanup_free char *entry =
                 xasprintf("%s:%s:%s", client->hosts[2 * i], ports[p], client->hosts[2 * i + 1]);
             transfer->resolve = curl_slist_append(transfer->resolve, entry);

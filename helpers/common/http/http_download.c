@@ -30,7 +30,7 @@ static bool parse_content_range(struct slice value, int64_t *start, int64_t *tot
         !slice_parse_integer(part, start) || !slice_split(&rest, '/', &part)) {
         return false;
     }
-    if (rest.data == NULL || !slice_parse_integer(rest, total)) {
+    if (!rest.data || !slice_parse_integer(rest, total)) {
         *total = -1;
     }
     return true;
@@ -92,7 +92,7 @@ static size_t take(void *context, const char *data, size_t size) {
     if (!write_at(state, slice_make(data, size))) {
         return 0;
     }
-    if (state->download->progress != NULL) {
+    if (state->download->progress) {
         state->download->progress(state->download->context, state->offset, state->total);
     }
     return size;
@@ -170,7 +170,7 @@ bool http_download(struct http_client *client, const struct http_request *reques
         bool canceled = false;
         done = attempt(&state, client, request, &head, &status, err);
         http_transfer_clean_up(&state.transfer);
-        if (download->status != NULL) {
+        if (download->status) {
             *download->status = status;
         }
         if (done) {

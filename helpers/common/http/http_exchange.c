@@ -112,7 +112,7 @@ struct http_exchange *http_exchange_start(struct http_client *client,
 }
 
 void http_exchange_destroy(struct http_exchange *exchange) {
-    if (exchange != NULL) {
+    if (exchange) {
         http_transfer_clean_up(&exchange->transfer);
         buffer_clean_up(&exchange->incoming);
         free(exchange);

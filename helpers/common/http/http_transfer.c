@@ -9,6 +9,7 @@
 #include <sys/select.h>
 
 #include "common/alloc.h"
+#include "common/array.h"
 #include "common/cleanup.h"
 
 enum {
@@ -22,12 +23,12 @@ enum {
 
 bool http_head_next(struct slice head, struct slice *rest, struct slice *name,
                     struct slice *value) {
-    if (rest->data == NULL) {
+    if (!rest->data) {
         *rest = head;
     }
     struct slice line;
     while (rest->len > 0 && slice_split(rest, '\n', &line)) {
-        if (rest->data == NULL) {
+        if (!rest->data) {
             // The last one: an empty rest at the end, so that a further call does not begin anew.
             *rest = slice_make(head.data + head.len, 0);
         }
@@ -99,8 +100,7 @@ static size_t take_body(char *data, size_t size, size_t count, void *user) {
 
 static bool is_name_character(char byte) {
     return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
-           (byte >= '0' && byte <= '9') ||
-           (byte != '\0' && strchr("!#$%&'*+-.^_`|~", byte) != NULL);
+           (byte >= '0' && byte <= '9') || (byte != '\0' && strchr("!#$%&'*+-.^_`|~", byte));
 }
 
 /// Nothing in it may begin a header line of its own.
@@ -118,7 +118,7 @@ static bool is_valid_header(const struct http_header *header) {
 
 static void add_line(struct http_transfer *transfer, const char *line) {
     transfer->header_lines = curl_slist_append(transfer->header_lines, line);
-    if (transfer->header_lines == NULL) {
+    if (!transfer->header_lines) {
         abort();
     }
 }
@@ -150,7 +150,7 @@ static bool set_headers(struct http_transfer *transfer, const struct http_reques
 }
 
 static void wipe_list(struct curl_slist *list) {
-    for (struct curl_slist *item = list; item != NULL; item = item->next) {
+    for (struct curl_slist *item = list; item; item = item->next) {
         OPENSSL_cleanse(item->data, strlen(item->data));
     }
     curl_slist_free_all(list);
@@ -201,7 +201,7 @@ bool http_transfer_init(struct http_transfer *transfer, struct http_client *clie
         .cancel_fd = request->cancel_fd,
     };
     CURL *easy = transfer->easy;
-    if (easy == NULL) {
+    if (!easy) {
         abort();
     }
     (void)curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
@@ -232,7 +232,7 @@ bool http_transfer_start(struct http_transfer *transfer, struct error *err) {
 }
 
 void http_transfer_clean_up(struct http_transfer *transfer) {
-    if (transfer->easy == NULL) {
+    if (!transfer->easy) {
         return;
     }
     // Without effect for one that was never added.
@@ -251,7 +251,7 @@ void http_transfer_clean_up(struct http_transfer *transfer) {
 static void note_ends(CURLM *multi) {
     int left = 0;
     const CURLMsg *message = NULL;
-    while ((message = curl_multi_info_read(multi, &left)) != NULL) {
+    while ((message = curl_multi_info_read(multi, &left))) {
         void *private = NULL;
         if (message->msg == CURLMSG_DONE &&
             curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &private) == CURLE_OK) {
@@ -375,7 +375,7 @@ static const char *code_of(CURLcode result) {
         // A kept connection was closed under a body that cannot be sent once more.
         {CURLE_SEND_FAIL_REWIND, "cut"},
     };
-    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+    for (size_t i = 0; i < ARRAY_LENGTH(codes); i++) {
         if (codes[i].result == result) {
             return codes[i].code;
         }

@@ -19,12 +19,12 @@ struct http_trust *http_trust_new(const char *extra_ca_file) {
     struct http_trust *trust = xcalloc(1, sizeof(*trust));
     (void)pthread_mutex_init(&trust->lock, NULL);
     trust->extra_ca_file =
-        extra_ca_file != NULL && extra_ca_file[0] != '\0' ? xstrdup(extra_ca_file) : NULL;
+        extra_ca_file && extra_ca_file[0] != '\0' ? xstrdup(extra_ca_file) : NULL;
     return trust;
 }
 
 void http_trust_destroy(struct http_trust *trust) {
-    if (trust == NULL) {
+    if (!trust) {
         return;
     }
     X509_STORE_free(trust->store);
@@ -40,10 +40,10 @@ const char *http_system_ca_file(void) {
         NULL,
     };
     const char *set = getenv("SSL_CERT_FILE");
-    if (set != NULL && set[0] != '\0') {
+    if (set && set[0] != '\0') {
         return set;
     }
-    for (const char *const *place = places; *place != NULL; place++) {
+    for (const char *const *place = places; *place; place++) {
         if (access(*place, R_OK) == 0) {
             return *place;
         }
@@ -60,13 +60,13 @@ static bool load(X509_STORE *store, const char *path, struct error *err) {
     ERR_clear_error();
     return error_set(err, "certificate", "cannot read the CA certificates in %s: %s", path,
                      access(path, R_OK) != 0 ? "no such file, or not readable"
-                     : reason != NULL        ? reason
+                     : reason                ? reason
                                              : "no certificate in it");
 }
 
 static X509_STORE *load_all(const struct http_trust *trust, struct error *err) {
     X509_STORE *store = X509_STORE_new();
-    if (store == NULL) {
+    if (!store) {
         error_set(err, "certificate", "cannot make a certificate store");
         return NULL;
     }
@@ -74,13 +74,13 @@ static X509_STORE *load_all(const struct http_trust *trust, struct error *err) {
     (void)X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_TRUSTED_FIRST);
     const char *system_file = http_system_ca_file();
     bool loaded = true;
-    if (system_file != NULL) {
+    if (system_file) {
         loaded = load(store, system_file, err);
-    } else if (trust->extra_ca_file == NULL) {
+    } else if (!trust->extra_ca_file) {
         loaded = error_set(err, "certificate",
                            "there are no CA certificates: set SSL_CERT_FILE to a file with some");
     }
-    if (loaded && trust->extra_ca_file != NULL) {
+    if (loaded && trust->extra_ca_file) {
         loaded = load(store, trust->extra_ca_file, err);
     }
     if (!loaded) {
@@ -92,11 +92,11 @@ static X509_STORE *load_all(const struct http_trust *trust, struct error *err) {
 
 struct x509_store_st *http_trust_store(struct http_trust *trust, struct error *err) {
     (void)pthread_mutex_lock(&trust->lock);
-    if (trust->store == NULL) {
+    if (!trust->store) {
         trust->store = load_all(trust, err);
     }
     X509_STORE *store = trust->store;
-    if (store != NULL) {
+    if (store) {
         (void)X509_STORE_up_ref(store);
     }
     (void)pthread_mutex_unlock(&trust->lock);

@@ -19,7 +19,7 @@ bool http_url_is_loopback(const char *url) {
     char *host = NULL;
     char *scheme = NULL;
     bool loopback = false;
-    if (parts != NULL && curl_url_set(parts, CURLUPART_URL, url, 0) == CURLUE_OK &&
+    if (parts && curl_url_set(parts, CURLUPART_URL, url, 0) == CURLUE_OK &&
         curl_url_get(parts, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
         curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK) {
         const struct slice name = slice_text(scheme);

@@ -16,7 +16,7 @@ static void context_freep(EVP_MD_CTX **context) {
 
 bool digest_fd(int fd, const char *name, unsigned char digest[DIGEST_SIZE], struct error *err) {
     __attribute__((cleanup(context_freep))) EVP_MD_CTX *context = EVP_MD_CTX_new();
-    if (context == NULL || EVP_DigestInit_ex(context, EVP_sha256(), NULL) != 1) {
+    if (!context || EVP_DigestInit_ex(context, EVP_sha256(), NULL) != 1) {
         return error_set(err, "crypto", "%s: cannot take a SHA-256", name);
     }
     cleanup_free unsigned char *piece = xmalloc(STEP);

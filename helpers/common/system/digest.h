@@ -6,7 +6,7 @@
 
 #include "common/error.h"
 
-#define DIGEST_SIZE 32
+enum { DIGEST_SIZE = 32 };
 
 /// Hashes the open file from its beginning, whatever its position; `name` is for messages.
 bool digest_fd(int fd, const char *name, unsigned char digest[DIGEST_SIZE], struct error *err);

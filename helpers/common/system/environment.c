@@ -10,21 +10,21 @@
 
 const char *environment_value(const char *name) {
     const char *value = getenv(name);
-    return value != NULL && value[0] != '\0' ? value : NULL;
+    return value && value[0] != '\0' ? value : NULL;
 }
 
 bool environment_is_true(const char *name) {
     const char *value = environment_value(name);
-    return value != NULL && strcasecmp(value, "true") == 0;
+    return value && strcasecmp(value, "true") == 0;
 }
 
 char *environment_cache_folder(void) {
     const char *cache = environment_value("XDG_CACHE_HOME");
     const char *home = environment_value("HOME");
-    if (cache != NULL && cache[0] == '/') {
+    if (cache && cache[0] == '/') {
         return xasprintf("%s/runlet", cache);
     }
-    return home != NULL && home[0] == '/' ? xasprintf("%s/.cache/runlet", home) : NULL;
+    return home && home[0] == '/' ? xasprintf("%s/.cache/runlet", home) : NULL;
 }
 
 static void wipe(char *entry) {
@@ -99,7 +99,7 @@ const char *environment_get(const struct environment *environment, const char *n
 }
 
 static bool is_listed(struct slice name, const char *const *names) {
-    for (; *names != NULL; names++) {
+    for (; *names; names++) {
         const struct slice pattern = slice_text(*names);
         const bool open = slice_ends_with(pattern, SLICE("*"));
         if (open ? slice_starts_with(name, slice_make(pattern.data, pattern.len - 1))
@@ -111,7 +111,7 @@ static bool is_listed(struct slice name, const char *const *names) {
 }
 
 void environment_inherit(struct environment *environment, const char *const *names) {
-    for (char **entry = environ; entry != NULL && *entry != NULL; entry++) {
+    for (char **entry = environ; entry && *entry; entry++) {
         const struct slice text = slice_text(*entry);
         const struct slice name = slice_make(text.data, slice_find(text, '='));
         if (name.len == 0 || name.len == text.len || !is_listed(name, names)) {
@@ -125,5 +125,5 @@ void environment_inherit(struct environment *environment, const char *const *nam
 
 char *const *environment_array(const struct environment *environment) {
     static char *const none[] = {NULL};
-    return environment->entries != NULL ? environment->entries : none;
+    return environment->entries ? environment->entries : none;
 }

@@ -101,7 +101,7 @@ bool files_write_fd(int fd, const char *name, struct slice content, struct error
 /// The folder that holds `path`, to be released with free().
 static char *folder_of(const char *path) {
     const char *slash = strrchr(path, '/');
-    if (slash == NULL) {
+    if (!slash) {
         return xstrdup(".");
     }
     return slash == path ? xstrdup("/") : slice_copy(slice_make(path, (size_t)(slash - path)));

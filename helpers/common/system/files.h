@@ -39,6 +39,6 @@ bool files_write_atomically(const char *path, struct slice content, mode_t mode,
 /// folder. An existing `to` is replaced.
 bool files_rename_durably(const char *from, const char *to, struct error *err);
 
-#define FILES_RANDOM_NAME_SIZE 33
+enum { FILES_RANDOM_NAME_SIZE = 33 };
 /// 32 random hexadecimal digits and a NUL.
 void files_random_name(char name[FILES_RANDOM_NAME_SIZE]);

@@ -81,7 +81,7 @@ static int open_folder(int parent, const char *name) {
 static DIR *list(int fd) {
     const int own = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *stream = own < 0 ? NULL : fdopendir(own);
-    if (stream == NULL && own >= 0) {
+    if (!stream && own >= 0) {
         (void)close(own);
     }
     return stream;
@@ -93,8 +93,7 @@ static const struct dirent *next_entry(DIR *stream) {
     do {
         errno = 0;
         entry = readdir(stream);
-    } while (entry != NULL &&
-             (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0));
+    } while (entry && (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0));
     return entry;
 }
 
@@ -134,11 +133,11 @@ static bool unlink_entry(const struct removal *removal, int parent, const char *
 /// Empties a folder that lies in the top: unlinks, and moves its folders up.
 static bool flatten(const struct removal *removal, int folder) {
     cleanup_closedir DIR *stream = list(folder);
-    if (stream == NULL) {
+    if (!stream) {
         return fail(removal, errno, "");
     }
     const struct dirent *entry = NULL;
-    while ((entry = next_entry(stream)) != NULL) {
+    while ((entry = next_entry(stream))) {
         bool is_folder = false;
         if (!in_time(removal) || !unlink_entry(removal, folder, entry->d_name, &is_folder) ||
             (is_folder && !move_up(removal, folder, entry->d_name))) {
@@ -176,13 +175,13 @@ static bool remove_folder(const struct removal *removal, const char *name) {
 /// Goes once through the top; `*seen` is the number of entries that were there.
 static bool pass(const struct removal *removal, const char *keep, size_t *seen) {
     cleanup_closedir DIR *stream = list(removal->top);
-    if (stream == NULL) {
+    if (!stream) {
         return fail(removal, errno, "");
     }
     *seen = 0;
     const struct dirent *entry = NULL;
-    while ((entry = next_entry(stream)) != NULL) {
-        if (keep != NULL && strcmp(entry->d_name, keep) == 0) {
+    while ((entry = next_entry(stream))) {
+        if (keep && strcmp(entry->d_name, keep) == 0) {
             continue;
         }
         (*seen)++;

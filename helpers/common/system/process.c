@@ -133,7 +133,7 @@ static void __attribute__((noreturn)) child_run(const struct launch *launch) {
     if (!child_set_descriptors(launch)) {
         child_fail(launch->error_fd, STEP_DESCRIPTORS);
     }
-    if (launch->options->directory != NULL && chdir(launch->options->directory) != 0) {
+    if (launch->options->directory && chdir(launch->options->directory) != 0) {
         child_fail(3, STEP_DIRECTORY);
     }
     // execve takes pointers to what it does not write.
@@ -149,11 +149,11 @@ static void __attribute__((noreturn)) child_run(const struct launch *launch) {
 /// The path of the program, to be released with free(); NULL with an error.
 static char *find_program(const struct process_options *options, struct error *err) {
     const char *name = options->argv[0];
-    if (strchr(name, '/') != NULL) {
+    if (strchr(name, '/')) {
         return xstrdup(name);
     }
     const char *path = environment_get(options->environment, "PATH");
-    struct slice rest = slice_text(path != NULL ? path : "/usr/bin:/bin");
+    struct slice rest = slice_text(path ? path : "/usr/bin:/bin");
     struct slice folder;
     while (slice_split(&rest, ':', &folder)) {
         // An empty part means the current folder: not for us.
@@ -167,7 +167,7 @@ static char *find_program(const struct process_options *options, struct error *e
         }
     }
     error_set(err, "not_found", "cannot start %s: it is not in the PATH (%s)", name,
-              path != NULL ? path : "none is set");
+              path ? path : "none is set");
     return NULL;
 }
 
@@ -228,7 +228,7 @@ static bool launched(int fd, struct launch_error *report) {
 
 struct process *process_spawn(const struct process_options *options, struct error *err) {
     cleanup_free char *program = find_program(options, err);
-    if (program == NULL) {
+    if (!program) {
         return NULL;
     }
     cleanup_close int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -257,7 +257,7 @@ struct process *process_spawn(const struct process_options *options, struct erro
     const int reason = errno;
     struct process *process = pid > 0 ? remember(pid) : NULL;
     (void)pthread_mutex_unlock(&children_lock);
-    if (process == NULL) {
+    if (!process) {
         error_errno(err, reason, "cannot start %s", program);
         return NULL;
     }
@@ -273,11 +273,11 @@ struct process *process_spawn(const struct process_options *options, struct erro
 }
 
 void process_destroy(struct process *process) {
-    if (process == NULL) {
+    if (!process) {
         return;
     }
     (void)pthread_mutex_lock(&children_lock);
-    for (struct process **at = &children; *at != NULL; at = &(*at)->next) {
+    for (struct process **at = &children; *at; at = &(*at)->next) {
         if (*at == process) {
             *at = process->next;
             break;
@@ -316,7 +316,7 @@ static bool reap(pid_t which) {
     if (pid <= 0) {
         return false;
     }
-    for (struct process *process = children; process != NULL; process = process->next) {
+    for (struct process *process = children; process; process = process->next) {
         if (process->pid == pid && !process->ended) {
             process->ended = true;
             process->end = exit_of(status);
@@ -359,12 +359,12 @@ static void signal_children_of(const char *thread, int signal_number) {
 
 void process_signal_children(int signal_number) {
     cleanup_closedir DIR *threads = opendir("/proc/self/task");
-    if (threads == NULL) {
+    if (!threads) {
         return;
     }
     (void)pthread_mutex_lock(&children_lock);
     const struct dirent *item = NULL;
-    while ((item = readdir(threads)) != NULL) {
+    while ((item = readdir(threads))) {
         if (item->d_name[0] != '.') {
             signal_children_of(item->d_name, signal_number);
         }
@@ -378,7 +378,7 @@ static bool has_ended(struct process *process, struct process_exit *end) {
         (void)reap(process->pid);
     }
     const bool ended = process->ended;
-    if (ended && end != NULL) {
+    if (ended && end) {
         *end = process->end;
     }
     (void)pthread_mutex_unlock(&children_lock);
@@ -470,7 +470,7 @@ bool process_run(const struct process_options *options, int64_t timeout_ms, stru
     struct process_options with_pipe = *options;
     with_pipe.stdout_fd = write_fd;
     cleanup_process struct process *process = process_spawn(&with_pipe, err);
-    if (process == NULL) {
+    if (!process) {
         return false;
     }
     (void)close(steal_fd(&write_fd));

@@ -15,8 +15,8 @@
 #include "common/system/environment.h"
 
 /// For process_options: what the descriptor of the new process is.
-#define PROCESS_FD_NULL (-1)
-#define PROCESS_FD_INHERIT (-2)
+enum { PROCESS_FD_NULL = -1 };
+enum { PROCESS_FD_INHERIT = -2 };
 
 struct process_options {
     /// Ended by NULL. argv[0] is a path, or a name that is looked for in the PATH of `environment`.

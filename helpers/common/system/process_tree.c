@@ -53,7 +53,7 @@ static void listing_add(struct listing *listing, struct entry entry) {
 static bool parse_stat(char *text, struct entry *entry) {
     char *open = strchr(text, '(');
     char *close = strrchr(text, ')');
-    if (open == NULL || close == NULL || close < open) {
+    if (!open || !close || close < open) {
         return false;
     }
     *close = '\0';
@@ -96,11 +96,11 @@ static bool look_up(pid_t pid, struct entry *entry) {
 
 static bool list_all(struct listing *all, struct error *err) {
     cleanup_closedir DIR *proc = opendir("/proc");
-    if (proc == NULL) {
+    if (!proc) {
         return error_errno(err, errno, "cannot list the processes");
     }
     const struct dirent *item = NULL;
-    while ((item = readdir(proc)) != NULL) {
+    while ((item = readdir(proc))) {
         int64_t pid = 0;
         struct entry entry;
         if (slice_parse_integer(slice_text(item->d_name), &pid) && pid > 0 &&
@@ -172,7 +172,7 @@ static bool survivors(const struct listing *listing, struct error *err) {
 
 static bool can_run(const struct entry *entry) {
     // Stopped, traced, zombie, dead; a sleep that nothing interrupts ends before anything else.
-    return strchr("TtZXD", entry->state) == NULL;
+    return !strchr("TtZXD", entry->state);
 }
 
 /// A process that forks and ends at once, again and again, is never where a listing saw it; its
