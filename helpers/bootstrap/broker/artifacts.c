@@ -6,9 +6,9 @@
 #include "bootstrap/broker/state.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
+#include "common/http/http_head.h"
 #include "common/log.h"
 
-static const size_t BLOCK_SIZE = (size_t)64 << 10;
 /// GitLab may need minutes after the last byte of an upload.
 static const int64_t STALL_TIMEOUT_MS = 600000;
 static const int64_t CONNECT_TIMEOUT_MS = 10000;
@@ -16,7 +16,6 @@ static const int64_t CONNECT_TIMEOUT_MS = 10000;
 /// An upload or download under way.
 struct transfer {
     struct broker *broker;
-    struct broker_request *request;
     struct http_client *client;
     struct http_exchange *exchange;
     /// Why it cannot go on.
@@ -33,9 +32,9 @@ void broker_transfer_release(void *state) {
     }
 }
 
-static struct transfer *start(struct broker_request *request, const char *method,
+static struct transfer *start(struct http_server_request *request, const char *method,
                               int64_t body_length, struct broker_headers *headers) {
-    struct broker *broker = request->broker;
+    struct broker *broker = broker_of(request);
     struct transfer *transfer = xcalloc(1, sizeof(*transfer));
     cleanup_free char *path = broker_forward_path(request);
     cleanup_free char *url = gitlab_url(broker->gitlab, path);
@@ -49,7 +48,6 @@ static struct transfer *start(struct broker_request *request, const char *method
         .cancel_fd = broker->stop_fd,
     };
     transfer->broker = broker;
-    transfer->request = request;
     transfer->client = gitlab_borrow(broker->gitlab);
     transfer->exchange =
         http_exchange_start(transfer->client, &http_request, body_length, &transfer->err);
@@ -58,88 +56,75 @@ static struct transfer *start(struct broker_request *request, const char *method
     return transfer;
 }
 
-static enum MHD_Result answer_failure(struct broker_request *request,
-                                      const struct transfer *transfer) {
+static bool answer_failure(struct http_server_request *request, const struct transfer *transfer) {
     log_warn("artifacts did not pass", LOG_ERROR_FIELDS(&transfer->err));
-    return broker_request_answer_text(request, MHD_HTTP_BAD_GATEWAY, transfer->err.message);
+    return http_server_answer_message(request, 502, transfer->err.message);
 }
 
 // --- GitLab's answer ---------------------------------------------------------------------------
 
-static ssize_t read_answer(void *context, uint64_t position, char *data, size_t size) {
-    struct transfer *transfer = context;
+static ssize_t read_answer(struct http_server_request *request, char *data, size_t size) {
+    struct transfer *transfer = request->state;
     size_t got = 0;
-    (void)position;
-    broker_request_waits(transfer->request, true);
-    bool good = http_exchange_read(transfer->exchange, data, size, &got, &transfer->err);
-    broker_request_waits(transfer->request, false);
-    if (!good) {
-        // The connection is closed, so that the runner sees that something is missing.
+    if (!http_exchange_read(transfer->exchange, data, size, &got, &transfer->err)) {
         log_warn("an answer of GitLab was cut", LOG_ERROR_FIELDS(&transfer->err));
-        return MHD_CONTENT_READER_END_WITH_ERROR;
+        return -1;
     }
-    return got > 0 ? (ssize_t)got : MHD_CONTENT_READER_END_OF_STREAM;
+    return (ssize_t)got;
 }
 
-static uint64_t answer_length(const struct transfer *transfer, int status) {
+static int64_t answer_length(struct slice head, int status) {
     struct slice value;
     int64_t length;
     if (status == 204 || status == 304) {
         return 0;
     }
-    return http_exchange_header(transfer->exchange, "Content-Length", &value) &&
+    return http_head_find(head, SLICE("Content-Length"), &value) &&
                    slice_parse_integer(value, &length) && length >= 0
-               ? (uint64_t)length
-               : MHD_SIZE_UNKNOWN;
+               ? length
+               : -1;
 }
 
-static enum MHD_Result answer_from(struct broker_request *request, struct transfer *transfer) {
+static bool answer_from(struct http_server_request *request, struct transfer *transfer) {
     int status;
     if (!http_exchange_status(transfer->exchange, &status, &transfer->err)) {
         return answer_failure(request, transfer);
     }
-    struct MHD_Response *response = MHD_create_response_from_callback(
-        answer_length(transfer, status), BLOCK_SIZE, read_answer, transfer, NULL);
-    if (response) {
-        struct slice rest = {0}, name, value;
-        while (http_exchange_next_header(transfer->exchange, &rest, &name, &value)) {
-            broker_response_add_header(response, name, value);
-        }
-    }
-    return broker_request_answer(request, (unsigned)status, response);
+    struct slice head = http_exchange_head(transfer->exchange);
+    broker_pass_headers(request, head);
+    return http_server_answer_stream(request, (unsigned)status, answer_length(head, status),
+                                     read_answer);
 }
 
 // --- Uploads -----------------------------------------------------------------------------------
 
 /// The body's length as announced; HTTP_BODY_CHUNKED where it is not.
-static int64_t announced_length(const struct broker_request *request) {
+static int64_t announced_length(const struct http_server_request *request) {
     int64_t length;
-    struct slice value = broker_request_header(request, "Content-Length");
+    struct slice value = http_server_header(request, "Content-Length");
     return value.len > 0 && slice_parse_integer(value, &length) && length >= 0 ? length
                                                                                : HTTP_BODY_CHUNKED;
 }
 
-void broker_upload_begin(struct broker_request *request) {
+void broker_upload_begin(struct http_server_request *request) {
     if (!broker_admit(request)) {
         return;
     }
     struct broker_headers headers = {0};
     broker_headers_forward(&headers, request);
-    broker_headers_add_job_token(&headers, request->broker->job);
+    broker_headers_add_job_token(&headers, broker_of(request)->job);
     (void)start(request, "POST", announced_length(request), &headers);
 }
 
-void broker_upload_take(struct broker_request *request, struct slice piece) {
+void broker_upload_take(struct http_server_request *request, struct slice piece) {
     struct transfer *transfer = request->state;
     if (transfer->failed) {
         return; // The answer comes when the runner is done.
     }
-    broker_request_waits(request, true);
     transfer->failed = !http_exchange_send(transfer->exchange, piece, &transfer->err);
-    broker_request_waits(request, false);
 }
 
-enum MHD_Result broker_upload_finish(struct broker_request *request) {
+bool broker_upload_finish(struct http_server_request *request) {
     struct transfer *transfer = request->state;
     if (transfer->failed || !http_exchange_finish_body(transfer->exchange, &transfer->err)) {
         return answer_failure(request, transfer);
@@ -149,20 +134,20 @@ enum MHD_Result broker_upload_finish(struct broker_request *request) {
 
 // --- Downloads ---------------------------------------------------------------------------------
 
-void broker_download_begin(struct broker_request *request) {
-    const struct job *job = broker_job(request->broker);
-    struct slice token = broker_request_header(request, "JOB-TOKEN");
-    if (!job || !job_may_download(job, request->id, token)) {
-        broker_request_refuse(request, MHD_HTTP_FORBIDDEN, "403 Forbidden");
+void broker_download_begin(struct http_server_request *request) {
+    const struct job *job = broker_job(broker_of(request));
+    struct slice token = http_server_header(request, "JOB-TOKEN");
+    if (!job || !job_may_download(job, request->number, token)) {
+        http_server_refuse(request, 403, "403 Forbidden");
         return;
     }
-    broker_request_trust(request);
+    http_server_trust(request);
 }
 
-enum MHD_Result broker_download_finish(struct broker_request *request) {
+bool broker_download_finish(struct http_server_request *request) {
     struct broker_headers headers = {0};
     broker_headers_forward(&headers, request);
-    broker_headers_add(&headers, "JOB-TOKEN", broker_request_header(request, "JOB-TOKEN"));
+    broker_headers_add(&headers, "JOB-TOKEN", http_server_header(request, "JOB-TOKEN"));
     struct transfer *transfer = start(request, "GET", HTTP_BODY_NONE, &headers);
     return transfer->failed ? answer_failure(request, transfer) : answer_from(request, transfer);
 }

@@ -13,7 +13,7 @@ static const int64_t READ_TOKEN_MS = 4000;
 
 /// Of a request that the runner waits for.
 struct question {
-    struct broker_request *request;
+    struct http_server_request *request;
     struct broker *broker;
     struct secret *token;
     bool refreshed;
@@ -24,10 +24,10 @@ struct question {
 
 enum step { ASK_AGAIN, ANSWER_AS_GITLAB, ANSWER_NOTHING, ANSWER_TROUBLE };
 
-void broker_ask_begin(struct broker_request *request) {
-    struct slice header = broker_request_header(request, "RUNNER-TOKEN");
-    if (header.len > 0 && !slice_equal_text(header, request->broker->placeholder)) {
-        broker_request_refuse(request, MHD_HTTP_FORBIDDEN, "403 Forbidden");
+void broker_ask_begin(struct http_server_request *request) {
+    struct slice header = http_server_header(request, "RUNNER-TOKEN");
+    if (header.len > 0 && !slice_equal_text(header, broker_of(request)->placeholder)) {
+        http_server_refuse(request, 403, "403 Forbidden");
     }
 }
 
@@ -92,7 +92,7 @@ static bool send_question(struct question *question, struct slice body, struct e
     struct broker *broker = question->broker;
     struct broker_headers headers = {0};
     broker_headers_forward(&headers, question->request);
-    if (broker_request_header(question->request, "RUNNER-TOKEN").len > 0) {
+    if (http_server_header(question->request, "RUNNER-TOKEN").len > 0) {
         broker_headers_add(&headers, "RUNNER-TOKEN", secret_expose(question->token));
     }
     const struct gitlab_call call = {
@@ -278,37 +278,32 @@ static enum step ask_until_answered(struct question *question) {
 }
 
 /// Tells whether the request is one, and shows the placeholder.
-static bool is_good(struct broker_request *request, struct error *err) {
+static bool is_good(struct http_server_request *request, struct error *err) {
     cleanup_buffer struct buffer unused = BUFFER_INIT_SENSITIVE(SIZE_MAX / 4);
     cleanup_secret struct secret *none = secret_new(SLICE(""));
-    return job_request_rewrite(buffer_slice(&request->body), request->broker->placeholder, none,
-                               request->broker->system_id, false, &unused, err);
+    return job_request_rewrite(buffer_slice(&request->body), broker_of(request)->placeholder, none,
+                               broker_of(request)->system_id, false, &unused, err);
 }
 
-enum MHD_Result broker_ask_finish(struct broker_request *request) {
-    struct broker *broker = request->broker;
+bool broker_ask_finish(struct http_server_request *request) {
+    struct broker *broker = broker_of(request);
     struct error err;
     if (!is_good(request, &err)) {
         return error_is(&err, "forbidden")
-                   ? broker_request_answer_text(request, MHD_HTTP_FORBIDDEN, "403 Forbidden")
-                   : broker_request_answer_text(request, MHD_HTTP_BAD_REQUEST, err.message);
+                   ? http_server_answer_message(request, 403, "403 Forbidden")
+                   : http_server_answer_message(request, 400, err.message);
     }
-    broker_request_trust(request);
+    http_server_trust(request);
     if (!start_asking(broker)) {
-        return broker_request_answer(
-            request, MHD_HTTP_NO_CONTENT,
-            MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT));
+        return http_server_answer(request, 204, NULL);
     }
     struct question question = {.request = request, .broker = broker};
     http_response_init(&question.response, JOB_LARGEST_ANSWER);
     enum step step = ask_until_answered(&question);
-    enum MHD_Result result =
-        step == ANSWER_AS_GITLAB ? broker_request_answer_like(request, &question.response)
-        : step == ANSWER_NOTHING ? broker_request_answer(request, MHD_HTTP_NO_CONTENT,
-                                                         MHD_create_response_from_buffer(
-                                                             0, NULL, MHD_RESPMEM_PERSISTENT))
-                                 : broker_request_answer_text(request, MHD_HTTP_SERVICE_UNAVAILABLE,
-                                                              "503 GitLab gives no good answer");
+    bool result = step == ANSWER_AS_GITLAB ? broker_answer_like(request, &question.response)
+                  : step == ANSWER_NOTHING
+                      ? http_server_answer(request, 204, NULL)
+                      : http_server_answer_message(request, 503, "503 GitLab gives no good answer");
     stop_asking(broker);
     http_response_clean_up(&question.response);
     secret_destroy(question.token);

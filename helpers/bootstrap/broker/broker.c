@@ -23,7 +23,7 @@ static const size_t LARGEST_UPDATE = (size_t)64 << 10;
 /// For the first time that the token is read.
 static const int64_t READ_TOKEN_MS = 30000;
 
-static const struct broker_route routes[] = {
+static const struct http_route routes[] = {
     {.method = "POST",
      .path = "/api/v4/jobs/request",
      .largest_body = LARGEST_REQUEST,
@@ -142,7 +142,8 @@ struct broker *broker_start(const struct broker_options *options, struct error *
         broker_stop(broker);
         return NULL;
     }
-    broker->server = broker_server_start(broker, routes, &broker->port, err);
+    const struct http_server_options server = {.routes = routes, .context = broker};
+    broker->server = http_server_start(&server, err);
     if (!broker->server) {
         broker_stop(broker);
         return NULL;
@@ -165,7 +166,7 @@ void broker_stop(struct broker *broker) {
     raise_event(broker->stop_fd);
     raise_event(broker->close_fd);
     raise_event(broker->drop_fd);
-    broker_server_stop(broker->server);
+    http_server_stop(broker->server);
     if (broker->keeper_runs) {
         pthread_join(broker->keeper, NULL);
     }
@@ -192,7 +193,7 @@ void broker_stopp(struct broker **broker) {
 // --- What is known -----------------------------------------------------------------------------
 
 uint16_t broker_port(const struct broker *broker) {
-    return broker->port;
+    return http_server_port(broker->server);
 }
 
 const char *broker_placeholder(const struct broker *broker) {

@@ -7,33 +7,33 @@
 static const size_t LARGEST_ANSWER = (size_t)32 << 10;
 
 /// Only while the job runs, and only for who shows this invocation's token.
-void broker_credentials_begin(struct broker_request *request) {
-    struct broker *broker = request->broker;
-    struct slice shown = broker_request_header(request, "Authorization");
+void broker_credentials_begin(struct http_server_request *request) {
+    struct broker *broker = broker_of(request);
+    struct slice shown = http_server_header(request, "Authorization");
     if (!broker->session || !secret_equals(broker->credentials_token, shown)) {
-        broker_request_refuse(request, MHD_HTTP_FORBIDDEN, "403 Forbidden");
+        http_server_refuse(request, 403, "403 Forbidden");
         return;
     }
     if (!broker_job(broker) || broker_is_finished(broker) || broker_is_closed(broker)) {
-        broker_request_refuse(request, MHD_HTTP_FORBIDDEN, "403 Forbidden: no job is running");
+        http_server_refuse(request, 403, "403 Forbidden: no job is running");
         return;
     }
-    broker_request_trust(request);
+    http_server_trust(request);
 }
 
 /// An SDK shows people the message of {"code": ..., "message": ...}.
-static enum MHD_Result answer_error(struct broker_request *request, const struct error *err) {
+static bool answer_error(struct http_server_request *request, const struct error *err) {
     struct buffer body = BUFFER_INIT(8192);
     buffer_append_byte(&body, '{');
     json_append_member(&body, "code", slice_text(err->code));
     json_append_member(&body, "message", slice_text(err->message));
     buffer_append_byte(&body, '}');
     // Not 5xx, which SDKs repeat many times: we did already.
-    return broker_request_answer_json(request, MHD_HTTP_BAD_REQUEST, &body);
+    return http_server_answer_json(request, 400, &body);
 }
 
-enum MHD_Result broker_credentials_finish(struct broker_request *request) {
-    struct broker *broker = request->broker;
+bool broker_credentials_finish(struct http_server_request *request) {
+    struct broker *broker = broker_of(request);
     const struct job *job = broker_job(broker);
     struct buffer body = BUFFER_INIT_SENSITIVE(LARGEST_ANSWER);
     struct error err;
@@ -41,5 +41,5 @@ enum MHD_Result broker_credentials_finish(struct broker_request *request) {
         buffer_clean_up(&body);
         return answer_error(request, &err);
     }
-    return broker_request_answer_json(request, MHD_HTTP_OK, &body);
+    return http_server_answer_json(request, 200, &body);
 }

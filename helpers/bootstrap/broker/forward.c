@@ -4,6 +4,7 @@
 #include "bootstrap/broker/state.h"
 #include "common/alloc.h"
 #include "common/array.h"
+#include "common/http/http_head.h"
 
 void broker_headers_add(struct broker_headers *headers, const char *name, struct slice value) {
     enum { ROOM = ARRAY_LENGTH(headers->list) };
@@ -13,13 +14,14 @@ void broker_headers_add(struct broker_headers *headers, const char *name, struct
     }
 }
 
-void broker_headers_forward(struct broker_headers *headers, const struct broker_request *request) {
+void broker_headers_forward(struct broker_headers *headers,
+                            const struct http_server_request *request) {
     // No Accept-Encoding: what passes is read here, and counted.
     static const char *const forwarded[] = {
         "Accept", "Content-Type", "User-Agent", "X-Request-Id", "Range", "If-Range",
     };
     for (size_t i = 0; i < ARRAY_LENGTH(forwarded); i++) {
-        broker_headers_add(headers, forwarded[i], broker_request_header(request, forwarded[i]));
+        broker_headers_add(headers, forwarded[i], http_server_header(request, forwarded[i]));
     }
 }
 
@@ -27,18 +29,41 @@ void broker_headers_add_job_token(struct broker_headers *headers, const struct j
     broker_headers_add(headers, "JOB-TOKEN", secret_expose(job->token));
 }
 
-bool broker_admit(struct broker_request *request) {
-    const struct job *job = broker_job(request->broker);
-    struct slice token = broker_request_header(request, "JOB-TOKEN");
-    if (!job || request->id != job->identity.job_id || !job_has_token(job, token)) {
-        broker_request_refuse(request, MHD_HTTP_FORBIDDEN, "403 Forbidden");
+/// How seldom GitLab lets the runner send its trace, in seconds. More than this (60 where nobody
+/// watches) and a runner learns of a cancel too late to run after_script.
+static void limit_interval(struct http_server_request *request, struct slice head) {
+    enum { LONGEST_SECONDS = 15 };
+    const struct slice name = SLICE("X-GitLab-Trace-Update-Interval");
+    struct slice value;
+    int64_t seconds;
+    if (http_head_find(head, name, &value) && slice_parse_integer(value, &seconds) &&
+        seconds > LONGEST_SECONDS) {
+        http_server_add_header(request, name, SLICE("15"));
+    }
+}
+
+void broker_pass_headers(struct http_server_request *request, struct slice head) {
+    limit_interval(request, head);
+    http_server_pass_headers(request, head);
+}
+
+bool broker_answer_like(struct http_server_request *request, struct http_response *response) {
+    broker_pass_headers(request, buffer_slice(&response->head));
+    return http_server_answer(request, (unsigned)response->status, &response->body);
+}
+
+bool broker_admit(struct http_server_request *request) {
+    const struct job *job = broker_job(broker_of(request));
+    struct slice token = http_server_header(request, "JOB-TOKEN");
+    if (!job || request->number != job->identity.job_id || !job_has_token(job, token)) {
+        http_server_refuse(request, 403, "403 Forbidden");
         return false;
     }
-    broker_request_trust(request);
+    http_server_trust(request);
     return true;
 }
 
-char *broker_forward_path(const struct broker_request *request) {
+char *broker_forward_path(const struct http_server_request *request) {
     struct slice path = slice_skip(request->path, strlen("/api/v4"));
     return xasprintf("%" SLICE_FORMAT "%s%" SLICE_FORMAT, SLICE_ARGUMENTS(path),
                      request->query.len > 0 ? "?" : "", SLICE_ARGUMENTS(request->query));

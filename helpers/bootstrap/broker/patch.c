@@ -25,8 +25,8 @@ struct reservation {
 
 // --- Receiving ---------------------------------------------------------------------------------
 
-static bool reserve(struct broker_request *request, size_t size) {
-    struct broker *broker = request->broker;
+static bool reserve(struct http_server_request *request, size_t size) {
+    struct broker *broker = broker_of(request);
     pthread_mutex_lock(&broker->lock);
     bool fits = broker->buffered + size <= MOST_BUFFERED;
     broker->buffered += fits ? size : 0;
@@ -49,27 +49,27 @@ void broker_patch_release(void *state) {
     }
 }
 
-void broker_patch_begin(struct broker_request *request) {
+void broker_patch_begin(struct http_server_request *request) {
     if (!broker_admit(request)) {
         return;
     }
     int64_t length = LARGEST_PATCH;
-    struct slice announced = broker_request_header(request, "Content-Length");
+    struct slice announced = http_server_header(request, "Content-Length");
     if (announced.len > 0 &&
         (!slice_parse_integer(announced, &length) || length < 0 || length > LARGEST_PATCH)) {
-        broker_request_refuse(request, MHD_HTTP_CONTENT_TOO_LARGE, "413 Request Entity Too Large");
+        http_server_refuse(request, 413, "413 Request Entity Too Large");
     } else if (!reserve(request, (size_t)length)) {
-        broker_request_refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE, "503 Too much at a time");
+        http_server_refuse(request, 503, "503 Too much at a time");
     } else {
         buffer_init(&request->body, (size_t)length);
     }
 }
 
-void broker_patch_take(struct broker_request *request, struct slice piece) {
+void broker_patch_take(struct http_server_request *request, struct slice piece) {
     // All at once, so that it does not grow by copying.
     if ((request->body.len == 0 && !buffer_reserve(&request->body, request->body.max)) ||
         !buffer_append(&request->body, piece)) {
-        broker_request_refuse(request, MHD_HTTP_CONTENT_TOO_LARGE, "413 Request Entity Too Large");
+        http_server_refuse(request, 413, "413 Request Entity Too Large");
     }
 }
 
@@ -189,53 +189,44 @@ static void parcel_clean_up(struct parcel *parcel) {
 // --- Patches of the runner ---------------------------------------------------------------------
 
 /// Answers with the headers of GitLab's last answer, but Range in the runner's own counting.
-static enum MHD_Result answer_patch(struct broker_request *request, unsigned status,
-                                    const struct http_response *response) {
-    const struct job_trace *trace = &request->broker->trace;
+static bool answer_patch(struct http_server_request *request, unsigned status,
+                         const struct http_response *response) {
+    const struct job_trace *trace = &broker_of(request)->trace;
     cleanup_free char *range = xasprintf("0-%" PRId64, job_trace_runner_offset(trace, trace->size));
-    struct MHD_Response *answer =
-        MHD_create_response_from_buffer(strlen(range), range, MHD_RESPMEM_MUST_COPY);
-    if (answer) {
-        struct slice rest = buffer_slice(&response->head);
-        struct slice name, value;
-        while (broker_next_header(&rest, &name, &value)) {
-            if (!slice_equal_ignoring_case(name, SLICE("Range")) &&
-                !slice_equal_ignoring_case(name, SLICE("Content-Type"))) {
-                broker_response_add_header(answer, name, value);
-            }
-        }
-        MHD_add_response_header(answer, "Range", range);
-        MHD_add_response_header(answer, MHD_HTTP_HEADER_CONTENT_TYPE, "text/plain");
-    }
-    return broker_request_answer(request, status, answer);
+    http_server_add_header(request, SLICE("Range"), slice_text(range));
+    http_server_add_header(request, SLICE("Content-Type"), SLICE("text/plain"));
+    broker_pass_headers(request, buffer_slice(&response->head));
+    cleanup_buffer struct buffer body = BUFFER_INIT(strlen(range));
+    buffer_append_text(&body, range);
+    return http_server_answer(request, status, &body);
 }
 
-static enum MHD_Result answer_parcel(struct broker_request *request, struct parcel *parcel,
-                                     enum delivery delivery, const struct error *err) {
+static bool answer_parcel(struct http_server_request *request, struct parcel *parcel,
+                          enum delivery delivery, const struct error *err) {
     switch (delivery) {
     case DELIVERED:
-        return answer_patch(request, MHD_HTTP_ACCEPTED, &parcel->response);
+        return answer_patch(request, 202, &parcel->response);
     case MISFIT:
-        job_trace_resize(&request->broker->trace, parcel->remote_size);
-        return answer_patch(request, MHD_HTTP_RANGE_NOT_SATISFIABLE, &parcel->response);
+        job_trace_resize(&broker_of(request)->trace, parcel->remote_size);
+        return answer_patch(request, 416, &parcel->response);
     case REFUSED:
         break;
     case TROUBLE:
         if (parcel->response.status == 0) {
-            return broker_request_answer_text(request, MHD_HTTP_BAD_GATEWAY, err->message);
+            return http_server_answer_message(request, 502, err->message);
         }
         break;
     }
-    return broker_request_answer_like(request, &parcel->response);
+    return broker_answer_like(request, &parcel->response);
 }
 
-static enum MHD_Result pass_patch(struct broker_request *request, int64_t first) {
-    struct broker *broker = request->broker;
+static bool pass_patch(struct http_server_request *request, int64_t first) {
+    struct broker *broker = broker_of(request);
     struct slice bytes = buffer_slice(&request->body);
     struct job_trace_plan plan = job_trace_plan(&broker->trace, first, bytes);
     if (plan.skip || plan.bytes.len == 0) {
         const struct http_response none = {0};
-        return answer_patch(request, MHD_HTTP_ACCEPTED, &none);
+        return answer_patch(request, 202, &none);
     }
     cleanup_free char *path = broker_forward_path(request);
     struct parcel parcel = {
@@ -250,7 +241,7 @@ static enum MHD_Result pass_patch(struct broker_request *request, int64_t first)
     broker_headers_forward(&parcel.headers, request);
     struct error err;
     enum delivery delivery = deliver(&parcel, &err);
-    enum MHD_Result result;
+    bool result;
     if (plan.probe && delivery == MISFIT && parcel.remote_size == broker->trace.size) {
         // GitLab has not forgotten the trace after all.
         broker->trace.doubtful = false;
@@ -262,18 +253,16 @@ static enum MHD_Result pass_patch(struct broker_request *request, int64_t first)
     return result;
 }
 
-enum MHD_Result broker_patch_finish(struct broker_request *request) {
-    struct broker *broker = request->broker;
+bool broker_patch_finish(struct http_server_request *request) {
+    struct broker *broker = broker_of(request);
     int64_t first, last;
-    if (!job_trace_parse_range(broker_request_header(request, "Content-Range"), &first, &last)) {
-        return broker_request_answer_text(request, MHD_HTTP_BAD_REQUEST,
-                                          "400 Missing header Content-Range");
+    if (!job_trace_parse_range(http_server_header(request, "Content-Range"), &first, &last)) {
+        return http_server_answer_message(request, 400, "400 Missing header Content-Range");
     }
     pthread_mutex_lock(&broker->job_lock);
-    enum MHD_Result result =
-        broker_is_closed(broker)
-            ? broker_request_answer_text(request, MHD_HTTP_FORBIDDEN, "403 Forbidden")
-            : pass_patch(request, first);
+    bool result = broker_is_closed(broker)
+                      ? http_server_answer_message(request, 403, "403 Forbidden")
+                      : pass_patch(request, first);
     pthread_mutex_unlock(&broker->job_lock);
     return result;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/// The broker's inside, shared by its files (broker_*.c) and by nobody else.
+/// The broker's inside, shared by the files of this folder and by nobody else.
 ///
 /// Two locks. `lock` is held for moments, and guards what the owner is told. `job_lock` is held
 /// while the job is changed in GitLab (trace, state), for as long as that takes, so that patches,
@@ -11,9 +11,9 @@
 #include <stdint.h>
 
 #include "bootstrap/broker/broker.h"
-#include "bootstrap/broker/server.h"
 #include "bootstrap/gitlab/job.h"
 #include "bootstrap/gitlab/trace.h"
+#include "common/http/http_server.h"
 
 enum { PLACEHOLDER_SIZE = 48 };
 /// How much longer than it waits for a job the broker waits for any good answer of GitLab.
@@ -34,8 +34,7 @@ struct broker {
     char placeholder[PLACEHOLDER_SIZE];
     int64_t wait_timeout_ms;
     int64_t margin_begins_ms;
-    struct broker_server *server;
-    uint16_t port;
+    struct http_server *server;
     pthread_t keeper;
     bool keeper_runs;
     /// Readable after a change, for the owner.
@@ -83,7 +82,12 @@ struct broker {
     struct job_trace trace;
 };
 
-// --- broker_state.c: what is known -----------------------------------------------------------
+/// The broker that serves the request.
+static inline struct broker *broker_of(const struct http_server_request *request) {
+    return request->context;
+}
+
+// --- state.c: what is known ---------------------------------------------------------------------
 
 /// Tells the owner that something changed.
 void broker_notify(struct broker *broker);
@@ -97,26 +101,26 @@ void broker_finish(struct broker *broker, const char *state, const char *failure
 /// Looks at what an answer to a call for the job (trace, update) says of the job itself.
 void broker_learn(struct broker *broker, const struct http_response *response);
 
-// --- broker_ask.c: job requests --------------------------------------------------------------
+// --- ask.c: job requests ------------------------------------------------------------------------
 
-void broker_ask_begin(struct broker_request *request);
-enum MHD_Result broker_ask_finish(struct broker_request *request);
+void broker_ask_begin(struct http_server_request *request);
+bool broker_ask_finish(struct http_server_request *request);
 
-// --- broker_patch.c: the trace -----------------------------------------------------------------
+// --- patch.c: the trace -------------------------------------------------------------------------
 
-void broker_patch_begin(struct broker_request *request);
-void broker_patch_take(struct broker_request *request, struct slice piece);
-enum MHD_Result broker_patch_finish(struct broker_request *request);
+void broker_patch_begin(struct http_server_request *request);
+void broker_patch_take(struct http_server_request *request, struct slice piece);
+bool broker_patch_finish(struct http_server_request *request);
 void broker_patch_release(void *state);
 /// Puts a line of ours at the end of the trace; with the job's lock held. Nothing, and true, if
 /// there is one already.
 bool broker_add_line(struct broker *broker, const char *line,
                      const struct gitlab_patience *patience, struct error *err);
 
-// --- broker_update.c: the state ----------------------------------------------------------------
+// --- update.c: the state ------------------------------------------------------------------------
 
-void broker_update_begin(struct broker_request *request);
-enum MHD_Result broker_update_finish(struct broker_request *request);
+void broker_update_begin(struct http_server_request *request);
+bool broker_update_finish(struct http_server_request *request);
 /// Asks GitLab, if nobody has for a while, whether the job is still wanted.
 void broker_touch(struct broker *broker);
 /// Confirms that the job was taken, where the runner did not come to it: GitLab may wait for that,
@@ -126,21 +130,21 @@ void broker_begin_job(struct broker *broker, const struct gitlab_patience *patie
 bool broker_fail_job(struct broker *broker, const char *failure_reason,
                      const struct gitlab_patience *patience, struct error *err);
 
-// --- broker_artifacts.c: files -----------------------------------------------------------------
+// --- artifacts.c: files -------------------------------------------------------------------------
 
-void broker_upload_begin(struct broker_request *request);
-void broker_upload_take(struct broker_request *request, struct slice piece);
-enum MHD_Result broker_upload_finish(struct broker_request *request);
-void broker_download_begin(struct broker_request *request);
-enum MHD_Result broker_download_finish(struct broker_request *request);
+void broker_upload_begin(struct http_server_request *request);
+void broker_upload_take(struct http_server_request *request, struct slice piece);
+bool broker_upload_finish(struct http_server_request *request);
+void broker_download_begin(struct http_server_request *request);
+bool broker_download_finish(struct http_server_request *request);
 void broker_transfer_release(void *state);
 
-// --- broker_credentials.c: the job role's session ----------------------------------------------
+// --- container_credentials.c: the job role's session --------------------------------------------
 
-void broker_credentials_begin(struct broker_request *request);
-enum MHD_Result broker_credentials_finish(struct broker_request *request);
+void broker_credentials_begin(struct http_server_request *request);
+bool broker_credentials_finish(struct http_server_request *request);
 
-// --- broker_forward.c: what passes through -----------------------------------------------------
+// --- forward.c: what passes through -------------------------------------------------------------
 
 /// The request headers that GitLab gets, with room for three more.
 struct broker_headers {
@@ -148,13 +152,21 @@ struct broker_headers {
     size_t count;
 };
 /// Takes over those of the runner's headers that GitLab is to see: none with a token.
-void broker_headers_forward(struct broker_headers *headers, const struct broker_request *request);
+void broker_headers_forward(struct broker_headers *headers,
+                            const struct http_server_request *request);
 void broker_headers_add(struct broker_headers *headers, const char *name, struct slice value);
 /// The job's own token.
 void broker_headers_add_job_token(struct broker_headers *headers, const struct job *job);
 
+/// Adds GitLab's headers, given as its answer's header lines, to ours: but for those that belong to
+/// the connection, and those that were added before.
+void broker_pass_headers(struct http_server_request *request, struct slice head);
+/// Answers as GitLab did; `response` gives its body away.
+bool broker_answer_like(struct http_server_request *request, struct http_response *response);
+
 /// Tells whether the request is for the job and shows its token; refuses it otherwise.
-bool broker_admit(struct broker_request *request);
+bool broker_admit(struct http_server_request *request);
 /// The path in GitLab: that of the request below /api/v4, and its query. To be released with
 /// free().
-char *broker_forward_path(const struct broker_request *request) __attribute__((returns_nonnull));
+char *broker_forward_path(const struct http_server_request *request)
+    __attribute__((returns_nonnull));

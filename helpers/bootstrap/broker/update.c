@@ -89,22 +89,23 @@ static void dispatch_clean_up(struct dispatch *dispatch) {
 
 // --- The runner's updates ----------------------------------------------------------------------
 
-void broker_update_begin(struct broker_request *request) {
-    const struct job *job = broker_job(request->broker);
-    struct slice token = broker_request_header(request, "JOB-TOKEN");
-    if (!job || request->id != job->identity.job_id ||
+void broker_update_begin(struct http_server_request *request) {
+    const struct job *job = broker_job(broker_of(request));
+    struct slice token = http_server_header(request, "JOB-TOKEN");
+    if (!job || request->number != job->identity.job_id ||
         (token.len > 0 && !job_has_token(job, token))) {
-        broker_request_refuse(request, MHD_HTTP_FORBIDDEN, "403 Forbidden");
+        http_server_refuse(request, 403, "403 Forbidden");
     }
 }
 
 /// By the header or by the body, as runners old and new do; a wrong token in either is refused.
-static bool is_authorised(const struct broker_request *request, const struct job_update *update) {
-    const struct job *job = request->broker->job;
+static bool is_authorised(const struct http_server_request *request,
+                          const struct job_update *update) {
+    const struct job *job = broker_of(request)->job;
     if (update->token) {
         return job_has_token(job, secret_expose(update->token));
     }
-    return job_has_token(job, broker_request_header(request, "JOB-TOKEN"));
+    return job_has_token(job, http_server_header(request, "JOB-TOKEN"));
 }
 
 static char *copy_held_line(struct broker *broker) {
@@ -136,9 +137,8 @@ static void after_final(struct broker *broker, const struct job_update *update, 
     }
 }
 
-static enum MHD_Result pass_update(struct broker_request *request,
-                                   const struct job_update *update) {
-    struct broker *broker = request->broker;
+static bool pass_update(struct http_server_request *request, const struct job_update *update) {
+    struct broker *broker = broker_of(request);
     cleanup_buffer struct buffer rewritten = BUFFER_INIT_SENSITIVE(SIZE_MAX / 4);
     cleanup_free char *path = broker_forward_path(request);
     struct dispatch dispatch = {
@@ -156,41 +156,40 @@ static enum MHD_Result pass_update(struct broker_request *request,
     }
     if (update->final && broker->trace.line_added) {
         if (!job_update_rewrite(dispatch.body, &broker->trace, &rewritten, &err)) {
-            return broker_request_answer_text(request, MHD_HTTP_BAD_REQUEST, err.message);
+            return http_server_answer_message(request, 400, err.message);
         }
         dispatch.body = buffer_slice(&rewritten);
     }
     broker_headers_forward(&dispatch.headers, request);
-    broker_headers_add(&dispatch.headers, "JOB-TOKEN", broker_request_header(request, "JOB-TOKEN"));
-    enum MHD_Result result;
+    broker_headers_add(&dispatch.headers, "JOB-TOKEN", http_server_header(request, "JOB-TOKEN"));
+    bool result;
     if (dispatch_send(&dispatch, &err)) {
         if (update->final) {
             after_final(broker, update, dispatch.response.status);
         }
-        result = broker_request_answer_like(request, &dispatch.response);
+        result = broker_answer_like(request, &dispatch.response);
     } else {
-        result = broker_request_answer_text(request, MHD_HTTP_BAD_GATEWAY, err.message);
+        result = http_server_answer_message(request, 502, err.message);
     }
     dispatch_clean_up(&dispatch);
     return result;
 }
 
-enum MHD_Result broker_update_finish(struct broker_request *request) {
-    struct broker *broker = request->broker;
+bool broker_update_finish(struct http_server_request *request) {
+    struct broker *broker = broker_of(request);
     cleanup_job_update struct job_update update = {0};
     struct error err;
     if (!job_update_parse(buffer_slice(&request->body), &update, &err)) {
-        return broker_request_answer_text(request, MHD_HTTP_BAD_REQUEST, err.message);
+        return http_server_answer_message(request, 400, err.message);
     }
     if (!is_authorised(request, &update)) {
-        return broker_request_answer_text(request, MHD_HTTP_FORBIDDEN, "403 Forbidden");
+        return http_server_answer_message(request, 403, "403 Forbidden");
     }
-    broker_request_trust(request);
+    http_server_trust(request);
     pthread_mutex_lock(&broker->job_lock);
-    enum MHD_Result result =
-        broker_is_closed(broker)
-            ? broker_request_answer_text(request, MHD_HTTP_FORBIDDEN, "403 Forbidden")
-            : pass_update(request, &update);
+    bool result = broker_is_closed(broker)
+                      ? http_server_answer_message(request, 403, "403 Forbidden")
+                      : pass_update(request, &update);
     pthread_mutex_unlock(&broker->job_lock);
     return result;
 }

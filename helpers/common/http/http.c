@@ -6,6 +6,7 @@
 
 #include "common/alloc.h"
 #include "common/cleanup.h"
+#include "common/http/http_head.h"
 #include "common/http/http_transfer.h"
 #include "common/timestamp.h"
 
@@ -23,13 +24,13 @@ void http_response_clean_up(struct http_response *response) {
 
 bool http_response_header(const struct http_response *response, const char *name,
                           struct slice *value) {
-    return http_head_find(buffer_slice(&response->head), name, value);
+    return http_head_find(buffer_slice(&response->head), slice_text(name), value);
 }
 
 static bool retry_after(struct slice head, struct clock *clock, int64_t *wait_ms) {
     struct slice value;
     int64_t number = 0;
-    if (!http_head_find(head, "Retry-After", &value)) {
+    if (!http_head_find(head, SLICE("Retry-After"), &value)) {
         return false;
     }
     if (slice_parse_integer(value, &number)) {

@@ -205,13 +205,9 @@ bool http_exchange_finish_body(struct http_exchange *exchange, struct error *err
 bool http_exchange_answered(const struct http_exchange *exchange);
 /// Waits for the answer's headers; call after http_exchange_finish_body() or when answered.
 bool http_exchange_status(struct http_exchange *exchange, int *status, struct error *err);
-/// A header of the answer, trimmed, valid as long as the exchange; false where there is none.
-bool http_exchange_header(const struct http_exchange *exchange, const char *name,
-                          struct slice *value);
-/// All header lines of the answer, one after another: `struct slice rest = {0}, name, value;
-/// while (http_exchange_next_header(exchange, &rest, &name, &value)) ...`
-bool http_exchange_next_header(const struct http_exchange *exchange, struct slice *rest,
-                               struct slice *name, struct slice *value);
+/// The answer's header lines, for http_head_next() and http_head_find(); valid as long as the
+/// exchange.
+struct slice http_exchange_head(const struct http_exchange *exchange);
 /// Waits for some of the answer's body: `*got` bytes, at most `size`; 0 at its end. Fails ("cut")
 /// if the connection ended before the body did.
 bool http_exchange_read(struct http_exchange *exchange, void *data, size_t size, size_t *got,

@@ -6,6 +6,7 @@
 
 #include "common/alloc.h"
 #include "common/cleanup.h"
+#include "common/http/http_head.h"
 #include "common/http/http_transfer.h"
 
 struct state {
@@ -44,18 +45,19 @@ static void decide(struct state *state) {
     state->decided = true;
     state->total = -1;
     if (state->transfer.status == 206) {
-        state->wanted = http_head_find(head, "Content-Range", &value) &&
+        state->wanted = http_head_find(head, SLICE("Content-Range"), &value) &&
                         parse_content_range(value, &start, &state->total) && start == state->offset;
     } else if (state->transfer.status == 200) {
         // All of it again: the server knows no ranges, or the file has changed.
         state->wanted = true;
         state->offset = 0;
         int64_t length = 0;
-        if (http_head_find(head, "Content-Length", &value) && slice_parse_integer(value, &length)) {
+        if (http_head_find(head, SLICE("Content-Length"), &value) &&
+            slice_parse_integer(value, &length)) {
             state->total = length;
         }
     }
-    if (state->wanted && http_head_find(head, "ETag", &value) &&
+    if (state->wanted && http_head_find(head, SLICE("ETag"), &value) &&
         !slice_starts_with(value, SLICE("W/"))) {
         buffer_reset(&state->etag);
         buffer_append(&state->etag, value);

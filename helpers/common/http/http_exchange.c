@@ -183,14 +183,8 @@ bool http_exchange_status(struct http_exchange *exchange, int *status, struct er
     return true;
 }
 
-bool http_exchange_header(const struct http_exchange *exchange, const char *name,
-                          struct slice *value) {
-    return http_head_find(buffer_slice(&exchange->transfer.head), name, value);
-}
-
-bool http_exchange_next_header(const struct http_exchange *exchange, struct slice *rest,
-                               struct slice *name, struct slice *value) {
-    return http_head_next(buffer_slice(&exchange->transfer.head), rest, name, value);
+struct slice http_exchange_head(const struct http_exchange *exchange) {
+    return buffer_slice(&exchange->transfer.head);
 }
 
 static bool has_backlog(const void *context) {

@@ -11,6 +11,7 @@
 #include "common/alloc.h"
 #include "common/array.h"
 #include "common/cleanup.h"
+#include "common/http/http_head.h"
 
 enum {
     LARGEST_HEAD = 128 * 1024,
@@ -20,39 +21,6 @@ enum {
 };
 
 // --- Headers ----------------------------------------------------------------------------------
-
-bool http_head_next(struct slice head, struct slice *rest, struct slice *name,
-                    struct slice *value) {
-    if (!rest->data) {
-        *rest = head;
-    }
-    struct slice line;
-    while (rest->len > 0 && slice_split(rest, '\n', &line)) {
-        if (!rest->data) {
-            // The last one: an empty rest at the end, so that a further call does not begin anew.
-            *rest = slice_make(head.data + head.len, 0);
-        }
-        const size_t colon = slice_find(line, ':');
-        if (colon > 0 && colon < line.len) {
-            *name = slice_trim(slice_make(line.data, colon));
-            *value = slice_trim(slice_skip(line, colon + 1));
-            return true;
-        }
-    }
-    return false;
-}
-
-bool http_head_find(struct slice head, const char *name, struct slice *value) {
-    struct slice rest = {0};
-    struct slice found;
-    while (http_head_next(head, &rest, &found, value)) {
-        if (slice_equal_ignoring_case(found, slice_text(name))) {
-            return true;
-        }
-    }
-    *value = (struct slice){0};
-    return false;
-}
 
 static bool is_redirect(int status) {
     return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
@@ -98,24 +66,6 @@ static size_t take_body(char *data, size_t size, size_t count, void *user) {
     return taken;
 }
 
-static bool is_name_character(char byte) {
-    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
-           (byte >= '0' && byte <= '9') || (byte != '\0' && strchr("!#$%&'*+-.^_`|~", byte));
-}
-
-/// Nothing in it may begin a header line of its own.
-static bool is_valid_header(const struct http_header *header) {
-    bool valid = header->name.len > 0;
-    for (size_t i = 0; i < header->name.len; i++) {
-        valid = valid && is_name_character(header->name.data[i]);
-    }
-    for (size_t i = 0; i < header->value.len; i++) {
-        const char byte = header->value.data[i];
-        valid = valid && byte != '\r' && byte != '\n' && byte != '\0';
-    }
-    return valid;
-}
-
 static void add_line(struct http_transfer *transfer, const char *line) {
     transfer->header_lines = curl_slist_append(transfer->header_lines, line);
     if (!transfer->header_lines) {
@@ -128,7 +78,7 @@ static bool set_headers(struct http_transfer *transfer, const struct http_reques
     bool has_type = false;
     for (size_t i = 0; i < request->header_count; i++) {
         const struct http_header *header = &request->headers[i];
-        if (!is_valid_header(header)) {
+        if (!http_header_is_valid(header->name, header->value)) {
             return error_set(err, "protocol",
                              "a header (number %zu) has a character that it must not", i + 1);
         }

@@ -65,11 +65,6 @@ bool http_client_prepare(const struct http_client *client, struct http_transfer 
 /// caller's.
 struct x509_store_st *http_trust_store(struct http_trust *trust, struct error *err);
 
-/// Looks a header up in header lines.
-bool http_head_find(struct slice head, const char *name, struct slice *value);
-/// Goes on to the next header line; `*rest` is zeroed at first.
-bool http_head_next(struct slice head, struct slice *rest, struct slice *name, struct slice *value);
-
 /// The state of repeated attempts.
 struct http_attempts {
     struct http_client *client;

@@ -1,39 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <check.h>
-#include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "bootstrap/broker/crowd.h"
+#include "common/http/http_connections.h"
 
 enum { COMFORTABLE = 32, MANY = 40 };
 
-static struct broker_crowd *crowd;
+static struct http_connections *connections;
 /// Ours, and the peer's.
 static int ends[MANY][2];
-static struct broker_guest *guests[MANY];
+static struct http_connection *list[MANY];
 
 static void set_up(void) {
-    crowd = broker_crowd_new();
+    connections = http_connections_new(COMFORTABLE);
     for (int i = 0; i < MANY; i++) {
         ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends[i]), 0);
-        guests[i] = NULL;
+        list[i] = NULL;
     }
 }
 
 static void tear_down(void) {
     for (int i = 0; i < MANY; i++) {
-        broker_crowd_leave(crowd, guests[i]);
+        http_connections_remove(connections, list[i]);
         close(ends[i][0]);
         close(ends[i][1]);
     }
-    broker_crowd_destroy(crowd);
+    http_connections_destroy(connections);
 }
 
 static void enter(int i) {
-    guests[i] = broker_crowd_enter(crowd, ends[i][0], i);
-    ck_assert(guests[i] != NULL);
+    list[i] = http_connections_add(connections, ends[i][0], i);
+    ck_assert(list[i] != NULL);
 }
 
 /// The peer sees the end of the connection.
@@ -65,7 +65,7 @@ END_TEST
 START_TEST(keeps_those_who_are_being_served) {
     for (int i = 0; i < COMFORTABLE; i++) {
         enter(i);
-        broker_guest_serve(crowd, guests[i]);
+        http_connections_busy(connections, list[i]);
     }
     for (int i = COMFORTABLE; i < MANY; i++) {
         enter(i);
@@ -81,8 +81,8 @@ START_TEST(prefers_those_who_have_been_of_use) {
     for (int i = 0; i < COMFORTABLE; i++) {
         enter(i);
     }
-    broker_guest_serve(crowd, guests[0]);
-    broker_guest_rest(crowd, guests[0], 0);
+    http_connections_busy(connections, list[0]);
+    http_connections_idle(connections, list[0], 0);
     for (int i = COMFORTABLE; i < MANY; i++) {
         enter(i);
     }
@@ -94,8 +94,8 @@ END_TEST
 START_TEST(shuts_the_one_that_rests_longest_where_all_have_been_of_use) {
     for (int i = 0; i < COMFORTABLE; i++) {
         enter(i);
-        broker_guest_serve(crowd, guests[i]);
-        broker_guest_rest(crowd, guests[i], i == 7 ? 1 : 100);
+        http_connections_busy(connections, list[i]);
+        http_connections_idle(connections, list[i], i == 7 ? 1 : 100);
     }
     enter(COMFORTABLE);
     for (int i = 0; i < COMFORTABLE + 1; i++) {
@@ -108,8 +108,8 @@ START_TEST(makes_room_by_leaving) {
     for (int i = 0; i < COMFORTABLE; i++) {
         enter(i);
     }
-    broker_crowd_leave(crowd, guests[3]);
-    guests[3] = NULL;
+    http_connections_remove(connections, list[3]);
+    list[3] = NULL;
     enter(COMFORTABLE);
     for (int i = 0; i < COMFORTABLE + 1; i++) {
         ck_assert(!is_shut(i));
@@ -135,8 +135,8 @@ START_TEST(does_not_touch_a_descriptor_that_is_somebody_elses_now) {
 END_TEST
 
 int main(void) {
-    Suite *suite = suite_create("broker_crowd");
-    TCase *tcase = tcase_create("broker_crowd");
+    Suite *suite = suite_create("http_connections");
+    TCase *tcase = tcase_create("http_connections");
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_test(tcase, lets_some_in);
     tcase_add_test(tcase, shuts_the_oldest_stranger_where_it_gets_crowded);
