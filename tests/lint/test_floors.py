@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from conftest import REPO
-from lint.floors import FLOORS, circles, doubled_names, wrong_includes
+from lint.floors import FLOORS, circles, doubled_names, own_includes, sources, wrong_includes
 
 HELPERS = REPO / "helpers"
 
@@ -31,6 +31,13 @@ def test_no_module_has_the_name_of_another() -> None:
 
 def test_headers_do_not_include_each_other() -> None:
     assert not list(circles(HELPERS))
+
+
+def test_the_settings_of_run_are_known_by_their_handler_alone() -> None:
+    """Whom the handler calls takes what it needs in a struct of its own."""
+    header = "bootstrap/settings/settings.h"
+    users = {name for name in sources(HELPERS) if header in own_includes(HELPERS, name)}
+    assert users == {"bootstrap/handlers/run.c", "bootstrap/settings/settings.c"}
 
 
 def test_every_room_has_one_floor() -> None:

@@ -19,24 +19,23 @@
 
 static struct error err;
 static struct fake_clock fake;
-static struct settings settings;
+static struct aws_credentials keys;
+static struct function_aws *aws;
 
 static void set_up(void) {
     signal(SIGPIPE, SIG_IGN);
     log_set_level(LOG_LEVEL_FATAL);
     clearenv();
     fake_clock_init(&fake, NOW_MS);
-    settings = (struct settings){
-        .job_credentials = JOB_CREDENTIALS_ROLE,
-        .accounts_parameter = xstrdup("/runlet/accounts"),
-        .region = xstrdup("eu-central-1"),
-        .credentials = {.access_key = xstrdup("ASIAFUNCTION"),
-                        .secret_key = secret_new(SLICE("function-secret"))},
+    keys = (struct aws_credentials){
+        .access_key = xstrdup("ASIAFUNCTION"),
+        .secret_key = secret_new(SLICE("function-secret")),
     };
 }
 
 static void tear_down(void) {
-    settings_clean_up(&settings);
+    function_aws_destroy(aws);
+    aws_credentials_clean_up(&keys);
 }
 
 // --- The map -------------------------------------------------------------------------------------
@@ -194,6 +193,7 @@ END_TEST
 
 #define STORED(json)                                                                               \
     "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{\"Parameter\":{\"Value\":\"" json "\"}}"
+#define KEPT "HTTP/1.1 200 OK\r\nContent-Length: 28\r\n\r\n{\"Parameter\":{\"Value\":\"{}\"}}"
 #define DEV "{\\\"dev\\\":{\\\"role_arn\\\":\\\"arn:aws:iam::123456789012:role/x\\\"}}"
 #define DENIED                                                                                     \
     "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"                                        \
@@ -201,7 +201,14 @@ END_TEST
 
 static struct accounts_source *source_of(void) {
     setenv("AWS_ENDPOINT_URL", server.url, 1);
-    return accounts_source_new(&settings, &fake.clock);
+    const struct function_aws_options function = {
+        .credentials = &keys, .region = "eu-central-1", .clock = &fake.clock};
+    aws = function_aws_new(&function);
+    const struct accounts_source_options options = {.aws = aws,
+                                                    .parameter = "/runlet/accounts",
+                                                    .jobs_have_credentials = true,
+                                                    .clock = &fake.clock};
+    return accounts_source_new(&options);
 }
 
 START_TEST(reads_the_parameter_again_after_a_minute) {
@@ -238,6 +245,24 @@ START_TEST(goes_on_with_its_copy_where_the_parameter_cannot_be_read) {
 }
 END_TEST
 
+START_TEST(keeps_a_connection_until_it_is_told_to_close_it) {
+    const struct scripted script[] = {
+        {.answer = KEPT}, {.answer = KEPT}, {.answer = KEPT, .close = true}};
+    START(script);
+    cleanup_accounts_source struct accounts_source *source = source_of();
+    static const size_t connections[] = {1, 1, 2};
+    for (size_t i = 0; i < 3; i++) {
+        ck_assert_msg(accounts_source_get(source, &err) != NULL, "%s", err.message);
+        ck_assert_uint_eq(server.connections, connections[i]);
+        fake.now_ms += 61000;
+        if (i == 1) {
+            function_aws_close_idle(aws);
+        }
+    }
+    stop_server();
+}
+END_TEST
+
 START_TEST(names_the_parameter_that_it_cannot_use) {
     const struct scripted script[] = {{.answer = DENIED, .close = true},
                                       {.answer = STORED("{\\\"a b\\\":{}}"), .close = true}};
@@ -254,8 +279,8 @@ START_TEST(names_the_parameter_that_it_cannot_use) {
 END_TEST
 
 START_TEST(is_nothing_without_the_setting) {
-    const struct settings none = {0};
-    ck_assert_ptr_null(accounts_source_new(&none, NULL));
+    const struct accounts_source_options none = {0};
+    ck_assert_ptr_null(accounts_source_new(&none));
 }
 END_TEST
 
@@ -292,7 +317,8 @@ START_TEST(writes_the_profiles_and_tokens_of_a_job) {
     struct job *job = job_with("[{\"key\":\"A_TOKEN\",\"value\":\"eyJh.e30.AAAA\"},"
                                "{\"key\":\"OTHER\",\"value\":\"eyJh.e30.BBBB\"}]");
     const struct job_profiles profiles = {.accounts = &accounts,
-                                          .settings = &settings,
+                                          .credential_source = "EcsContainer",
+                                          .region = "eu-central-1",
                                           .folder = folder,
                                           .clock = &fake.clock,
                                           .deadline_ms = NOW_MS + 1500000};
@@ -322,7 +348,7 @@ START_TEST(tells_the_job_where_its_profiles_are) {
     parse("{\"dev\":{" ROLE ",\"region\":\"eu-central-1\"}}", &plain);
     parse("{\"dev\":{" ROLE ",\"region\":\"us-east-1\"}}", &far);
     struct job_profiles profiles = {
-        .accounts = &plain, .settings = &settings, .folder = "/tmp/x/aws"};
+        .accounts = &plain, .region = "eu-central-1", .folder = "/tmp/x/aws"};
     cleanup_environment struct environment environment = {0};
     environment_set_text(&environment, "AWS_REGION", "eu-central-1");
     environment_set_text(&environment, "AWS_DEFAULT_REGION", "eu-central-1");
@@ -360,6 +386,7 @@ int main(void) {
     tcase_add_test(tests, lets_no_value_make_a_line_of_its_own);
     tcase_add_test(tests, reads_the_parameter_again_after_a_minute);
     tcase_add_test(tests, goes_on_with_its_copy_where_the_parameter_cannot_be_read);
+    tcase_add_test(tests, keeps_a_connection_until_it_is_told_to_close_it);
     tcase_add_test(tests, names_the_parameter_that_it_cannot_use);
     tcase_add_test(tests, is_nothing_without_the_setting);
     tcase_add_test(tests, writes_the_profiles_and_tokens_of_a_job);

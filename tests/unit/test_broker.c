@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "bootstrap/broker/broker.h"
+#include "common/alloc.h"
 #include "common/json.h"
 #include "scripted_server.h"
 
@@ -207,13 +208,12 @@ START_TEST(gives_the_session_out_while_the_job_runs) {
     start_gitlab(script, 3);
     setenv("AWS_ENDPOINT_URL", url, 1);
     setenv("no_proxy", "127.0.0.1", 1);
-    char role[] = "arn:aws:iam::123456789012:role/job", region[] = "eu-central-1", key[] = "ASIA";
-    const struct settings settings = {
-        .job_role_arn = role,
-        .region = region,
-        .credentials = {.access_key = key, .secret_key = secret_new(SLICE("s"))},
-    };
-    const struct job_session_options options = {.settings = &settings};
+    cleanup_aws_credentials struct aws_credentials keys = {.access_key = xstrdup("ASIA"),
+                                                           .secret_key = secret_new(SLICE("s"))};
+    const struct function_aws_options function = {.credentials = &keys, .region = "eu-central-1"};
+    cleanup_function_aws struct function_aws *aws = function_aws_new(&function);
+    const struct job_session_options options = {.aws = aws,
+                                                .role_arn = "arn:aws:iam::123456789012:role/job"};
     session = job_session_new(&options);
     struct broker *broker = start();
     struct slice good = broker_credentials_token(broker);
@@ -230,7 +230,6 @@ START_TEST(gives_the_session_out_while_the_job_runs) {
 
     broker_stop(broker);
     job_session_destroyp(&session);
-    secret_destroy(settings.credentials.secret_key);
     stop_server();
 }
 END_TEST

@@ -543,15 +543,17 @@ START_TEST(tags_the_session_with_what_a_good_token_says) {
     publish();
     add_answer(assumed("2025-11-25T12:00:00Z"));
     add_answer(assumed("2025-11-25T13:00:00Z"));
-    struct settings settings = {
-        .job_role_arn = xstrdup("arn:aws:iam::123456789012:role/job"),
-        .session_identity = true,
-        .region = xstrdup("eu-central-1"),
-        .credentials = {.access_key = xstrdup("ASIAFUNCTION"),
-                        .secret_key = secret_new(SLICE("function-secret"))},
+    cleanup_aws_credentials struct aws_credentials keys = {
+        .access_key = xstrdup("ASIAFUNCTION"),
+        .secret_key = secret_new(SLICE("function-secret")),
     };
     setenv("AWS_ENDPOINT_URL", server_url, 1);
-    const struct job_session_options options = {.settings = &settings,
+    const struct function_aws_options function = {
+        .credentials = &keys, .region = "eu-central-1", .clock = &fake.clock};
+    cleanup_function_aws struct function_aws *aws = function_aws_new(&function);
+    const struct job_session_options options = {.aws = aws,
+                                                .role_arn = "arn:aws:iam::123456789012:role/job",
+                                                .identity = true,
                                                 .verifier = verifier,
                                                 .clock = &fake.clock,
                                                 .deadline_ms = (NOW_S + 5400) * 1000};
@@ -572,7 +574,6 @@ START_TEST(tags_the_session_with_what_a_good_token_says) {
         fake.now_ms += 3500000;
     }
     job_tokens_clean_up(&job.tokens);
-    settings_clean_up(&settings);
 }
 END_TEST
 

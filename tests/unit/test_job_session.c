@@ -29,7 +29,9 @@
 
 static struct error err;
 static struct fake_clock fake;
-static struct settings settings;
+static struct aws_credentials keys;
+static struct function_aws *aws;
+static struct job_session_options options;
 static const struct job job = {.identity = {.job_id = 41, .project_id = 7}};
 
 static void set_up(void) {
@@ -37,24 +39,29 @@ static void set_up(void) {
     log_set_level(LOG_LEVEL_FATAL);
     clearenv();
     fake_clock_init(&fake, NOW_MS);
-    settings = (struct settings){
-        .job_credentials = JOB_CREDENTIALS_ROLE,
-        .job_role_arn = xstrdup("arn:aws:iam::123456789012:role/job"),
-        .session_identity = true,
-        .region = xstrdup("eu-central-1"),
-        .credentials = {.access_key = xstrdup("ASIAFUNCTION"),
-                        .secret_key = secret_new(SLICE("function-secret"))},
+    keys = (struct aws_credentials){
+        .access_key = xstrdup("ASIAFUNCTION"),
+        .secret_key = secret_new(SLICE("function-secret")),
+    };
+    options = (struct job_session_options){
+        .role_arn = "arn:aws:iam::123456789012:role/job",
+        .identity = true,
+        .clock = &fake.clock,
     };
 }
 
 static void tear_down(void) {
-    settings_clean_up(&settings);
+    function_aws_destroy(aws);
+    aws_credentials_clean_up(&keys);
 }
 
 static struct job_session *session_until(int64_t seconds) {
     setenv("AWS_ENDPOINT_URL", server.url, 1);
-    const struct job_session_options options = {
-        .settings = &settings, .clock = &fake.clock, .deadline_ms = NOW_MS + seconds * 1000};
+    const struct function_aws_options function = {
+        .credentials = &keys, .region = "eu-central-1", .clock = &fake.clock};
+    aws = function_aws_new(&function);
+    options.aws = aws;
+    options.deadline_ms = NOW_MS + seconds * 1000;
     return job_session_new(&options);
 }
 
@@ -97,7 +104,7 @@ START_TEST(says_nothing_of_the_job_where_that_is_not_wanted) {
     const struct scripted script[] = {
         {.answer = ANSWER("ASIAONE", "2025-11-25T12:00:00Z"), .close = true}};
     START(script);
-    settings.session_identity = false;
+    options.identity = false;
     cleanup_job_session struct job_session *session = session_until(2000);
     check_key(session, "ASIAONE");
     ck_assert(request_has(0, "&DurationSeconds=2001"));

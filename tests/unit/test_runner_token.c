@@ -131,8 +131,8 @@ END_TEST
 
 START_TEST(takes_the_token_of_the_environment) {
     cleanup_secret struct secret *token = secret_new(SLICE("glrt-local"));
-    const struct settings settings = {.token_location = TOKEN_IN_ENVIRONMENT, .token = token};
-    cleanup_token_source struct token_source *source = token_source_from_settings(&settings);
+    const struct token_place place = {.token = token};
+    cleanup_token_source struct token_source *source = token_source_at(&place);
     ck_assert(is(token_source_get(source, 0, &err), "glrt-local"));
 }
 END_TEST

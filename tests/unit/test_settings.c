@@ -6,6 +6,7 @@
 #include "bootstrap/gitlab/system_id.h"
 #include "bootstrap/settings/runner_args.h"
 #include "bootstrap/settings/settings.h"
+#include "bootstrap/settings/settings_table.h"
 #include "common/log.h"
 
 #define SECRET_ARN "arn:aws:secretsmanager:eu-central-1:123456789012:secret:runlet/token-AbCdEf"
@@ -58,8 +59,9 @@ START_TEST(has_the_documented_defaults) {
     ck_assert_uint_eq(settings.server_port, 443);
     ck_assert(!settings.server_is_plain_and_remote);
     ck_assert_str_eq(settings.runner_name, "runner-function");
-    ck_assert_int_eq(settings.token_location, TOKEN_IN_SECRET);
-    ck_assert_str_eq(settings.token_source, SECRET_ARN);
+    ck_assert_str_eq(settings.token_secret_arn, SECRET_ARN);
+    ck_assert_ptr_null(settings.token_parameter);
+    ck_assert_ptr_null(settings.token);
     ck_assert_int_eq(settings.wait_timeout_ms, 10000);
     ck_assert_int_eq(settings.deadline_margin_ms, 15000);
     ck_assert_int_eq(settings.min_job_time_ms, 10000);
@@ -100,8 +102,8 @@ START_TEST(reads_every_setting) {
     ck_assert_str_eq(settings.server_host, "::1");
     ck_assert_uint_eq(settings.server_port, 8080);
     ck_assert_str_eq(settings.runner_name, "A runner, with blanks");
-    ck_assert_int_eq(settings.token_location, TOKEN_IN_PARAMETER);
-    ck_assert_str_eq(settings.token_source, "/runlet/token");
+    ck_assert_str_eq(settings.token_parameter, "/runlet/token");
+    ck_assert_ptr_null(settings.token_secret_arn);
     ck_assert_int_eq(settings.wait_timeout_ms, 600000);
     ck_assert_uint_eq(settings.max_jobs, 3);
     ck_assert_int_eq(settings.deadline_margin_ms, 8000);
@@ -163,7 +165,7 @@ static const struct {
     {"RUNLET_DEADLINE_MARGIN", "7", "too small"},
     {"RUNLET_DEADLINE_MARGIN", "-3", "too small"},
     {"RUNLET_MIN_JOB_TIME", "soon", "not a whole number"},
-    {"RUNLET_JOB_CREDENTIALS", "None", "none of the three"},
+    {"RUNLET_JOB_CREDENTIALS", "None", "expected none, role or inherit"},
     {"RUNLET_JOB_ROLE_ARN", "arn:aws:iam::123456789012:user/x", "role/"},
     {"RUNLET_JOB_ROLE_ARN", "arn:aws:iam:eu-central-1:123456789012:role/x", "region"},
     {"RUNLET_ACCOUNTS_PARAMETER", "with blank", "character"},
@@ -183,7 +185,7 @@ static const struct {
     {"RUNLET_EXTRA_HOSTS", "{\"a\": []}", "no address"},
     {"RUNLET_EXTRA_HOSTS", "{\"\": [\"127.0.0.1\"]}", "host name"},
     {"RUNLET_EXTRA_HOSTS", "{\"a\\\"b\": [\"127.0.0.1\"]}", "host name"},
-    {"RUNLET_FRESH_ENVIRONMENT", "TRUE", "two words"},
+    {"RUNLET_FRESH_ENVIRONMENT", "TRUE", "expected true or false"},
     {"AWS_LAMBDA_MAX_CONCURRENCY", "4", "share one /tmp"},
 };
 
@@ -307,7 +309,8 @@ START_TEST(takes_the_secrets_out_of_the_environment) {
     ck_assert_str_eq(settings.credentials.access_key, "ASIAEXAMPLE");
     ck_assert(secret_equals(settings.credentials.secret_key, SLICE("secret-key-value")));
     ck_assert(secret_equals(settings.credentials.session_token, SLICE("session-token-value")));
-    ck_assert_int_eq(settings.token_location, TOKEN_IN_ENVIRONMENT);
+    ck_assert_ptr_null(settings.token_secret_arn);
+    ck_assert_ptr_null(settings.token_parameter);
     ck_assert(secret_equals(settings.token, SLICE("glrt-token-value")));
 }
 END_TEST
@@ -332,7 +335,7 @@ START_TEST(prefers_the_stored_token_to_the_one_in_the_environment) {
 
     load(&settings);
 
-    ck_assert_int_eq(settings.token_location, TOKEN_IN_SECRET);
+    ck_assert_str_eq(settings.token_secret_arn, SECRET_ARN);
     ck_assert_ptr_null(settings.token);
 }
 END_TEST
@@ -360,15 +363,15 @@ START_TEST(knows_its_handlers) {
     static const char *const handlers[] = {"run", "webhook", NULL};
     struct error err = {0};
     clearenv();
-    ck_assert_int_eq(settings_handler(handlers, &err), -1);
+    ck_assert_int_eq(settings_choose("_HANDLER", handlers, &err), -1);
     assert_contains(err.message, "_HANDLER");
     set("_HANDLER", "index.handler");
-    ck_assert_int_eq(settings_handler(handlers, &err), -1);
+    ck_assert_int_eq(settings_choose("_HANDLER", handlers, &err), -1);
     ck_assert_str_eq(err.code, "Runtime.ConfigInvalid");
     assert_contains(err.message, "_HANDLER is \"index.handler\"");
-    assert_contains(err.message, "expected run, webhook");
+    assert_contains(err.message, "expected run or webhook");
     set("_HANDLER", "webhook");
-    ck_assert_int_eq(settings_handler(handlers, &err), 1);
+    ck_assert_int_eq(settings_choose("_HANDLER", handlers, &err), 1);
 }
 END_TEST
 

@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 
-#include "bootstrap/credentials/function_aws.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/log.h"
@@ -12,20 +11,21 @@ static const int64_t READ_MS = 4000;
 static const int64_t FRESH_MS = 60000;
 
 struct accounts_source {
-    const struct settings *settings;
-    struct clock *clock;
+    struct accounts_source_options options;
     struct accounts accounts;
     bool read;
     int64_t read_ms;
 };
 
-struct accounts_source *accounts_source_new(const struct settings *settings, struct clock *clock) {
-    if (!settings->accounts_parameter) {
+struct accounts_source *accounts_source_new(const struct accounts_source_options *options) {
+    if (!options->parameter) {
         return NULL;
     }
     struct accounts_source *source = xcalloc(1, sizeof(*source));
-    source->settings = settings;
-    source->clock = clock ? clock : clock_system();
+    source->options = *options;
+    if (!source->options.clock) {
+        source->options.clock = clock_system();
+    }
     return source;
 }
 
@@ -41,20 +41,20 @@ void accounts_source_destroyp(struct accounts_source **source) {
 }
 
 static struct secret *read_parameter(const struct accounts_source *source, struct error *err) {
-    const struct settings *settings = source->settings;
-    cleanup_function_aws struct function_aws aws = {0};
-    if (!function_aws_open(&aws, settings, source->clock, 0, err)) {
+    const struct accounts_source_options *options = &source->options;
+    cleanup_function_aws_call struct function_aws_call call = {0};
+    if (!function_aws_begin(options->aws, 0, &call, err)) {
         return NULL;
     }
-    return aws_ssm_get_parameter(aws.client, settings->accounts_parameter,
-                                 clock_now_ms(source->clock) + READ_MS, err);
+    return aws_ssm_get_parameter(call.client, options->parameter,
+                                 clock_now_ms(options->clock) + READ_MS, err);
 }
 
 /// An account that no job can use: it is left out, and somebody should know.
 static void warn_of_unusable(const struct accounts_source *source) {
     for (size_t i = 0; i < source->accounts.count; i++) {
         const struct account *account = &source->accounts.list[i];
-        if (!account->id_token && source->settings->job_credentials == JOB_CREDENTIALS_NONE) {
+        if (!account->id_token && !source->options.jobs_have_credentials) {
             log_warn("an account has no id_token, and jobs have no credentials of their own "
                      "(RUNLET_JOB_CREDENTIALS is none): it gets no profile",
                      log_text("account", account->name));
@@ -67,7 +67,7 @@ static bool take(struct accounts_source *source, const struct secret *text, stru
     if (!accounts_parse(secret_expose(text), &fresh, err)) {
         accounts_clean_up(&fresh);
         return error_set(err, "Runtime.ConfigInvalid", "the parameter %s: %s",
-                         source->settings->accounts_parameter, err->message);
+                         source->options.parameter, err->message);
     }
     accounts_clean_up(&source->accounts);
     source->accounts = fresh;
@@ -75,12 +75,12 @@ static bool take(struct accounts_source *source, const struct secret *text, stru
         warn_of_unusable(source);
     }
     source->read = true;
-    source->read_ms = clock_now_ms(source->clock);
+    source->read_ms = clock_now_ms(source->options.clock);
     return true;
 }
 
 const struct accounts *accounts_source_get(struct accounts_source *source, struct error *err) {
-    const int64_t age_ms = clock_now_ms(source->clock) - source->read_ms;
+    const int64_t age_ms = clock_now_ms(source->options.clock) - source->read_ms;
     if (source->read && age_ms >= 0 && age_ms < FRESH_MS) {
         return &source->accounts;
     }
@@ -90,8 +90,8 @@ const struct accounts *accounts_source_get(struct accounts_source *source, struc
     }
     const struct error reason = *err;
     error_set(err, "Runtime.AccountsUnavailable",
-              "cannot read the accounts from the parameter %s: %s: %s",
-              source->settings->accounts_parameter, reason.code, reason.message);
+              "cannot read the accounts from the parameter %s: %s: %s", source->options.parameter,
+              reason.code, reason.message);
     if (!source->read) {
         return NULL;
     }

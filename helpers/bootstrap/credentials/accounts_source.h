@@ -9,16 +9,26 @@
 #include <stdint.h>
 
 #include "bootstrap/credentials/accounts.h"
-#include "bootstrap/settings/settings.h"
+#include "bootstrap/credentials/function_aws.h"
 #include "common/clock.h"
 #include "common/error.h"
 
 struct accounts_source;
 #define cleanup_accounts_source __attribute__((cleanup(accounts_source_destroyp)))
 
-/// NULL without RUNLET_ACCOUNTS_PARAMETER. `settings` and `clock` (NULL: the system's) are borrowed
-/// for its life. Nothing is read yet.
-struct accounts_source *accounts_source_new(const struct settings *settings, struct clock *clock);
+/// All borrowed for the source's life.
+struct accounts_source_options {
+    struct function_aws *aws;
+    /// RUNLET_ACCOUNTS_PARAMETER.
+    const char *parameter;
+    /// Jobs have credentials of their own, over which an account without an id_token goes.
+    bool jobs_have_credentials;
+    /// NULL: the system's.
+    struct clock *clock;
+};
+
+/// NULL without a parameter. Nothing is read yet.
+struct accounts_source *accounts_source_new(const struct accounts_source_options *options);
 /// NULL is fine.
 void accounts_source_destroy(struct accounts_source *source);
 void accounts_source_destroyp(struct accounts_source **source);

@@ -1,29 +1,95 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bootstrap/credentials/function_aws.h"
 
-bool function_aws_open(struct function_aws *aws, const struct settings *settings,
-                       struct clock *clock, int cancel_fd, struct error *err) {
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "common/alloc.h"
+
+struct function_aws {
+    const struct aws_credentials *credentials;
+    char *region;
+    struct clock *clock;
+    struct http_trust *trust;
+    bool allow_http;
+    pthread_mutex_t lock;
+    /// For the next call; NULL: none.
+    struct http_client *idle;
+};
+
+struct function_aws *function_aws_new(const struct function_aws_options *options) {
     const char *ca_bundle = NULL;
-    struct http_client_options http = {0};
-    aws_http_settings(NULL, &http.allow_http, &ca_bundle);
-    *aws = (struct function_aws){.trust = http_trust_new(ca_bundle)};
-    http.trust = aws->trust;
-    http.clock = clock;
-    aws->http = http_client_new(&http);
-    const struct aws_client_options options = {
-        .http = aws->http,
-        .clock = clock,
-        .credentials = settings->credentials.access_key ? &settings->credentials : NULL,
-        .region = settings->region,
-        .cancel_fd = cancel_fd,
-    };
-    aws->client = aws_client_new(&options, err);
-    return aws->client != NULL;
+    struct function_aws *aws = xcalloc(1, sizeof(*aws));
+    const bool has_keys = options->credentials && options->credentials->access_key;
+    aws->credentials = has_keys ? options->credentials : NULL;
+    aws->region = options->region ? xstrdup(options->region) : NULL;
+    aws->clock = options->clock;
+    aws_http_settings(NULL, &aws->allow_http, &ca_bundle);
+    aws->trust = http_trust_new(ca_bundle);
+    pthread_mutex_init(&aws->lock, NULL);
+    return aws;
 }
 
-void function_aws_close(struct function_aws *aws) {
-    aws_client_destroy(aws->client);
-    http_client_destroy(aws->http);
-    http_trust_destroy(aws->trust);
-    *aws = (struct function_aws){0};
+void function_aws_destroy(struct function_aws *aws) {
+    if (aws) {
+        function_aws_close_idle(aws);
+        http_trust_destroy(aws->trust);
+        pthread_mutex_destroy(&aws->lock);
+        free(aws->region);
+        free(aws);
+    }
+}
+
+void function_aws_destroyp(struct function_aws **aws) {
+    function_aws_destroy(*aws);
+}
+
+// --- Connections ---------------------------------------------------------------------------------
+
+/// Puts a client (or none) in the place of the idle one, which is the caller's from then on.
+static struct http_client *swap_idle(struct function_aws *aws, struct http_client *client) {
+    pthread_mutex_lock(&aws->lock);
+    struct http_client *before = aws->idle;
+    aws->idle = client;
+    pthread_mutex_unlock(&aws->lock);
+    return before;
+}
+
+void function_aws_close_idle(struct function_aws *aws) {
+    http_client_destroy(swap_idle(aws, NULL));
+}
+
+static struct http_client *take_client(struct function_aws *aws) {
+    struct http_client *idle = swap_idle(aws, NULL);
+    const struct http_client_options options = {
+        .trust = aws->trust,
+        .clock = aws->clock,
+        .allow_http = aws->allow_http,
+    };
+    return idle ? idle : http_client_new(&options);
+}
+
+// --- Calls ---------------------------------------------------------------------------------------
+
+bool function_aws_begin(struct function_aws *aws, int cancel_fd, struct function_aws_call *call,
+                        struct error *err) {
+    *call = (struct function_aws_call){
+        .aws = aws, .http = take_client(aws), .credentials = aws->credentials};
+    const struct aws_client_options options = {
+        .http = call->http,
+        .clock = aws->clock,
+        .credentials = aws->credentials,
+        .region = aws->region,
+        .cancel_fd = cancel_fd,
+    };
+    call->client = aws_client_new(&options, err);
+    return call->client != NULL;
+}
+
+void function_aws_end(struct function_aws_call *call) {
+    aws_client_destroy(call->client);
+    if (call->http) {
+        http_client_destroy(swap_idle(call->aws, call->http));
+    }
+    *call = (struct function_aws_call){0};
 }

@@ -49,21 +49,12 @@ static bool write_tokens(const struct job_profiles *profiles, const struct job *
     return true;
 }
 
-static const char *credential_source(const struct settings *settings) {
-    static const char *const sources[] = {
-        [JOB_CREDENTIALS_NONE] = NULL,
-        [JOB_CREDENTIALS_ROLE] = "EcsContainer",
-        [JOB_CREDENTIALS_INHERIT] = "Environment",
-    };
-    return sources[settings->job_credentials];
-}
-
 static bool write_config(const struct job_profiles *profiles, const struct job *job,
                          const char *token_folder, struct error *err) {
     cleanup_free char *session_name = job_identity_session_name(&job->identity);
     const struct accounts_profile profile = {
-        .region = profiles->settings->region,
-        .credential_source = credential_source(profiles->settings),
+        .region = profiles->region,
+        .credential_source = profiles->credential_source,
         .session_name = session_name,
         .duration_seconds = job_session_seconds(profiles->clock, profiles->deadline_ms),
         .token_folder = token_folder,
@@ -94,7 +85,7 @@ void job_profiles_set_environment(const struct job_profiles *profiles,
         cleanup_free char *same = xstrdup(endpoint);
         environment_set_text(environment, "AWS_ENDPOINT_URL_STS", same);
     }
-    if (accounts_have_other_region(profiles->accounts, profiles->settings->region)) {
+    if (accounts_have_other_region(profiles->accounts, profiles->region)) {
         environment_unset(environment, "AWS_REGION");
         environment_unset(environment, "AWS_DEFAULT_REGION");
     }

@@ -8,7 +8,6 @@
 
 #include "bootstrap/credentials/accounts.h"
 #include "bootstrap/gitlab/job.h"
-#include "bootstrap/settings/settings.h"
 #include "common/clock.h"
 #include "common/error.h"
 #include "common/system/environment.h"
@@ -16,8 +15,10 @@
 /// All borrowed.
 struct job_profiles {
     const struct accounts *accounts;
-    /// What credentials the job has, and the function's region.
-    const struct settings *settings;
+    /// "EcsContainer" or "Environment": where the job's own credentials are; NULL: it has none.
+    const char *credential_source;
+    /// The function's; NULL: none.
+    const char *region;
     /// A path that is not there yet, without blanks: the folder that is made.
     const char *folder;
     struct clock *clock;

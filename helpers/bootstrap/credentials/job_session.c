@@ -4,7 +4,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "bootstrap/credentials/function_aws.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/log.h"
@@ -60,13 +59,13 @@ int64_t job_session_seconds(struct clock *clock, int64_t deadline_ms) {
 }
 
 /// What a person can do about it.
-static void add_hint(const struct settings *settings, struct error *err) {
+static void add_hint(const struct job_session_options *options, struct error *err) {
     if (error_is(err, "AccessDenied") || error_is(err, "AccessDeniedException")) {
         error_set(err, err->code,
                   "%s; the trust policy of %s must allow the function's role sts:AssumeRole%s, and "
                   "the function's own policy the same",
-                  err->message, settings->job_role_arn,
-                  settings->session_identity ? ", sts:TagSession and sts:SetSourceIdentity" : "");
+                  err->message, options->role_arn,
+                  options->identity ? ", sts:TagSession and sts:SetSourceIdentity" : "");
     } else if (error_is(err, "PackedPolicyTooLarge")) {
         error_set(
             err, err->code,
@@ -88,17 +87,16 @@ static void gather_tags(struct job_session *session, const struct job *job, int 
 
 static bool assume(struct job_session *session, const struct job *job, int cancel_fd,
                    struct error *err) {
-    const struct settings *settings = session->options.settings;
-    struct clock *clock = session->options.clock;
+    const struct job_session_options *options = &session->options;
     cleanup_free char *name = job_identity_session_name(&job->identity);
     cleanup_free char *source = job_identity_source(&job->identity);
     cleanup_job_tags struct job_tags tags = {0};
     struct sts_assume request = {
-        .role_arn = settings->job_role_arn,
+        .role_arn = options->role_arn,
         .session_name = name,
-        .duration_seconds = job_session_seconds(clock, session->options.deadline_ms),
+        .duration_seconds = job_session_seconds(options->clock, options->deadline_ms),
     };
-    if (settings->session_identity) {
+    if (options->identity) {
         gather_tags(session, job, cancel_fd, &tags);
         request.source_identity = source;
         request.tags = tags.tags;
@@ -106,12 +104,13 @@ static bool assume(struct job_session *session, const struct job *job, int cance
         request.transitive_keys = tags.keys;
         request.transitive_key_count = tags.count;
     }
-    cleanup_function_aws struct function_aws aws = {0};
+    cleanup_function_aws_call struct function_aws_call call = {0};
+    const int64_t until_ms = clock_now_ms(options->clock) + CALL_MS;
     struct sts_session fresh = {0};
-    if (!function_aws_open(&aws, settings, clock, cancel_fd, err) ||
-        !sts_assume_role(aws.client, &request, clock_now_ms(clock) + CALL_MS, &fresh, err)) {
+    if (!function_aws_begin(options->aws, cancel_fd, &call, err) ||
+        !sts_assume_role(call.client, &request, until_ms, &fresh, err)) {
         sts_session_clean_up(&fresh);
-        add_hint(settings, err);
+        add_hint(options, err);
         return false;
     }
     sts_session_clean_up(&session->current);
@@ -158,7 +157,7 @@ static bool print(const struct job_session *session, struct buffer *out, struct 
     json_append_member(out, "SecretAccessKey", secret_expose(credentials->secret_key));
     json_append_member(out, "Token", secret_expose(credentials->session_token));
     json_append_member(out, "Expiration", slice_text(expires.text));
-    json_append_member(out, "RoleArn", slice_text(session->options.settings->job_role_arn));
+    json_append_member(out, "RoleArn", slice_text(session->options.role_arn));
     buffer_append_byte(out, '}');
     return buffer_check(out, "credentials", err);
 }

@@ -8,16 +8,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "bootstrap/credentials/function_aws.h"
 #include "bootstrap/gitlab/id_token.h"
 #include "bootstrap/gitlab/job.h"
-#include "bootstrap/settings/settings.h"
 #include "common/buffer.h"
 #include "common/clock.h"
 #include "common/error.h"
 
 struct job_session_options {
-    /// For RUNLET_JOB_ROLE_ARN, RUNLET_JOB_SESSION_IDENTITY and the function's keys; borrowed.
-    const struct settings *settings;
+    /// What signs the calls; borrowed.
+    struct function_aws *aws;
+    /// RUNLET_JOB_ROLE_ARN; borrowed.
+    const char *role_arn;
+    /// RUNLET_JOB_SESSION_IDENTITY: the session has tags and a source identity.
+    bool identity;
     /// What the job's own id_token says goes into the tags; borrowed. NULL: it is not looked at.
     struct id_token_verifier *verifier;
     /// NULL: the system's.

@@ -4,7 +4,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "bootstrap/credentials/function_aws.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/json.h"
@@ -14,6 +13,9 @@ enum { LONGEST_TOKEN = 512 };
 struct token_source {
     token_read *read;
     void *context;
+    /// Of a source that token_source_at() made.
+    struct token_place at;
+    /// How messages name it.
     char *place;
     /// Held while the token is read, too: one thread asks, the others get what it was told.
     pthread_mutex_t lock;
@@ -69,33 +71,37 @@ struct secret *token_parse(struct slice stored, struct error *err) {
 // --- Where it is stored ------------------------------------------------------------------------
 
 static struct secret *read_from_aws(void *context, int64_t deadline_ms, struct error *err) {
-    const struct settings *settings = context;
-    cleanup_function_aws struct function_aws aws = {0};
-    if (!function_aws_open(&aws, settings, NULL, 0, err)) {
+    const struct token_place *at = context;
+    cleanup_function_aws_call struct function_aws_call call = {0};
+    if (!function_aws_begin(at->aws, 0, &call, err)) {
         return NULL;
     }
-    return settings->token_location == TOKEN_IN_SECRET
-               ? aws_secrets_get_value(aws.client, settings->token_source, deadline_ms, err)
-               : aws_ssm_get_parameter(aws.client, settings->token_source, deadline_ms, err);
+    return at->secret_arn ? aws_secrets_get_value(call.client, at->secret_arn, deadline_ms, err)
+                          : aws_ssm_get_parameter(call.client, at->parameter, deadline_ms, err);
 }
 
 static struct secret *read_from_environment(void *context, int64_t deadline_ms, struct error *err) {
-    const struct settings *settings = context;
+    const struct token_place *at = context;
     (void)deadline_ms;
     (void)err;
-    return secret_new(secret_expose(settings->token));
+    return secret_new(secret_expose(at->token));
 }
 
-struct token_source *token_source_from_settings(const struct settings *settings) {
-    // The readers take it as const again.
-    void *context = (void *)(uintptr_t)settings;
-    if (settings->token_location == TOKEN_IN_ENVIRONMENT) {
-        return token_source_new(read_from_environment, context, "CI_SERVER_TOKEN");
+static char *name_place(const struct token_place *at) {
+    if (at->token) {
+        return xstrdup("CI_SERVER_TOKEN");
     }
-    cleanup_free char *place = xasprintf(
-        "%s %s", settings->token_location == TOKEN_IN_SECRET ? "the secret" : "the parameter",
-        settings->token_source);
-    return token_source_new(read_from_aws, context, place);
+    return at->secret_arn ? xasprintf("the secret %s", at->secret_arn)
+                          : xasprintf("the parameter %s", at->parameter);
+}
+
+struct token_source *token_source_at(const struct token_place *place) {
+    cleanup_free char *name = name_place(place);
+    struct token_source *source =
+        token_source_new(place->token ? read_from_environment : read_from_aws, NULL, name);
+    source->at = *place;
+    source->context = &source->at;
+    return source;
 }
 
 // --- The source --------------------------------------------------------------------------------

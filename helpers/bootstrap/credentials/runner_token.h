@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "bootstrap/settings/settings.h"
+#include "bootstrap/credentials/function_aws.h"
 #include "common/error.h"
 #include "common/secret.h"
 #include "common/slice.h"
@@ -23,10 +23,22 @@ struct token_source;
 /// A source that calls `read`; `place` (copied) is how messages name it.
 struct token_source *token_source_new(token_read *read, void *context, const char *place)
     __attribute__((returns_nonnull));
-/// The source that the settings name: Secrets Manager, the SSM Parameter Store, or the environment.
-/// `settings` are borrowed for its life. Nothing is read yet.
-struct token_source *token_source_from_settings(const struct settings *settings)
+
+/// Where the token is: one of the three; all borrowed for the source's life.
+struct token_place {
+    /// A secret of Secrets Manager.
+    const char *secret_arn;
+    /// A parameter of the SSM Parameter Store.
+    const char *parameter;
+    /// CI_SERVER_TOKEN: the token itself.
+    const struct secret *token;
+    /// For the first two.
+    struct function_aws *aws;
+};
+/// A source that reads it from there. Nothing is read yet.
+struct token_source *token_source_at(const struct token_place *place)
     __attribute__((returns_nonnull));
+
 /// Wipes the copy; NULL is fine.
 void token_source_destroy(struct token_source *source);
 void token_source_destroyp(struct token_source **source);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "bootstrap/credentials/accounts_source.h"
+#include "bootstrap/credentials/function_aws.h"
 #include "bootstrap/credentials/runner_token.h"
 #include "bootstrap/gitlab/gitlab.h"
 #include "bootstrap/gitlab/id_token.h"
@@ -29,6 +30,7 @@ static const int64_t FURTHER_JOB_WAIT_MS = INT64_C(3000);
 struct run {
     struct settings settings;
     struct gitlab *gitlab;
+    struct function_aws *aws;
     struct token_source *token;
     /// NULL where there is none.
     struct mirror *mirror;
@@ -43,19 +45,8 @@ struct run {
 
 // --- Init --------------------------------------------------------------------------------------
 
-static bool prepare(struct run *run, struct error *err) {
+static void open_gitlab(struct run *run) {
     const struct settings *settings = &run->settings;
-    if (!settings_load(&run->settings, err)) {
-        return false;
-    }
-    // After a crash or a time-out Lambda may start us again in the same /tmp.
-    if (!workspace_empty(WORKSPACE_ROOT, BUDGET_INIT_CLEAN_LIMIT_MS, err)) {
-        return false;
-    }
-    if (settings->server_is_plain_and_remote) {
-        log_warn("CI_SERVER_URL is plain http: the runner token, job tokens and all of the jobs "
-                 "go over the network unprotected");
-    }
     const struct gitlab_options gitlab = {
         .server_url = settings->server_url,
         .ca_file = settings->ca_file,
@@ -63,10 +54,6 @@ static bool prepare(struct run *run, struct error *err) {
         .host_count = settings->extra_host_count,
     };
     run->gitlab = gitlab_new(&gitlab);
-    run->token = token_source_from_settings(settings);
-    run->accounts = accounts_source_new(settings, NULL);
-    const struct mirror_options mirror = {.root = WORKSPACE_ROOT, .settings = settings};
-    run->mirror = mirror_new(&mirror);
     if (settings->id_token_audience) {
         const struct id_token_options id_token = {
             .gitlab = run->gitlab,
@@ -75,6 +62,51 @@ static bool prepare(struct run *run, struct error *err) {
         };
         run->verifier = id_token_verifier_new(&id_token);
     }
+}
+
+static void open_aws(struct run *run) {
+    const struct settings *settings = &run->settings;
+    const struct function_aws_options aws = {
+        .credentials = &settings->credentials,
+        .region = settings->region,
+    };
+    run->aws = function_aws_new(&aws);
+    const struct token_place token = {
+        .secret_arn = settings->token_secret_arn,
+        .parameter = settings->token_parameter,
+        .token = settings->token,
+        .aws = run->aws,
+    };
+    run->token = token_source_at(&token);
+    const struct accounts_source_options accounts = {
+        .aws = run->aws,
+        .parameter = settings->accounts_parameter,
+        .jobs_have_credentials = settings->job_credentials != JOB_CREDENTIALS_NONE,
+    };
+    run->accounts = accounts_source_new(&accounts);
+    const struct mirror_options mirror = {
+        .root = WORKSPACE_ROOT,
+        .source = &settings->mirror,
+        .aws = run->aws,
+        .function_name = settings->function_name,
+    };
+    run->mirror = mirror_new(&mirror);
+}
+
+static bool prepare(struct run *run, struct error *err) {
+    if (!settings_load(&run->settings, err)) {
+        return false;
+    }
+    // After a crash or a time-out Lambda may start us again in the same /tmp.
+    if (!workspace_empty(WORKSPACE_ROOT, BUDGET_INIT_CLEAN_LIMIT_MS, err)) {
+        return false;
+    }
+    if (run->settings.server_is_plain_and_remote) {
+        log_warn("CI_SERVER_URL is plain http: the runner token, job tokens and all of the jobs "
+                 "go over the network unprotected");
+    }
+    open_gitlab(run);
+    open_aws(run);
     return true;
 }
 
@@ -94,6 +126,7 @@ void run_destroy(void *context) {
         id_token_verifier_destroy(run->verifier);
         accounts_source_destroy(run->accounts);
         token_source_destroy(run->token);
+        function_aws_destroy(run->aws);
         gitlab_destroy(run->gitlab);
         settings_clean_up(&run->settings);
         free(run);
@@ -160,6 +193,36 @@ static bool run_jobs(const struct run *run, struct run_one *one, struct result *
     return true;
 }
 
+/// What jobs get that they do not get from GitLab.
+static void take_settings(const struct run *run, struct run_one *one) {
+    const struct settings *settings = &run->settings;
+    const bool role = settings->job_credentials == JOB_CREDENTIALS_ROLE;
+    const bool inherit = settings->job_credentials == JOB_CREDENTIALS_INHERIT;
+    one->workspace = (struct workspace_options){
+        .path = one->runner.search_path,
+        .server_port = settings->server_port,
+        .hosts = settings->extra_hosts,
+        .host_count = settings->extra_host_count,
+        .ca_file = settings->ca_file,
+    };
+    one->runner.name = settings->runner_name;
+    one->runner.extra_args = settings->runner_args;
+    one->runner.credentials =
+        inherit && settings->credentials.access_key ? &settings->credentials : NULL;
+    one->session = (struct job_session_options){
+        .aws = run->aws,
+        .role_arn = role ? settings->job_role_arn : NULL,
+        .identity = settings->session_identity,
+        .verifier = run->verifier,
+    };
+    one->profiles = (struct job_profiles){
+        .credential_source = role      ? "EcsContainer"
+                             : inherit ? "Environment"
+                                       : NULL,
+        .region = settings->region,
+    };
+}
+
 static bool find_and_run(struct run *run, const struct invocation *invocation,
                          struct result *result, int64_t *runner_ms, struct error *err) {
     cleanup_free char *search_path = runner_search_path();
@@ -171,21 +234,21 @@ static bool find_and_run(struct run *run, const struct invocation *invocation,
     system_id_derive(slice_text(invocation->function_arn), run->settings.function_name,
                      run->settings.region, system_id);
     struct run_one one = {
-        .settings = &run->settings,
         .invocation = invocation,
+        .margin_ms = run->settings.deadline_margin_ms,
+        .wait_timeout_ms = run->settings.wait_timeout_ms,
         .gitlab = run->gitlab,
         .token = run->token,
-        .verifier = run->verifier,
         .accounts = run->accounts,
         .system_id = system_id,
         .mirror = run->mirror,
-        .program = program,
-        .search_path = search_path,
-        .wait_timeout_ms = run->settings.wait_timeout_ms,
+        .runner = {.program = program, .search_path = search_path},
     };
+    take_settings(run, &one);
     bool good = run_jobs(run, &one, result, runner_ms, err);
     // Connections do not live through the pause until the next event.
     gitlab_close_idle(run->gitlab);
+    function_aws_close_idle(run->aws);
     return good;
 }
 

@@ -5,12 +5,9 @@
 #include <signal.h>
 
 #include "bootstrap/broker/broker.h"
-#include "bootstrap/credentials/job_profiles.h"
-#include "bootstrap/job/runner.h"
 #include "bootstrap/job/supervise.h"
 #include "bootstrap/runtime/budget.h"
 #include "bootstrap/runtime/sigterm.h"
-#include "bootstrap/workspace/workspace.h"
 #include "common/alloc.h"
 #include "common/array.h"
 #include "common/cleanup.h"
@@ -218,39 +215,23 @@ static bool clean(const struct one *one, int64_t before_deadline_ms, struct erro
 }
 
 static struct workspace *make_workspace(const struct run_one *options, struct error *err) {
-    const struct settings *settings = options->settings;
-    const struct workspace_options workspace = {
-        .root = WORKSPACE_ROOT,
-        .path = options->search_path,
-        .server_port = settings->server_port,
-        .hosts = settings->extra_hosts,
-        .host_count = settings->extra_host_count,
-        .ca_file = settings->ca_file,
-        .providers = mirror_folder(options->mirror),
-        .providers_kept = mirror_is_kept(options->mirror),
-    };
+    struct workspace_options workspace = options->workspace;
+    workspace.root = WORKSPACE_ROOT;
+    workspace.providers = mirror_folder(options->mirror);
+    workspace.providers_kept = mirror_is_kept(options->mirror);
     return workspace_new(&workspace, err);
 }
 
 static struct runner *start_runner(const struct one *one, const struct workspace *workspace,
                                    struct error *err) {
-    const struct settings *settings = one->options->settings;
-    const bool inherit =
-        settings->job_credentials == JOB_CREDENTIALS_INHERIT && settings->credentials.access_key;
-    const struct runner_options runner = {
-        .program = one->options->program,
-        .search_path = one->options->search_path,
-        .workspace = workspace,
-        .broker_port = broker_port(one->broker),
-        .placeholder_token = broker_placeholder(one->broker),
-        .name = settings->runner_name,
-        .wait_timeout_ms = one->options->wait_timeout_ms,
-        .extra_args = settings->runner_args,
-        .credentials_token = one->session ? broker_credentials_token(one->broker) : SLICE(""),
-        .credentials = inherit ? &settings->credentials : NULL,
-        .profiles = one->profiles.accounts ? &one->profiles : NULL,
-        .trace_id = one->options->invocation->trace_id,
-    };
+    struct runner_options runner = one->options->runner;
+    runner.workspace = workspace;
+    runner.broker_port = broker_port(one->broker);
+    runner.placeholder_token = broker_placeholder(one->broker);
+    runner.wait_timeout_ms = one->options->wait_timeout_ms;
+    runner.credentials_token = one->session ? broker_credentials_token(one->broker) : SLICE("");
+    runner.profiles = one->profiles.accounts ? &one->profiles : NULL;
+    runner.trace_id = one->options->invocation->trace_id;
     return runner_start(&runner, err);
 }
 
@@ -266,14 +247,19 @@ static void watch_over(struct one *one, struct runner *runner) {
     one->supervision = supervise(&supervision);
 }
 
+/// NULL where jobs get no session.
+static struct job_session *make_session(const struct one *one) {
+    struct job_session_options session = one->options->session;
+    session.deadline_ms = one->deadline_ms;
+    return session.role_arn ? job_session_new(&session) : NULL;
+}
+
 /// Before a job is asked for: what is wrong with the accounts shall not cost one.
 static bool prepare_profiles(struct one *one, const char *folder, struct error *err) {
-    one->profiles = (struct job_profiles){
-        .settings = one->options->settings,
-        .folder = folder,
-        .clock = one->clock,
-        .deadline_ms = one->deadline_ms,
-    };
+    one->profiles = one->options->profiles;
+    one->profiles.folder = folder;
+    one->profiles.clock = one->clock;
+    one->profiles.deadline_ms = one->deadline_ms;
     if (one->options->accounts) {
         one->profiles.accounts = accounts_source_get(one->options->accounts, err);
     }
@@ -297,14 +283,8 @@ static bool run_in(struct one *one, const struct workspace *workspace, struct re
     if (!prepare_profiles(one, aws_folder, err)) {
         return false;
     }
-    const struct job_session_options session = {
-        .settings = one->options->settings,
-        .verifier = one->options->verifier,
-        .deadline_ms = one->deadline_ms,
-    };
-    const bool role = session.settings->job_credentials == JOB_CREDENTIALS_ROLE;
-    cleanup_job_session struct job_session *job_session = role ? job_session_new(&session) : NULL;
-    one->session = job_session;
+    cleanup_job_session struct job_session *session = make_session(one);
+    one->session = session;
     const struct broker_options broker = {
         .gitlab = one->options->gitlab,
         .token = one->options->token,
@@ -342,8 +322,7 @@ bool run_one(const struct run_one *options, struct result *result, int64_t *runn
         .options = options,
         .clock = clock_system(),
         .deadline_ms = options->invocation->deadline_ms,
-        .margin_begins_ms =
-            options->invocation->deadline_ms - options->settings->deadline_margin_ms,
+        .margin_begins_ms = options->invocation->deadline_ms - options->margin_ms,
     };
     if (!clean(&one, BUDGET_CLOSED_MS, err)) {
         return false;

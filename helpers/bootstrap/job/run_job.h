@@ -7,32 +7,36 @@
 #include <stdint.h>
 
 #include "bootstrap/credentials/accounts_source.h"
+#include "bootstrap/credentials/job_profiles.h"
+#include "bootstrap/credentials/job_session.h"
 #include "bootstrap/credentials/runner_token.h"
 #include "bootstrap/gitlab/gitlab.h"
-#include "bootstrap/gitlab/id_token.h"
 #include "bootstrap/job/result.h"
+#include "bootstrap/job/runner.h"
 #include "bootstrap/runtime/runtime_api.h"
-#include "bootstrap/settings/settings.h"
 #include "bootstrap/workspace/mirror.h"
+#include "bootstrap/workspace/workspace.h"
 
 /// What is the same for all jobs of an invocation; borrowed.
 struct run_one {
-    const struct settings *settings;
     const struct invocation *invocation;
+    /// RUNLET_DEADLINE_MARGIN.
+    int64_t margin_ms;
+    /// How long to wait for this job.
+    int64_t wait_timeout_ms;
     struct gitlab *gitlab;
     struct token_source *token;
-    /// NULL: id_tokens are not looked at.
-    struct id_token_verifier *verifier;
     /// NULL: jobs get no profiles.
     struct accounts_source *accounts;
     const char *system_id;
     /// Made ready for this job; NULL: none.
     struct mirror *mirror;
-    /// From runner_find() and runner_search_path().
-    const char *program;
-    const char *search_path;
-    /// How long to wait for this job.
-    int64_t wait_timeout_ms;
+    /// As far as they do not depend on the job: the rest of each is filled in for it.
+    struct workspace_options workspace;
+    struct runner_options runner;
+    /// Without a role_arn jobs get no session.
+    struct job_session_options session;
+    struct job_profiles profiles;
 };
 
 /// Waits for a job and runs it. True where that went as it should: the job is added to `result`

@@ -5,7 +5,7 @@
 #include <sys/resource.h>
 
 #include "bootstrap/runtime/sigterm.h"
-#include "bootstrap/settings/settings.h"
+#include "bootstrap/settings/settings_table.h"
 #include "common/cleanup.h"
 #include "common/log.h"
 #include "common/system/process.h"
@@ -30,7 +30,7 @@ static const struct handler *choose_handler(const struct handler *handlers, stru
     for (size_t i = 0; i < MAX_HANDLERS && handlers[i].name; i++) {
         names[i] = handlers[i].name;
     }
-    int index = settings_handler(names, err);
+    int index = settings_choose("_HANDLER", names, err);
     return index < 0 ? NULL : &handlers[index];
 }
 

@@ -53,14 +53,6 @@ bool form_integer(struct slice text, int64_t min, int64_t max, int64_t *value, s
     return true;
 }
 
-bool form_boolean(struct slice text, bool *value, struct error *err) {
-    if (!slice_equal_text(text, "true") && !slice_equal_text(text, "false")) {
-        return flaw(err, "is neither of the two words");
-    }
-    *value = slice_equal_text(text, "true");
-    return true;
-}
-
 bool form_name(struct slice text, struct error *err) {
     for (size_t i = 0; i < text.len; i++) {
         if ((unsigned char)text.data[i] < ' ' || text.data[i] == 0x7f) {

@@ -15,8 +15,6 @@
 
 /// A whole number from `min` to `max`.
 bool form_integer(struct slice text, int64_t min, int64_t max, int64_t *value, struct error *err);
-/// "true" or "false"
-bool form_boolean(struct slice text, bool *value, struct error *err);
 /// Text for people: no control characters, at most 255 bytes.
 bool form_name(struct slice text, struct error *err);
 

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/// What the function's environment variables ask for, checked once at init.
+/// What the function's environment variables ask of the handler `run`, checked once at init.
 ///
-/// settings.c holds one table: a row for each variable, with its accepted form and what reads it.
-/// An unset variable has the default written here. One that is set but bad fails with the code
-/// "Runtime.ConfigInvalid" and a message of the form `NAME: flaw; expected form`. Values are
-/// shown only of variables that hold no secret, and never where they look like a token.
+/// settings.c holds one table: a row for each variable, with its accepted form and what reads it
+/// (settings_table.h, which also has the code and the form of messages). Nobody but the handler
+/// knows this struct: whom it calls is told what it needs.
 #pragma once
 
 #include <stdbool.h>
@@ -16,16 +15,6 @@
 #include "common/error.h"
 #include "common/http/http.h"
 #include "common/secret.h"
-
-/// Where the runner token is.
-enum token_location {
-    /// RUNLET_TOKEN_SECRET_ARN: a secret of Secrets Manager.
-    TOKEN_IN_SECRET,
-    /// RUNLET_TOKEN_PARAMETER: a parameter of the SSM Parameter Store.
-    TOKEN_IN_PARAMETER,
-    /// CI_SERVER_TOKEN: the token itself, for local use.
-    TOKEN_IN_ENVIRONMENT,
-};
 
 /// What AWS credentials the job script gets.
 enum job_credentials {
@@ -49,10 +38,10 @@ struct settings {
     /// RUNNER_NAME, else the function's name, else "runlet".
     char *runner_name;
 
-    enum token_location token_location;
-    /// The ARN or name; NULL for TOKEN_IN_ENVIRONMENT.
-    char *token_source;
-    /// CI_SERVER_TOKEN; NULL for the others.
+    /// Where the runner token is, one of the three: RUNLET_TOKEN_SECRET_ARN,
+    /// RUNLET_TOKEN_PARAMETER, CI_SERVER_TOKEN (the token itself, for local use).
+    char *token_secret_arn;
+    char *token_parameter;
     struct secret *token;
 
     /// RUNLET_WAIT_TIMEOUT, _DEADLINE_MARGIN, _MIN_JOB_TIME.
@@ -97,7 +86,3 @@ struct settings {
 /// Warns in the log of RUNLET_ variables that nothing reads.
 bool settings_load(struct settings *settings, struct error *err);
 void settings_clean_up(struct settings *settings);
-
-/// Checks `_HANDLER` against the names of handlers (ended by NULL) and returns its index, or -1
-/// with the code "Runtime.ConfigInvalid".
-int settings_handler(const char *const *handlers, struct error *err);

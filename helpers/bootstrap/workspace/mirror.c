@@ -7,7 +7,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "bootstrap/credentials/function_aws.h"
 #include "bootstrap/runtime/budget.h"
 #include "bootstrap/workspace/mirror_manifest.h"
 #include "bootstrap/workspace/mirror_unpack.h"
@@ -45,7 +44,7 @@ struct fetch {
 };
 
 struct mirror *mirror_new(const struct mirror_options *options) {
-    const struct mirror_source *source = &options->settings->mirror;
+    const struct mirror_source *source = options->source;
     if (!source->folder && !source->bucket) {
         return NULL;
     }
@@ -151,7 +150,7 @@ static bool explain(const struct mirror *mirror, struct error *err) {
         {"sha256", INVALID, ""},
         {"region", INVALID, ""},
     };
-    const struct mirror_source *source = &mirror->options.settings->mirror;
+    const struct mirror_source *source = mirror->options.source;
     const char *type = UNAVAILABLE;
     const char *advice = "";
     if (error_is(err, "Runtime.WorkspaceDirty")) {
@@ -168,15 +167,13 @@ static bool explain(const struct mirror *mirror, struct error *err) {
 }
 
 static bool download(const struct mirror *mirror, int zip, int64_t deadline_ms, struct error *err) {
-    const struct settings *settings = mirror->options.settings;
-    const struct aws_s3_object object = {settings->mirror.bucket, settings->mirror.key};
+    const struct mirror_source *source = mirror->options.source;
+    const struct aws_s3_object object = {source->bucket, source->key};
     const struct http_download to = {.fd = zip, .max_size = LARGEST_ZIP};
-    cleanup_function_aws struct function_aws aws = {0};
+    cleanup_function_aws_call struct function_aws_call call = {0};
     const bool done =
-        function_aws_open(&aws, settings, NULL, 0, err) &&
-        aws_s3_download(aws.client, aws.http,
-                        settings->credentials.access_key ? &settings->credentials : NULL, &object,
-                        &to, deadline_ms, err);
+        function_aws_begin(mirror->options.aws, 0, &call, err) &&
+        aws_s3_download(call.client, call.http, call.credentials, &object, &to, deadline_ms, err);
     if (!done && err->errnum == ENOSPC) {
         return error_set(err, "no_space",
                          "/tmp has no room for the zip: set the function's ephemeral_storage to "
@@ -192,11 +189,11 @@ static bool check_hash(const struct mirror *mirror, int zip, struct error *err) 
         return false;
     }
     encoding_append_hex(&hex, slice_make(digest, sizeof(digest)));
-    return strcmp(buffer_text(&hex), mirror->options.settings->mirror.sha256) == 0 ||
+    return strcmp(buffer_text(&hex), mirror->options.source->sha256) == 0 ||
            error_set(err, "sha256",
                      "its SHA-256 is %s, and RUNLET_PROVIDER_MIRROR_SHA256 is %s: nothing of it "
                      "was unpacked",
-                     buffer_text(&hex), mirror->options.settings->mirror.sha256);
+                     buffer_text(&hex), mirror->options.source->sha256);
 }
 
 /// A file without a name in the folder: it is gone when it is closed.
@@ -233,7 +230,7 @@ static bool fetch_into(struct mirror *mirror, int parent, int64_t deadline_ms, s
 }
 
 static void tell(const struct mirror *mirror, const struct fetch *fetch) {
-    const char *function = mirror->options.settings->function_name;
+    const char *function = mirror->options.function_name;
     const int64_t download_ms = fetch->downloaded_ms - fetch->began_ms;
     const int64_t unpack_ms = fetch->unpacked_ms - fetch->downloaded_ms;
     log_info("the provider mirror was fetched", log_int("downloadMs", download_ms),
@@ -288,7 +285,7 @@ static bool check_source_folder(const struct mirror *mirror, struct error *err) 
 }
 
 bool mirror_prepare(struct mirror *mirror, int64_t deadline_ms, struct error *err) {
-    if (mirror->options.settings->mirror.folder) {
+    if (mirror->options.source->folder) {
         return check_source_folder(mirror, err);
     }
     if (mirror_is_kept(mirror)) {

@@ -11,21 +11,26 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "bootstrap/settings/settings.h"
+#include "bootstrap/credentials/function_aws.h"
+#include "bootstrap/settings/mirror_source.h"
 #include "common/error.h"
 
 /// All borrowed for the mirror's life.
 struct mirror_options {
     /// "/tmp" in the program; tests bring one of their own.
     const char *root;
-    /// The mirror's place, the function's keys, its region (which is the bucket's too), its name.
-    const struct settings *settings;
+    /// Where the mirror is.
+    const struct mirror_source *source;
+    /// For a mirror in S3; its region is the bucket's too.
+    struct function_aws *aws;
+    /// The dimension FunctionName of its metrics; NULL: "unknown".
+    const char *function_name;
 };
 
 struct mirror;
 #define cleanup_mirror __attribute__((cleanup(mirror_destroyp)))
 
-/// NULL where the settings name no mirror.
+/// NULL where the source names none.
 struct mirror *mirror_new(const struct mirror_options *options);
 /// Releases the memory; the files stay. NULL is fine.
 void mirror_destroy(struct mirror *mirror);
