@@ -4,16 +4,26 @@
 
 #include "bootstrap/handlers/run.h"
 #include "bootstrap/runtime/loop.h"
+#include "bootstrap/settings/settings_table.h"
+#include "common/array.h"
 #include "common/error.h"
 #include "common/log.h"
 #include "common/options.h"
 #include "common/system/process.h"
 
-/// `_HANDLER` picks one.
 static const struct handler handlers[] = {
     {"run", "run the jobs of a GitLab runner", run_init, run_destroy, run_handle},
-    {0},
 };
+
+/// The one of `_HANDLER`.
+static const struct handler *choose_handler(struct error *err) {
+    const char *names[ARRAY_LENGTH(handlers) + 1] = {0};
+    for (size_t i = 0; i < ARRAY_LENGTH(handlers); i++) {
+        names[i] = handlers[i].name;
+    }
+    const int index = settings_choose("_HANDLER", names, err);
+    return index < 0 ? NULL : &handlers[index];
+}
 
 /// Outside Lambda there is nothing to run, but to say what this is.
 static int command_line(int argc, char **argv) {
@@ -56,5 +66,5 @@ int main(int argc, char **argv) {
         log_fatal("cannot keep secrets from jobs", LOG_ERROR_FIELDS(&err));
         return EXIT_FAILURE;
     }
-    return runtime_run(address, handlers);
+    return runtime_run(address, choose_handler);
 }

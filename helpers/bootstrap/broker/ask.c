@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "bootstrap/broker/state.h"
+#include "bootstrap/runtime/error_types.h"
 #include "common/cleanup.h"
 #include "common/log.h"
 
@@ -145,7 +146,7 @@ static void remember_trouble(struct broker *broker, const struct error *reason) 
     pthread_mutex_lock(&broker->lock);
     broker->troubled = true;
     if (!broker->unauthorized && !broker->unreachable) {
-        error_set(&broker->failure, "Function.GitLabUnreachable",
+        error_set(&broker->failure, ERROR_GITLAB_UNREACHABLE,
                   "GitLab gave no good answer to a job request: %s", reason->message);
     }
     pthread_mutex_unlock(&broker->lock);
@@ -186,7 +187,7 @@ static enum step after_refusal(struct question *question) {
     (void)set_in_flight(broker, false);
     struct error err;
     cleanup_secret struct secret *newer = NULL;
-    error_set(&err, "Function.RunnerUnauthorized",
+    error_set(&err, ERROR_RUNNER_UNAUTHORIZED,
               "GitLab does not take the runner token (status %d): it was reset, or the runner "
               "removed or paused",
               question->response.status);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "bootstrap/broker/state.h"
+#include "bootstrap/runtime/error_types.h"
 #include "common/alloc.h"
 #include "common/array.h"
 #include "common/cleanup.h"
@@ -135,8 +136,7 @@ struct broker *broker_start(const struct broker_options *options, struct error *
     broker->trace = job_trace_empty();
     pthread_mutex_init(&broker->lock, NULL);
     pthread_mutex_init(&broker->job_lock, NULL);
-    error_set(&broker->failure, "Function.GitLabUnreachable",
-              "GitLab gave no answer to a job request");
+    error_set(&broker->failure, ERROR_GITLAB_UNREACHABLE, "GitLab gave no answer to a job request");
     if (!read_token(broker, err) || !make_tokens(broker, err) || !open_events(broker, err) ||
         !start_keeper(broker, err)) {
         broker_stop(broker);

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "bootstrap/runtime/error_types.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/log.h"
@@ -66,7 +67,7 @@ static bool take(struct accounts_source *source, const struct secret *text, stru
     struct accounts fresh = {0};
     if (!accounts_parse(secret_expose(text), &fresh, err)) {
         accounts_clean_up(&fresh);
-        return error_set(err, "Runtime.ConfigInvalid", "the parameter %s: %s",
+        return error_set(err, ERROR_CONFIG_INVALID, "the parameter %s: %s",
                          source->options.parameter, err->message);
     }
     accounts_clean_up(&source->accounts);
@@ -89,7 +90,7 @@ const struct accounts *accounts_source_get(struct accounts_source *source, struc
         return take(source, text, err) ? &source->accounts : NULL;
     }
     const struct error reason = *err;
-    error_set(err, "Runtime.AccountsUnavailable",
+    error_set(err, ERROR_ACCOUNTS_UNAVAILABLE,
               "cannot read the accounts from the parameter %s: %s: %s", source->options.parameter,
               reason.code, reason.message);
     if (!source->read) {

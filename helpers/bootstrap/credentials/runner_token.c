@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "bootstrap/runtime/error_types.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/json.h"
@@ -23,7 +24,7 @@ struct token_source {
 };
 
 static bool fail(struct error *err, const char *what) {
-    return error_set(err, "Runtime.TokenUnavailable", "%s", what);
+    return error_set(err, ERROR_TOKEN_UNAVAILABLE, "%s", what);
 }
 
 // --- What was stored ---------------------------------------------------------------------------
@@ -133,7 +134,7 @@ static bool read_token(struct token_source *source, int64_t deadline_ms, struct 
     cleanup_secret struct secret *stored = source->read(source->context, deadline_ms, err);
     if (!stored) {
         struct error reason = *err;
-        return error_set(err, "Runtime.TokenUnavailable",
+        return error_set(err, ERROR_TOKEN_UNAVAILABLE,
                          "cannot read the runner token from %s: %s: %s", source->place, reason.code,
                          reason.message);
     }

@@ -14,6 +14,7 @@
 #include "bootstrap/job/run_job.h"
 #include "bootstrap/job/runner.h"
 #include "bootstrap/runtime/budget.h"
+#include "bootstrap/runtime/error_types.h"
 #include "bootstrap/runtime/sigterm.h"
 #include "bootstrap/settings/settings.h"
 #include "bootstrap/workspace/mirror.h"
@@ -138,7 +139,7 @@ void run_destroy(void *context) {
 static bool check_event(const struct invocation *invocation, struct error *err) {
     // Its content is of no interest, and may be megabytes.
     return json_is_object(buffer_slice(&invocation->event), err) ||
-           error_set(err, "Function.EventInvalid", "the event is %s; expected a JSON object",
+           error_set(err, ERROR_EVENT_INVALID, "the event is %s; expected a JSON object",
                      err->message);
 }
 
@@ -178,7 +179,7 @@ static bool run_jobs(const struct run *run, struct run_one *one, struct result *
         size_t before = result->job_count;
         if (!run_next(run, one, result, runner_ms, err)) {
             // What the jobs before it came to is worth more than why there was no further one.
-            bool tellable = before > 0 && !error_is(err, "Runtime.WorkspaceDirty");
+            bool tellable = before > 0 && !error_is(err, ERROR_WORKSPACE_DIRTY);
             if (tellable) {
                 log_error("no further job was run", LOG_ERROR_FIELDS(err));
             }
@@ -262,7 +263,7 @@ bool run_handle(void *context, const struct invocation *invocation, struct buffe
     int64_t runner_ms = 0;
     cleanup_result struct result result = {0};
     bool good = find_and_run(run, invocation, &result, &runner_ms, err);
-    bool dirty = !good && error_is(err, "Runtime.WorkspaceDirty");
+    bool dirty = !good && error_is(err, ERROR_WORKSPACE_DIRTY);
     // Of a run that failed nobody can say that there was no job in it.
     bool used = run->settings.fresh_environment && (result.job_count > 0 || !good);
     *verdict = dirty || used ? ENVIRONMENT_ENDS : ENVIRONMENT_STAYS;

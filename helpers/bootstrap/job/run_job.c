@@ -7,6 +7,7 @@
 #include "bootstrap/broker/broker.h"
 #include "bootstrap/job/supervise.h"
 #include "bootstrap/runtime/budget.h"
+#include "bootstrap/runtime/error_types.h"
 #include "bootstrap/runtime/sigterm.h"
 #include "common/alloc.h"
 #include "common/array.h"
@@ -14,7 +15,6 @@
 #include "common/log.h"
 #include "common/system/process.h"
 
-#define DIRTY "Runtime.WorkspaceDirty"
 #define DEADLINE_LINE                                                                              \
     "Runlet: the function's time ran out, so the job was stopped. Set the runner's "               \
     "maximum_timeout below the function's timeout, or send jobs that take longer to another "      \
@@ -99,7 +99,8 @@ static bool kill_processes(const struct one *one, struct error *err) {
     if (process_kill_descendants(time_for(one, BUDGET_KILLED_MS, BUDGET_KILL_LIMIT_MS), err)) {
         return true;
     }
-    return error_set(err, DIRTY, "cannot end the job's processes: %s", err->message);
+    return error_set(err, ERROR_WORKSPACE_DIRTY, "cannot end the job's processes: %s",
+                     err->message);
 }
 
 /// A request that is with GitLab may bring a job that nobody is left to run: it has to be failed.
@@ -128,7 +129,7 @@ static bool close_job(const struct one *one, struct broker_status *status, struc
         clock_now_ms(one->clock) + time_for(one, BUDGET_CLOSED_MS, BUDGET_CLOSE_LIMIT_MS);
     bool closed = broker_close_job(one->broker, line, "runner_system_failure", until_ms, err);
     broker_snapshot(one->broker, status);
-    return closed || error_set(err, "Function.GitLabUnreachable",
+    return closed || error_set(err, ERROR_GITLAB_UNREACHABLE,
                                "job %lld is left without a final state in GitLab: %s",
                                (long long)status->job.id, err->message);
 }
@@ -185,7 +186,7 @@ static bool judge_no_job(const struct one *one, const struct broker_status *stat
     bool silent = supervision->reason == STOP_NOT && status->waiting_since_ms == 0;
     if (crashed || silent) {
         cleanup_free char *end = describe_end(supervision);
-        return error_set(err, "Function.RunnerCrashed", "%s %s", end,
+        return error_set(err, ERROR_RUNNER_CRASHED, "%s %s", end,
                          silent ? "without asking for a job" : "while it waited for a job");
     }
     return true;

@@ -9,13 +9,13 @@
 
 #include "bootstrap/broker/broker.h"
 #include "bootstrap/job/runner_log.h"
+#include "bootstrap/runtime/error_types.h"
 #include "common/alloc.h"
 #include "common/array.h"
 #include "common/cleanup.h"
 #include "common/log.h"
 #include "common/system/files.h"
 
-#define CRASHED "Function.RunnerCrashed"
 #define LAYER_BIN "/opt/bin"
 enum { MAX_LOG_LINES = 500 };
 /// Bytes of output handled between two looks at the runner: a flood must not keep us from it.
@@ -57,7 +57,7 @@ char *runner_find(const char *search_path, struct error *err) {
             return steal_pointer(&path);
         }
     }
-    error_set(err, "Function.RunnerMissing",
+    error_set(err, ERROR_RUNNER_MISSING,
               "there is no gitlab-runner in %s: add the gitlab-runner layer to the function",
               search_path);
     return NULL;
@@ -231,7 +231,7 @@ struct runner *runner_start(const struct runner_options *options, struct error *
     runner->output = -1;
     runner->log = runner_log_new(MAX_LOG_LINES);
     if (!start(runner, options, err)) {
-        error_set(err, CRASHED, "cannot start gitlab-runner: %s", err->message);
+        error_set(err, ERROR_RUNNER_CRASHED, "cannot start gitlab-runner: %s", err->message);
         return NULL;
     }
     return steal_pointer(&runner);

@@ -4,13 +4,12 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
+#include "bootstrap/runtime/error_types.h"
 #include "bootstrap/runtime/sigterm.h"
-#include "bootstrap/settings/settings_table.h"
 #include "common/cleanup.h"
 #include "common/log.h"
 #include "common/system/process.h"
 
-enum { MAX_HANDLERS = 16 };
 static const size_t MAX_RESPONSE = (size_t)4 << 20;
 /// For the descendants of a job that somebody else has answered for.
 enum { KILL_LIMIT_MS = 5000 };
@@ -25,23 +24,13 @@ static bool prepare_process(struct error *err) {
     return process_become_subreaper(err) && sigterm_catch(err);
 }
 
-static const struct handler *choose_handler(const struct handler *handlers, struct error *err) {
-    const char *names[MAX_HANDLERS + 1] = {0};
-    for (size_t i = 0; i < MAX_HANDLERS && handlers[i].name; i++) {
-        names[i] = handlers[i].name;
-    }
-    int index = settings_choose("_HANDLER", names, err);
-    return index < 0 ? NULL : &handlers[index];
-}
-
 /// The handler, ready for events; NULL for an init error.
-static const struct handler *initialise(const struct handler *handlers, void **context,
-                                        struct error *err) {
+static const struct handler *initialise(handler_choice *choose, void **context, struct error *err) {
     if (!prepare_process(err)) {
-        error_set(err, "Runtime.InitFailed", "%s", err->message);
+        error_set(err, ERROR_INIT_FAILED, "%s", err->message);
         return NULL;
     }
-    const struct handler *handler = choose_handler(handlers, err);
+    const struct handler *handler = choose(err);
     return handler && handler->init(context, err) ? handler : NULL;
 }
 
@@ -49,9 +38,9 @@ static const struct handler *initialise(const struct handler *handlers, void **c
 static struct error with_type(const struct error *failure) {
     struct error typed = *failure;
     struct slice code = slice_text(failure->code);
-    if (!slice_starts_with(code, SLICE("Runtime.")) &&
-        !slice_starts_with(code, SLICE("Function."))) {
-        error_set(&typed, "Runtime.Internal", "%s", failure->message);
+    if (!slice_starts_with(code, slice_text(ERROR_TYPE_OF_RUNTIME)) &&
+        !slice_starts_with(code, slice_text(ERROR_TYPE_OF_FUNCTION))) {
+        error_set(&typed, ERROR_INTERNAL, "%s", failure->message);
     }
     return typed;
 }
@@ -150,12 +139,12 @@ static int serve_events(struct runtime_api *api, const struct handler *handler, 
     }
 }
 
-int runtime_run(const char *address, const struct handler *handlers) {
+int runtime_run(const char *address, handler_choice *choose) {
     log_set_level_from_environment();
     struct runtime_api *api = runtime_api_new(address, NULL);
     void *context = NULL;
     struct error err;
-    const struct handler *handler = initialise(handlers, &context, &err);
+    const struct handler *handler = initialise(choose, &context, &err);
     if (!handler) {
         return fail_init(api, &err);
     }

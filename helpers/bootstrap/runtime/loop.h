@@ -20,7 +20,7 @@ enum handler_verdict {
     ENVIRONMENT_ENDS,
 };
 
-/// What `_HANDLER` chooses from.
+/// What serves events.
 struct handler {
     const char *name;
     /// A sentence for --help.
@@ -36,6 +36,8 @@ struct handler {
                    enum handler_verdict *verdict, struct error *err);
 };
 
-/// Runs until the environment ends; returns the process's exit status. `handlers` end with a
-/// zeroed one.
-int runtime_run(const char *address, const struct handler *handlers);
+/// The handler that the environment asks for; NULL for an init error.
+typedef const struct handler *handler_choice(struct error *err);
+
+/// Runs until the environment ends; returns the process's exit status.
+int runtime_run(const char *address, handler_choice *choose);

@@ -4,13 +4,13 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "bootstrap/runtime/error_types.h"
 #include "bootstrap/settings/forms.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/json.h"
 #include "common/log.h"
 
-#define CONFIG_INVALID "Runtime.ConfigInvalid"
 enum { SHOWN_BYTES = 100 };
 
 // --- Messages ------------------------------------------------------------------------------------
@@ -52,7 +52,7 @@ static bool invalid(const struct setting *setting, struct slice value, const cha
     }
     buffer_append_text(&message, flaw);
     append_form(&message, setting);
-    return error_set(err, CONFIG_INVALID, "%s", buffer_text(&message));
+    return error_set(err, ERROR_CONFIG_INVALID, "%s", buffer_text(&message));
 }
 
 static const struct setting *find_row(const struct settings_table *table, const char *name) {
@@ -68,7 +68,7 @@ bool settings_table_refuse(const struct settings_table *table, const char *name,
                            struct error *err) {
     const struct setting *setting = find_row(table, name);
     return setting ? invalid(setting, SLICE(""), flaw, err)
-                   : error_set(err, CONFIG_INVALID, "%s %s", name, flaw);
+                   : error_set(err, ERROR_CONFIG_INVALID, "%s %s", name, flaw);
 }
 
 // --- Readers -------------------------------------------------------------------------------------

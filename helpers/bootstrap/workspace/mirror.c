@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "bootstrap/runtime/budget.h"
+#include "bootstrap/runtime/error_types.h"
 #include "bootstrap/workspace/mirror_manifest.h"
 #include "bootstrap/workspace/mirror_unpack.h"
 #include "bootstrap/workspace/workspace.h"
@@ -20,8 +21,6 @@
 #include "common/system/digest.h"
 #include "common/system/files.h"
 
-#define INVALID "Runtime.ConfigInvalid"
-#define UNAVAILABLE "Function.MirrorUnavailable"
 /// Lambda's largest /tmp.
 static const int64_t LARGEST_ZIP = INT64_C(10) << 30;
 
@@ -138,22 +137,22 @@ static bool explain(const struct mirror *mirror, struct error *err) {
         const char *type;
         const char *advice;
     } table[] = {
-        {"AccessDenied", INVALID,
+        {"AccessDenied", ERROR_CONFIG_INVALID,
          ": the function's role needs s3:GetObject on it, and kms:Decrypt where a key of your own "
          "encrypts it; of an object that is not there S3 says the same to who may not list the "
          "bucket"},
-        {"NotFound", INVALID, ": there is no such bucket, or no such object in it"},
-        {"WrongRegion", INVALID, ": the bucket is not in the function's region"},
-        {"no_space", INVALID, ""},
-        {"zip", INVALID, ": pack it with layer-packer"},
-        {"too_many", INVALID, ""},
-        {"sha256", INVALID, ""},
-        {"region", INVALID, ""},
+        {"NotFound", ERROR_CONFIG_INVALID, ": there is no such bucket, or no such object in it"},
+        {"WrongRegion", ERROR_CONFIG_INVALID, ": the bucket is not in the function's region"},
+        {"no_space", ERROR_CONFIG_INVALID, ""},
+        {"zip", ERROR_CONFIG_INVALID, ": pack it with layer-packer"},
+        {"too_many", ERROR_CONFIG_INVALID, ""},
+        {"sha256", ERROR_CONFIG_INVALID, ""},
+        {"region", ERROR_CONFIG_INVALID, ""},
     };
     const struct mirror_source *source = mirror->options.source;
-    const char *type = UNAVAILABLE;
+    const char *type = ERROR_MIRROR_UNAVAILABLE;
     const char *advice = "";
-    if (error_is(err, "Runtime.WorkspaceDirty")) {
+    if (error_is(err, ERROR_WORKSPACE_DIRTY)) {
         return false;
     }
     for (size_t i = 0; i < ARRAY_LENGTH(table); i++) {
@@ -275,13 +274,14 @@ static bool check_source_folder(const struct mirror *mirror, struct error *err) 
     struct stat status;
     if (stat(mirror->folder, &status) != 0 || access(mirror->folder, R_OK | X_OK) != 0) {
         error_errno(err, errno, "cannot read %s", mirror->folder);
-        return error_set(err, UNAVAILABLE,
+        return error_set(err, ERROR_MIRROR_UNAVAILABLE,
                          "RUNLET_PROVIDER_MIRROR: %s: is the file system mounted there, and does "
                          "its access point let uid %u read?",
                          err->message, (unsigned)geteuid());
     }
     return S_ISDIR(status.st_mode) ||
-           error_set(err, INVALID, "RUNLET_PROVIDER_MIRROR: %s is no folder", mirror->folder);
+           error_set(err, ERROR_CONFIG_INVALID, "RUNLET_PROVIDER_MIRROR: %s is no folder",
+                     mirror->folder);
 }
 
 bool mirror_prepare(struct mirror *mirror, int64_t deadline_ms, struct error *err) {

@@ -7,13 +7,12 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "bootstrap/runtime/error_types.h"
 #include "bootstrap/workspace/mirror_config.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/system/files.h"
 
-#define INVALID "Runtime.ConfigInvalid"
-#define DIRTY "Runtime.WorkspaceDirty"
 static const size_t MAX_CERTIFICATES = (size_t)8 << 20;
 static const size_t MAX_TEXT = (size_t)1 << 20;
 
@@ -34,7 +33,7 @@ bool workspace_empty(const char *root, int64_t limit_ms, struct error *err) {
     if (files_empty_directory(root, NULL, limit_ms, err)) {
         return true;
     }
-    return error_set(err, DIRTY, "cannot empty %s: %s", root, err->message);
+    return error_set(err, ERROR_WORKSPACE_DIRTY, "cannot empty %s: %s", root, err->message);
 }
 
 static bool is_folder(const char *path) {
@@ -50,13 +49,13 @@ bool workspace_empty_but_providers(const char *root, int64_t limit_ms, struct er
     }
     const int64_t end_ms = clock_monotonic_ms(clock_system()) + limit_ms;
     if (!files_empty_directory(root, WORKSPACE_PARENT, limit_ms, err)) {
-        return error_set(err, DIRTY, "cannot empty %s: %s", root, err->message);
+        return error_set(err, ERROR_WORKSPACE_DIRTY, "cannot empty %s: %s", root, err->message);
     }
     const char *keep = is_folder(providers) ? WORKSPACE_PROVIDERS : NULL;
     int64_t left_ms = limit_ms > 0 ? end_ms - clock_monotonic_ms(clock_system()) : 0;
     left_ms = limit_ms > 0 && left_ms < 1 ? 1 : left_ms;
     return files_empty_directory(parent, keep, left_ms, err) ||
-           error_set(err, DIRTY, "cannot empty %s: %s", parent, err->message);
+           error_set(err, ERROR_WORKSPACE_DIRTY, "cannot empty %s: %s", parent, err->message);
 }
 
 // --- Checking ----------------------------------------------------------------------------------
@@ -73,7 +72,8 @@ static bool check_empty(const char *root, const char *kept, struct error *err) {
     }
     for (struct dirent *entry = readdir(directory); entry; entry = readdir(directory)) {
         if (!is_dots(entry->d_name) && (!kept || strcmp(entry->d_name, kept) != 0)) {
-            return error_set(err, DIRTY, "%s is not empty: %s", root, entry->d_name);
+            return error_set(err, ERROR_WORKSPACE_DIRTY, "%s is not empty: %s", root,
+                             entry->d_name);
         }
     }
     return true;
@@ -198,9 +198,9 @@ static bool write_cli_config(struct workspace *workspace, const char *providers,
     cleanup_buffer struct buffer text = BUFFER_INIT(MAX_TEXT);
     cleanup_free char *links = xasprintf("%s/" WORKSPACE_PROVIDERS, workspace->folder);
     if (!mirror_config_make(providers, links, &text, err)) {
-        return error_is(err, "mirror")
-                   ? error_set(err, INVALID, "RUNLET_PROVIDER_MIRROR: %s", err->message)
-                   : false;
+        return error_is(err, "mirror") ? error_set(err, ERROR_CONFIG_INVALID,
+                                                   "RUNLET_PROVIDER_MIRROR: %s", err->message)
+                                       : false;
     }
     workspace->cli_config = xasprintf("%s/terraform.rc", workspace->folder);
     return write_file(workspace->cli_config, buffer_slice(&text), err);
@@ -220,8 +220,8 @@ struct workspace *workspace_new(const struct workspace_options *options, struct 
     struct workspace *workspace = xcalloc(1, sizeof(*workspace));
     if (!fill(workspace, options, err)) {
         workspace_destroy(workspace);
-        if (!error_is(err, DIRTY) && !error_is(err, INVALID)) {
-            error_set(err, DIRTY, "cannot make a workspace: %s", err->message);
+        if (!error_is(err, ERROR_WORKSPACE_DIRTY) && !error_is(err, ERROR_CONFIG_INVALID)) {
+            error_set(err, ERROR_WORKSPACE_DIRTY, "cannot make a workspace: %s", err->message);
         }
         return NULL;
     }
