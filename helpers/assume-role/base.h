@@ -19,9 +19,7 @@ struct base_options {
     /// --profile: leaves the environment's keys and web identity out. NULL: AWS_PROFILE, else
     /// AWS_DEFAULT_PROFILE, else "default".
     const char *profile;
-    /// For the STS calls of profiles with a role. It is made with the credentials of the `base`
-    /// that base_find() fills, so that it signs with what is found on the way; not needed by
-    /// base_settings().
+    /// For the STS calls of profiles with a role; not needed by base_settings().
     struct aws_client *client;
     /// NULL: the system's.
     struct clock *clock;

@@ -33,14 +33,14 @@ static bool call(const struct session_request *request, struct sts_session *sess
 }
 
 /// Assumes the role with what `base` has, or with the token, and puts the session in its place.
-static bool assume(const struct chain *chain, const struct sts_assume *role, struct base *base,
+static bool assume(const struct chain *chain, struct sts_assume *role, struct base *base,
                    const char *profile_name, struct error *err) {
     cleanup_sts_session struct sts_session session = {0};
     const bool by_token = role->web_identity_token != NULL;
+    role->credentials = &base->credentials;
     const struct base_options *options = chain->options;
     const struct session_request request = {
         .client = options->client,
-        .credentials = &base->credentials,
         .roles = role,
         .role_count = 1,
         .clock = chain->clock,

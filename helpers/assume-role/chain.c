@@ -16,8 +16,8 @@ static bool starts_from_a_role(struct connection *connection) {
     cleanup_sts_identity struct sts_identity identity = {0};
     struct error ignored;
     return connection->base.is_session &&
-           sts_get_caller_identity(connection->client, connection->deadline_ms, &identity,
-                                   &ignored) &&
+           sts_get_caller_identity(connection->client, &connection->base.credentials,
+                                   connection->deadline_ms, &identity, &ignored) &&
            strstr(identity.arn, ":assumed-role/");
 }
 
@@ -39,12 +39,22 @@ static int64_t duration_of(struct connection *connection, const struct hops *hop
     return STS_LONGEST_CHAINED_SECONDS;
 }
 
-static bool assume(struct connection *connection, const struct hops *hops, size_t index,
-                   struct sts_session *session, const char **hint, struct error *err) {
+/// One run over the hops.
+struct walk {
+    struct connection *connection;
+    const struct hops *hops;
+    const char **hint;
+};
+
+static bool assume(const struct walk *walk, size_t index, const struct aws_credentials *credentials,
+                   struct sts_session *session, struct error *err) {
+    struct connection *connection = walk->connection;
+    const struct hops *hops = walk->hops;
     struct sts_assume what = hops->items[index].assume;
+    what.credentials = credentials;
     what.duration_seconds = duration_of(connection, hops, index);
     if (!sts_assume_role(connection->client, &what, connection->deadline_ms, session, err)) {
-        *hint = hints_for(err, &what);
+        *walk->hint = hints_for(err, &what);
         return hops_prefix(hops, index, err);
     }
     const struct timestamp until = timestamp_rfc3339_seconds(session->credentials.expires_ms);
@@ -53,22 +63,15 @@ static bool assume(struct connection *connection, const struct hops *hops, size_
     return true;
 }
 
-/// One run over the hops.
-struct walk {
-    struct connection *connection;
-    const struct hops *hops;
-    const char **hint;
-};
-
 static bool walk(const struct session_request *request, struct sts_session *session,
                  struct error *err) {
     const struct walk *walk = request->context;
     for (size_t i = 0; i < walk->hops->count; i++) {
-        if (i > 0) {
-            connection_use(walk->connection, &session->credentials);
-            sts_session_clean_up(session);
-        }
-        if (!assume(walk->connection, walk->hops, i, session, walk->hint, err)) {
+        cleanup_sts_session struct sts_session before = *session;
+        *session = (struct sts_session){0};
+        const struct aws_credentials *credentials =
+            i > 0 ? &before.credentials : request->roles[0].credentials;
+        if (!assume(walk, i, credentials, session, err)) {
             return false;
         }
     }
@@ -82,10 +85,10 @@ bool chain_run(struct connection *connection, const struct hops *hops, struct st
     for (size_t i = 0; i < hops->count; i++) {
         roles[i] = hops->items[i].assume;
     }
+    roles[0].credentials = &connection->base.credentials;
     const struct walk context = {.connection = connection, .hops = hops, .hint = hint};
     const struct session_request request = {
         .client = connection->client,
-        .credentials = &connection->base.credentials,
         .roles = roles,
         .role_count = hops->count,
         .clock = connection->clock,
@@ -94,9 +97,5 @@ bool chain_run(struct connection *connection, const struct hops *hops, struct st
         .call = walk,
         .context = &context,
     };
-    if (!session_request_send(&request, session, err)) {
-        return false;
-    }
-    connection_use(connection, &session->credentials);
-    return true;
+    return session_request_send(&request, session, err);
 }

@@ -2,7 +2,7 @@
 /// The command behind `--`, in our place: its signals and exit code are its own.
 #pragma once
 
-#include "common/aws/calls.h"
+#include "common/aws/credentials.h"
 #include "common/system/environment.h"
 
 enum { EXIT_NOT_EXECUTABLE = 126 };

@@ -77,11 +77,10 @@ bool connection_open(const struct connection_options *options, struct connection
     const struct aws_client_options client_options = {
         .http = connection->http,
         .clock = connection->clock,
-        .credentials = &connection->base.credentials,
-        .region = region,
-        .endpoint_url = endpoint_url,
-        .use_fips = settings.use_fips,
-        .use_dual_stack = settings.use_dual_stack,
+        .endpoint = {.url = endpoint_url,
+                     .region = region,
+                     .fips = settings.use_fips,
+                     .dual_stack = settings.use_dual_stack},
         .max_repetitions = MOST_REPETITIONS,
     };
     connection->client = aws_client_new(&client_options, err);
@@ -106,16 +105,4 @@ void connection_close(struct connection *connection) {
     http_trust_destroy(connection->trust);
     base_clean_up(&connection->base);
     *connection = (struct connection){0};
-}
-
-void connection_use(struct connection *connection, const struct aws_credentials *credentials) {
-    aws_credentials_clean_up(&connection->base.credentials);
-    connection->base.credentials = (struct aws_credentials){
-        .access_key = xstrdup(credentials->access_key),
-        .secret_key = secret_new(secret_expose(credentials->secret_key)),
-        .session_token = credentials->session_token
-                             ? secret_new(secret_expose(credentials->session_token))
-                             : NULL,
-        .expires_ms = credentials->expires_ms,
-    };
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/// What all calls of a run share: the keys of the moment, one client whose knowledge of the
+/// What all calls of a run share: the keys to start from, one client whose knowledge of the
 /// server's clock holds for every hop, and the time after which it gives up.
 #pragma once
 
@@ -23,14 +23,12 @@ struct connection_options {
     bool use_cache;
 };
 
-/// Does not move between connection_open() and connection_close(): the client borrows its keys.
 struct connection {
     struct clock *clock;
     struct http_trust *trust;
     struct http_client *http;
     struct aws_client *client;
-    /// Its credentials are what the next call is signed with; the rest says where the first came
-    /// from.
+    /// The keys to start from.
     struct base base;
     int64_t deadline_ms;
     bool use_cache;
@@ -42,5 +40,3 @@ struct connection {
 bool connection_open(const struct connection_options *options, struct connection *connection,
                      struct error *err);
 void connection_close(struct connection *connection);
-/// Signs with a copy of these keys from now on.
-void connection_use(struct connection *connection, const struct aws_credentials *credentials);

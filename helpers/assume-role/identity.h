@@ -8,6 +8,6 @@
 #include "common/buffer.h"
 #include "common/error.h"
 
-/// Asks STS whom the connection's keys belong to, and appends the answer as text or JSON.
-bool identity_check(struct connection *connection, bool as_json, struct buffer *out,
-                    struct error *err);
+/// Asks STS whom the keys belong to, and appends the answer as text or JSON.
+bool identity_check(struct connection *connection, const struct aws_credentials *credentials,
+                    bool as_json, struct buffer *out, struct error *err);

@@ -29,9 +29,11 @@ static int fail(const struct error *err, const char *hint) {
 static bool answer(const struct arguments *arguments, struct connection *connection,
                    const struct sts_session *session, struct error *err) {
     cleanup_buffer struct buffer out = BUFFER_INIT_SENSITIVE(LARGEST_OUTPUT);
-    const bool made = arguments->check
-                          ? identity_check(connection, !arguments->check_as_text, &out, err)
-                          : print_session(session, arguments->format, &out, err);
+    const struct aws_credentials *credentials =
+        arguments->hops.count > 0 ? &session->credentials : &connection->base.credentials;
+    const bool made = arguments->check ? identity_check(connection, credentials,
+                                                        !arguments->check_as_text, &out, err)
+                                       : print_session(session, arguments->format, &out, err);
     return made && files_write_fd(STDOUT_FILENO, "stdout", buffer_slice(&out), err);
 }
 
@@ -56,7 +58,7 @@ static int run(struct arguments *arguments, void (*on_broken_pipe)(int)) {
         return fail(&err, hint);
     }
     if (arguments->command) {
-        cleanup_free char *region = xstrdup(aws_client_region(connection.client));
+        cleanup_free char *region = xstrdup(aws_client_endpoint(connection.client)->region);
         // Its sockets are not the command's.
         connection_close(&connection);
         (void)signal(SIGPIPE, on_broken_pipe);

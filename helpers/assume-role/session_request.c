@@ -52,16 +52,16 @@ static void append_credentials(struct buffer *out, const struct aws_credentials 
 static bool make_key(const struct session_request *request, char key[SHA256_HEX_SIZE],
                      struct error *err) {
     static const struct aws_credentials none = {0};
-    cleanup_buffer struct buffer endpoint = BUFFER_INIT(8192);
+    cleanup_buffer struct buffer url = BUFFER_INIT(8192);
     cleanup_buffer struct buffer text = BUFFER_INIT_SENSITIVE(LARGEST_KEY_TEXT);
-    const struct aws_request sts = {.service = "sts", .endpoint_id = "STS"};
-    if (!aws_endpoint_url(request->client, &sts, &endpoint, err)) {
+    const struct aws_endpoint *endpoint = aws_client_endpoint(request->client);
+    if (!aws_endpoint_url(endpoint, "sts", "STS", &url, err)) {
         return false;
     }
-    append_field(&text, buffer_slice(&endpoint));
-    append_field(&text, slice_text(aws_client_region(request->client)));
-    const bool by_token = request->roles[0].web_identity_token != NULL;
-    append_credentials(&text, by_token ? &none : request->credentials);
+    append_field(&text, buffer_slice(&url));
+    append_field(&text, slice_text(endpoint->region));
+    const struct sts_assume *first = &request->roles[0];
+    append_credentials(&text, first->web_identity_token ? &none : first->credentials);
     for (size_t i = 0; i < request->role_count; i++) {
         append_role(&text, &request->roles[i]);
     }

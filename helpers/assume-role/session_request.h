@@ -18,9 +18,8 @@
 /// All borrowed for the time of the call.
 struct session_request {
     struct aws_client *client;
-    /// What the first role is assumed with; not looked at where that goes by a token.
-    const struct aws_credentials *credentials;
-    /// Each assumed with the session of the one before it.
+    /// Each assumed with the session of the one before it, the first with its own credentials or
+    /// token.
     const struct sts_assume *roles;
     size_t role_count;
     struct clock *clock;

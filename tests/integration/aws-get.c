@@ -9,9 +9,8 @@
 #include "common/aws/s3.h"
 #include "common/cleanup.h"
 
-static bool get(const struct aws_client *client, struct http_client *http,
-                const struct aws_credentials *credentials, const struct aws_s3_object *object,
-                const char *file, struct error *err) {
+static bool get(const struct aws_client *client, const struct aws_credentials *credentials,
+                const struct aws_s3_object *object, const char *file, struct error *err) {
     cleanup_buffer struct buffer url = BUFFER_INIT(8192);
     if (!aws_s3_url(client, object, &url, err)) {
         return false;
@@ -22,7 +21,7 @@ static bool get(const struct aws_client *client, struct http_client *http,
     }
     cleanup_close int fd = open(file, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     const struct http_download download = {.fd = fd};
-    return aws_s3_download(client, http, credentials, object, &download, 0, err);
+    return aws_s3_download(client, credentials, object, &download, 0, err);
 }
 
 static bool run(const struct aws_s3_object *object, const char *file, struct error *err) {
@@ -36,7 +35,7 @@ static bool run(const struct aws_s3_object *object, const char *file, struct err
     const struct aws_client_options options = {.http = http};
     struct aws_client *client = aws_client_new(&options, err);
     const bool done = client != NULL && aws_credentials_from_environment(&credentials, err) &&
-                      get(client, http, &credentials, object, file, err);
+                      get(client, &credentials, object, file, err);
     aws_client_destroy(client);
     http_client_destroy(http);
     http_trust_destroy(trust);

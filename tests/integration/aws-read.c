@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "common/aws/calls.h"
+#include "common/aws/secrets.h"
 #include "common/system/files.h"
 
 static bool run(const char *kind, const char *id, struct error *err) {
@@ -18,13 +18,14 @@ static bool run(const char *kind, const char *id, struct error *err) {
     cleanup_aws_credentials struct aws_credentials credentials = {0};
     struct aws_client *client = NULL;
     if (aws_credentials_from_environment(&credentials, err)) {
-        const struct aws_client_options options = {.http = http, .credentials = &credentials};
+        const struct aws_client_options options = {.http = http};
         client = aws_client_new(&options, err);
     }
     struct secret *value = NULL;
     if (client != NULL) {
-        value = strcmp(kind, "secret") == 0 ? aws_secrets_get_value(client, id, 0, err)
-                                            : aws_ssm_get_parameter(client, id, 0, err);
+        value = strcmp(kind, "secret") == 0
+                    ? aws_secrets_get_value(client, &credentials, id, 0, err)
+                    : aws_ssm_get_parameter(client, &credentials, id, 0, err);
     }
     const bool done =
         value != NULL && files_write_fd(STDOUT_FILENO, "stdout", secret_expose(value), err);

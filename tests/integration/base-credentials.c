@@ -45,8 +45,7 @@ static bool find(struct base_options *options, struct base *base, struct error *
     struct http_client *http = http_client_new(&http_options);
     const struct aws_client_options client_options = {
         .http = http,
-        .credentials = &base->credentials,
-        .endpoint_url = settings.endpoint_url,
+        .endpoint = {.url = settings.endpoint_url},
     };
     options->client = aws_client_new(&client_options, err);
     options->deadline_ms = clock_now_ms(clock_system()) + 30000;

@@ -23,7 +23,7 @@ static void make_client(void) {
     ck_assert(aws_credentials_from_environment(&credentials, &err));
     cleanup_free char *url = xasprintf("http://127.0.0.1:%d", server.port);
     const struct aws_client_options aws_options = {
-        .http = http, .clock = &fake.clock, .credentials = &credentials, .endpoint_url = url};
+        .http = http, .clock = &fake.clock, .endpoint = {.url = url}};
     aws = aws_client_new(&aws_options, &err);
     ck_assert_msg(aws != NULL, "%s", err.message);
 }

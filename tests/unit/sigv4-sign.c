@@ -5,6 +5,7 @@
 /// In: method, path, query, headers [[name, value], ...], body or body_base64, access_key,
 /// secret_key, token, region, service, timestamp (ISO 8601), normalize, sign_body,
 /// omit_session_token. Out: canonical_request, string_to_sign, authorization.
+/// With "seconds", and "unsigned_payload", it presigns: "query" comes out instead of the last.
 /// Exit status 1, with the reason on stderr, for what cannot be signed.
 #include <stdio.h>
 #include <stdlib.h>
@@ -96,7 +97,8 @@ static bool get_options(const struct json *input, struct sigv4_options *options,
         !json_get_string(input, "timestamp", &timestamp, err) ||
         !get_flag(input, "normalize", true, &options->normalize, err) ||
         !get_flag(input, "sign_body", false, &options->sign_body, err) ||
-        !get_flag(input, "omit_session_token", false, &options->omit_session_token, err)) {
+        !get_flag(input, "omit_session_token", false, &options->omit_session_token, err) ||
+        !get_flag(input, "unsigned_payload", false, &options->unsigned_payload, err)) {
         return false;
     }
     return timestamp_parse(timestamp, &options->timestamp_ms) ||
@@ -109,8 +111,10 @@ static bool print(const struct sigv4_signature *signature, struct error *err) {
     json_append_string(&out, buffer_slice(&signature->canonical_request));
     buffer_append_text(&out, ",\"string_to_sign\":");
     json_append_string(&out, buffer_slice(&signature->string_to_sign));
-    buffer_append_text(&out, ",\"authorization\":");
-    json_append_string(&out, buffer_slice(&signature->authorization));
+    const bool presigned = signature->query.len > 0;
+    buffer_appendf(&out, ",\"%s\":", presigned ? "query" : "authorization");
+    json_append_string(&out,
+                       buffer_slice(presigned ? &signature->query : &signature->authorization));
     buffer_append_text(&out, "}\n");
     return buffer_check(&out, "output", err) &&
            files_write_fd(STDOUT_FILENO, "stdout", buffer_slice(&out), err);
@@ -135,8 +139,15 @@ static bool run(struct error *err) {
         return false;
     }
     request.headers = headers;
+    int64_t seconds = 0;
+    const bool presigned = json_has(&input.root, "seconds");
+    if (presigned && !json_get_integer(&input.root, "seconds", &seconds, err)) {
+        return false;
+    }
     cleanup_sigv4_signature struct sigv4_signature signature = {0};
-    return sigv4_sign(&request, &options, &signature, err) && print(&signature, err);
+    return (presigned ? sigv4_presign(&request, &options, seconds, &signature, err)
+                      : sigv4_sign(&request, &options, &signature, err)) &&
+           print(&signature, err);
 }
 
 int main(void) {

@@ -239,11 +239,11 @@ START_TEST(keeps_a_profiles_session_until_five_minutes_before_its_end) {
     const struct http_client_options http_options = {.allow_http = true, .clock = &fake.clock};
     struct http_client *http = http_client_new(&http_options);
     cleanup_free char *url = xasprintf("http://127.0.0.1:%d", server.port);
-    const struct aws_client_options client_options = {.http = http,
-                                                      .clock = &fake.clock,
-                                                      .credentials = &base.credentials,
-                                                      .region = "eu-central-1",
-                                                      .endpoint_url = url};
+    const struct aws_client_options client_options = {
+        .http = http,
+        .clock = &fake.clock,
+        .endpoint = {.region = "eu-central-1", .url = url},
+    };
     options.client = aws_client_new(&client_options, &err);
     options.use_cache = true;
 

@@ -2,11 +2,12 @@
 #include <check.h>
 #include <stdlib.h>
 
-#include "common/aws/calls.h"
+#include "common/aws/s3.h"
+#include "common/aws/secrets.h"
 #include "scripted_aws.h"
 
 static struct secret *get_secret(const char *id) {
-    return aws_secrets_get_value(aws, id, fake.now_ms + 60000, &err);
+    return aws_secrets_get_value(aws, &credentials, id, fake.now_ms + 60000, &err);
 }
 
 #define ARN "arn:aws:secretsmanager:eu-central-1:123456789012:secret:token-AbCdEf"
@@ -50,11 +51,12 @@ START_TEST(reads_binary_secrets_and_parameters) {
     ck_assert(secret_equals(binary, SLICE("\0\1\376\377")));
     ck_assert(request_has(0, "{\"SecretId\":\"name \\\"quoted\\\"\"}"));
     ck_assert(request_has(0, "/us-east-1/secretsmanager/"));
-    cleanup_secret struct secret *parameter = aws_ssm_get_parameter(aws, "/a/b", 0, &err);
+    cleanup_secret struct secret *parameter =
+        aws_ssm_get_parameter(aws, &credentials, "/a/b", 0, &err);
     ck_assert(secret_equals(parameter, SLICE("v")));
     ck_assert(request_has(1, "\r\n\r\n{\"Name\":\"/a/b\",\"WithDecryption\":true}"));
     ck_assert(request_has(1, "\r\nX-Amz-Target: AmazonSSM.GetParameter\r\n"));
-    ck_assert_ptr_null(aws_ssm_get_parameter(aws, "/a/b", 0, &err));
+    ck_assert_ptr_null(aws_ssm_get_parameter(aws, &credentials, "/a/b", 0, &err));
     ck_assert_str_eq(err.message, "GetParameter.Parameter.Value: missing");
     ck_assert_ptr_null(get_secret("x"));
     ck_assert_str_eq(err.code, "base64");
@@ -87,14 +89,15 @@ START_TEST(gives_the_services_error) {
     struct aws_request request = {.service = "sts",
                                   .endpoint_id = "STS",
                                   .protocol = AWS_QUERY,
-                                  .body = SLICE("Version=2011-06-15&Action=AssumeRole&X=1")};
+                                  .body = SLICE("Version=2011-06-15&Action=AssumeRole&X=1"),
+                                  .credentials = &credentials};
     cleanup_http_response struct http_response response;
     http_response_init(&response, 10000);
     ck_assert(!aws_call(aws, &request, &response, 0, &err));
     ck_assert_str_eq(err.code, "ValidationError");
     ck_assert_str_eq(err.message, "sts AssumeRole: ValidationError: 1 < 2 (status 400)");
     ck_assert(request_has(2, "Content-Type: application/x-www-form-urlencoded; charset=utf-8"));
-    request.unsigned_request = true;
+    request.credentials = NULL;
     ck_assert(!aws_call(aws, &request, &response, 0, &err));
     ck_assert_str_eq(err.code, "status");
     ck_assert(!request_has(3, "Authorization"));
@@ -125,6 +128,7 @@ START_TEST(shows_no_secret_that_the_service_repeats) {
                                         .endpoint_id = "STS",
                                         .protocol = AWS_QUERY,
                                         .body = SLICE("Action=AssumeRole"),
+                                        .credentials = &credentials,
                                         .secret = token};
     cleanup_http_response struct http_response response;
     http_response_init(&response, 10000);
@@ -185,11 +189,8 @@ START_TEST(repeats_no_more_than_all_calls_together_may) {
     START(script);
     make_client();
     cleanup_free char *url = xasprintf("http://127.0.0.1:%d", server.port);
-    const struct aws_client_options options = {.http = http,
-                                               .clock = &fake.clock,
-                                               .credentials = &credentials,
-                                               .endpoint_url = url,
-                                               .max_repetitions = 2};
+    const struct aws_client_options options = {
+        .http = http, .clock = &fake.clock, .endpoint = {.url = url}, .max_repetitions = 2};
     aws_client_destroy(aws);
     aws = aws_client_new(&options, &err);
     for (int i = 0; i < 2; i++) {
@@ -231,15 +232,62 @@ START_TEST(corrects_a_skewed_clock_once_and_for_good) {
 }
 END_TEST
 
+START_TEST(signs_objects_by_the_services_clock) {
+    const struct scripted script[] = {
+        {.answer = "HTTP/1.1 403 No\r\nConnection: close\r\nDate: Sun, 30 Aug 2015 13:36:00 GMT\r\n"
+                   "\r\n{\"__type\":\"RequestTimeTooSkewed\"}",
+         .close = true},
+        {.answer = ANSWER("200 OK", "{\"SecretString\":\"s\"}"), .close = true},
+        {.answer = ANSWER("200 OK", "object"), .close = true}};
+    START(script);
+    make_client();
+    secret_destroy(get_secret(ARN));
+    const struct aws_s3_object object = {.bucket = "bucket", .key = "a key"};
+    cleanup_fclose FILE *file = tmpfile();
+    const struct http_download download = {.fd = fileno(file)};
+    ck_assert_msg(aws_s3_download(aws, &credentials, &object, &download, 0, &err), "%s",
+                  err.message);
+    ck_assert(request_has(2, "GET /bucket/a%20key HTTP/1.1\r\n"));
+    ck_assert(request_has(2, "X-Amz-Date: 20150830T133600Z"));
+    const struct aws_s3_presign presign = {.object = object, .method = "GET", .seconds = 60};
+    cleanup_secret struct secret *url = aws_s3_presigned_url(aws, &credentials, &presign, &err);
+    ck_assert_msg(url != NULL, "%s", err.message);
+    ck_assert(strstr(secret_expose(url).data, "&X-Amz-Date=20150830T133600Z&X-Amz-Expires=60&"));
+    stop_server();
+}
+END_TEST
+
+START_TEST(shows_nothing_of_a_presigned_url) {
+    const struct scripted script[] = {
+        {.answer = "HTTP/1.1 404 No\r\nConnection: close\r\n\r\n", .close = true}};
+    START(script);
+    setenv("AWS_SESSION_TOKEN", "the/session+token", 1);
+    make_client();
+    const struct aws_s3_presign presign = {
+        .object = {.bucket = "b", .key = "k"}, .method = "GET", .seconds = 60};
+    cleanup_secret struct secret *url = aws_s3_presigned_url(aws, &credentials, &presign, &err);
+    ck_assert_msg(url != NULL, "%s", err.message);
+    const struct http_request request = {.method = "GET", .url = secret_expose(url).data};
+    cleanup_http_response struct http_response response;
+    http_response_init(&response, 1000);
+    ck_assert(http_send(http, &request, NULL, &response, &err));
+    ck_assert(request_has(0, "&X-Amz-Security-Token=the%2Fsession%2Btoken&X-Amz-Signature="));
+    stop_server();
+    ck_assert(!http_send(http, &request, NULL, &response, &err));
+    ck_assert(strstr(err.message, "/b/k") != NULL);
+    ck_assert(strstr(err.message, "X-Amz") == NULL);
+}
+END_TEST
+
 // --- Endpoints ---------------------------------------------------------------------------------
 
 static const char *endpoint(const char *service, const char *id, const char *region) {
     static struct buffer url = BUFFER_INIT(1000);
     buffer_reset(&url);
-    const struct aws_request request = {.service = service, .endpoint_id = id, .region = region};
-    const struct aws_client_options options = {.region = "eu-west-1"};
-    cleanup_aws_client struct aws_client *client = aws_client_new(&options, &err);
-    return aws_endpoint_url(client, &request, &url, &err) ? buffer_text(&url) : err.message;
+    struct aws_endpoint place = {.region = region != NULL ? region : "eu-west-1"};
+    return aws_endpoint_resolve(&place, &err) && aws_endpoint_url(&place, service, id, &url, &err)
+               ? buffer_text(&url)
+               : err.message;
 }
 
 START_TEST(knows_the_partitions) {
@@ -279,17 +327,18 @@ START_TEST(knows_the_partitions) {
 END_TEST
 
 START_TEST(lets_the_environment_win_over_the_options_endpoints) {
-    const struct aws_client_options options = {
-        .region = "eu-west-1", .use_fips = true, .use_dual_stack = true};
-    const struct aws_request request = {.service = "sts", .endpoint_id = "STS"};
-    cleanup_aws_client struct aws_client *client = aws_client_new(&options, &err);
+    const struct aws_endpoint asked = {.region = "eu-west-1", .fips = true, .dual_stack = true};
+    struct aws_endpoint place = asked;
     cleanup_buffer struct buffer both = BUFFER_INIT(256);
-    ck_assert(aws_endpoint_url(client, &request, &both, &err));
+    ck_assert(aws_endpoint_resolve(&place, &err));
+    ck_assert(aws_endpoint_url(&place, "sts", "STS", &both, &err));
     ck_assert_str_eq(buffer_text(&both), "https://sts-fips.eu-west-1.api.aws");
     setenv("AWS_USE_FIPS_ENDPOINT", "false", 1);
     setenv("AWS_USE_DUALSTACK_ENDPOINT", "false", 1);
     cleanup_buffer struct buffer none = BUFFER_INIT(256);
-    ck_assert(aws_endpoint_url(client, &request, &none, &err));
+    place = asked;
+    ck_assert(aws_endpoint_resolve(&place, &err));
+    ck_assert(aws_endpoint_url(&place, "sts", "STS", &none, &err));
     ck_assert_str_eq(buffer_text(&none), "https://sts.eu-west-1.amazonaws.com");
 }
 END_TEST
@@ -329,7 +378,7 @@ START_TEST(needs_a_region_and_keys) {
     setenv("AWS_REGION", "", 1);
     setenv("AWS_DEFAULT_REGION", "sa-east-1", 1);
     cleanup_aws_client struct aws_client *client = aws_client_new(&options, &err);
-    ck_assert_str_eq(aws_client_region(client), "sa-east-1");
+    ck_assert_str_eq(aws_client_endpoint(client)->region, "sa-east-1");
     ck_assert_str_eq(endpoint("ssm", "SSM", "evil.example/"),
                      "\"evil.example/\" is not a region's name, such as eu-central-1");
     cleanup_aws_credentials struct aws_credentials none;
@@ -350,6 +399,8 @@ int main(void) {
     tcase_add_test(tcase, repeats_throttled_and_failed_calls_three_times_in_all);
     tcase_add_test(tcase, repeats_no_more_than_all_calls_together_may);
     tcase_add_test(tcase, corrects_a_skewed_clock_once_and_for_good);
+    tcase_add_test(tcase, signs_objects_by_the_services_clock);
+    tcase_add_test(tcase, shows_nothing_of_a_presigned_url);
     tcase_add_test(tcase, knows_the_partitions);
     tcase_add_test(tcase, lets_the_environment_win_over_the_options_endpoints);
     tcase_add_test(tcase, takes_endpoints_from_the_environment);

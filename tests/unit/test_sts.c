@@ -29,7 +29,8 @@ static bool assume(const struct sts_assume *what, struct sts_session *session) {
     return sts_assume_role(aws, what, fake.now_ms + 60000, session, &err);
 }
 
-static const struct sts_assume plain = {.role_arn = ROLE, .session_name = "job"};
+static const struct sts_assume plain = {
+    .credentials = &credentials, .role_arn = ROLE, .session_name = "job"};
 
 START_TEST(sends_all_that_was_asked_for) {
     const struct scripted script[] = {
@@ -43,6 +44,7 @@ START_TEST(sends_all_that_was_asked_for) {
     const struct sts_tag tags[] = {{"project_path", "group/a b"}, {"\xc3\xa9", ""}};
     const char *const keys[] = {"Project_Path"};
     const struct sts_assume all = {
+        .credentials = &credentials,
         .role_arn = ROLE,
         .session_name = "job@1",
         .external_id = "a/b:c",
@@ -127,7 +129,8 @@ START_TEST(reads_json_too) {
         ck_assert_str_eq(session.id, "A:j");
     }
     cleanup_sts_identity struct sts_identity identity;
-    ck_assert_msg(sts_get_caller_identity(aws, 0, &identity, &err), "%s", err.message);
+    ck_assert_msg(sts_get_caller_identity(aws, &credentials, 0, &identity, &err), "%s",
+                  err.message);
     ck_assert_str_eq(identity.account, "1");
     ck_assert_str_eq(identity.user_id, "U");
     stop_server();
@@ -144,13 +147,14 @@ START_TEST(says_who_one_is) {
     START(script);
     make_client();
     cleanup_sts_identity struct sts_identity identity;
-    ck_assert_msg(sts_get_caller_identity(aws, 0, &identity, &err), "%s", err.message);
+    ck_assert_msg(sts_get_caller_identity(aws, &credentials, 0, &identity, &err), "%s",
+                  err.message);
     ck_assert_str_eq(identity.account, "123456789012");
     ck_assert_str_eq(identity.arn, "arn:aws:iam::123456789012:user/ada");
     ck_assert_str_eq(identity.user_id, "AIDA1");
     ck_assert(request_has(0, "\r\n\r\nAction=GetCallerIdentity&Version=2011-06-15"));
     cleanup_sts_identity struct sts_identity none;
-    ck_assert(!sts_get_caller_identity(aws, 0, &none, &err));
+    ck_assert(!sts_get_caller_identity(aws, &credentials, 0, &none, &err));
     ck_assert_str_eq(err.message, "sts GetCallerIdentity: the answer has no Account");
     stop_server();
 }

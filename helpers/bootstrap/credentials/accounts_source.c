@@ -5,6 +5,7 @@
 
 #include "bootstrap/runtime/error_types.h"
 #include "common/alloc.h"
+#include "common/aws/secrets.h"
 #include "common/cleanup.h"
 #include "common/log.h"
 
@@ -47,7 +48,7 @@ static struct secret *read_parameter(const struct accounts_source *source, struc
     if (!function_aws_begin(options->aws, 0, &call, err)) {
         return NULL;
     }
-    return aws_ssm_get_parameter(call.client, options->parameter,
+    return aws_ssm_get_parameter(call.client, call.credentials, options->parameter,
                                  clock_now_ms(options->clock) + READ_MS, err);
 }
 

@@ -78,8 +78,7 @@ bool function_aws_begin(struct function_aws *aws, int cancel_fd, struct function
     const struct aws_client_options options = {
         .http = call->http,
         .clock = aws->clock,
-        .credentials = aws->credentials,
-        .region = aws->region,
+        .endpoint = {.region = aws->region},
         .cancel_fd = cancel_fd,
     };
     call->client = aws_client_new(&options, err);

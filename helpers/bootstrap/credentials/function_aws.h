@@ -34,7 +34,7 @@ struct function_aws_call {
     struct function_aws *aws;
     struct http_client *http;
     struct aws_client *client;
-    /// NULL where there are none.
+    /// Of the function; NULL where there are none: requests go out unsigned.
     const struct aws_credentials *credentials;
 };
 #define cleanup_function_aws_call __attribute__((cleanup(function_aws_end)))

@@ -107,8 +107,9 @@ static bool assume(struct job_session *session, const struct job *job, int cance
     cleanup_function_aws_call struct function_aws_call call = {0};
     const int64_t until_ms = clock_now_ms(options->clock) + CALL_MS;
     struct sts_session fresh = {0};
-    if (!function_aws_begin(options->aws, cancel_fd, &call, err) ||
-        !sts_assume_role(call.client, &request, until_ms, &fresh, err)) {
+    const bool begun = function_aws_begin(options->aws, cancel_fd, &call, err);
+    request.credentials = call.credentials;
+    if (!begun || !sts_assume_role(call.client, &request, until_ms, &fresh, err)) {
         sts_session_clean_up(&fresh);
         add_hint(options, err);
         return false;

@@ -6,6 +6,7 @@
 
 #include "bootstrap/runtime/error_types.h"
 #include "common/alloc.h"
+#include "common/aws/secrets.h"
 #include "common/cleanup.h"
 #include "common/json.h"
 
@@ -77,8 +78,10 @@ static struct secret *read_from_aws(void *context, int64_t deadline_ms, struct e
     if (!function_aws_begin(at->aws, 0, &call, err)) {
         return NULL;
     }
-    return at->secret_arn ? aws_secrets_get_value(call.client, at->secret_arn, deadline_ms, err)
-                          : aws_ssm_get_parameter(call.client, at->parameter, deadline_ms, err);
+    return at->secret_arn ? aws_secrets_get_value(call.client, call.credentials, at->secret_arn,
+                                                  deadline_ms, err)
+                          : aws_ssm_get_parameter(call.client, call.credentials, at->parameter,
+                                                  deadline_ms, err);
 }
 
 static struct secret *read_from_environment(void *context, int64_t deadline_ms, struct error *err) {

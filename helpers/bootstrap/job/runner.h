@@ -10,7 +10,7 @@
 
 #include "bootstrap/credentials/job_profiles.h"
 #include "bootstrap/workspace/workspace.h"
-#include "common/aws/calls.h"
+#include "common/aws/credentials.h"
 #include "common/error.h"
 #include "common/system/process.h"
 

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "bootstrap/settings/mirror_source.h"
-#include "common/aws/calls.h"
+#include "common/aws/credentials.h"
 #include "common/error.h"
 #include "common/http/http.h"
 #include "common/secret.h"

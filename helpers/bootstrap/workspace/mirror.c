@@ -172,7 +172,7 @@ static bool download(const struct mirror *mirror, int zip, int64_t deadline_ms, 
     cleanup_function_aws_call struct function_aws_call call = {0};
     const bool done =
         function_aws_begin(mirror->options.aws, 0, &call, err) &&
-        aws_s3_download(call.client, call.http, call.credentials, &object, &to, deadline_ms, err);
+        aws_s3_download(call.client, call.credentials, &object, &to, deadline_ms, err);
     if (!done && err->errnum == ENOSPC) {
         return error_set(err, "no_space",
                          "/tmp has no room for the zip: set the function's ephemeral_storage to "

@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Calls: signing, sending, and what to do about an answer that is none.
 #include "common/aws/calls.h"
 
-#include <curl/curl.h>
 #include <limits.h>
 #include <stdlib.h>
 
 #include "common/alloc.h"
 #include "common/array.h"
-#include "common/aws/client.h"
-#include "common/aws/sigv4.h"
+#include "common/aws/sign.h"
 #include "common/cleanup.h"
 #include "common/json.h"
 #include "common/log.h"
@@ -31,11 +28,10 @@ enum {
 struct aws_client {
     struct http_client *http;
     struct clock *clock;
-    const struct aws_credentials *credentials;
+    /// Resolved; its texts are the client's own.
+    struct aws_endpoint endpoint;
     char *region;
-    char *endpoint_url;
-    bool use_fips;
-    bool use_dual_stack;
+    char *url;
     unsigned max_attempts;
     unsigned repetitions_left;
     int cancel_fd;
@@ -54,26 +50,19 @@ static unsigned attempts_from_environment(void) {
 }
 
 struct aws_client *aws_client_new(const struct aws_client_options *options, struct error *err) {
-    const char *region = options->region ? options->region : environment_value("AWS_REGION");
-    region = region ? region : environment_value("AWS_DEFAULT_REGION");
-    if (!region) {
-        error_set(err, "region", "no AWS region is set: set AWS_REGION");
-        return NULL;
-    }
-    if (!aws_is_region(region)) {
-        error_set(err, "region", "\"%s\" is not a region's name, such as eu-central-1", region);
+    struct aws_endpoint endpoint = options->endpoint;
+    if (!aws_endpoint_resolve(&endpoint, err)) {
         return NULL;
     }
     struct aws_client *client = xcalloc(1, sizeof(*client));
     client->http = options->http;
     client->clock = options->clock ? options->clock : clock_system();
-    client->credentials = options->credentials;
-    client->region = xstrdup(region);
-    client->endpoint_url = options->endpoint_url ? xstrdup(options->endpoint_url) : NULL;
-    client->use_fips = options->use_fips;
-    client->use_dual_stack = options->use_dual_stack;
-    client->max_attempts =
-        options->max_attempts > 0 ? options->max_attempts : attempts_from_environment();
+    client->region = xstrdup(endpoint.region);
+    client->url = endpoint.url ? xstrdup(endpoint.url) : NULL;
+    client->endpoint = endpoint;
+    client->endpoint.region = client->region;
+    client->endpoint.url = client->url;
+    client->max_attempts = attempts_from_environment();
     client->repetitions_left = options->max_repetitions > 0 ? options->max_repetitions : UINT_MAX;
     client->cancel_fd = options->cancel_fd;
     return client;
@@ -82,7 +71,7 @@ struct aws_client *aws_client_new(const struct aws_client_options *options, stru
 void aws_client_destroy(struct aws_client *client) {
     if (client) {
         free(client->region);
-        free(client->endpoint_url);
+        free(client->url);
         free(client);
     }
 }
@@ -91,147 +80,60 @@ void aws_client_destroyp(struct aws_client **client) {
     aws_client_destroy(*client);
 }
 
-const char *aws_client_region(const struct aws_client *client) {
-    return client->region;
+const struct aws_endpoint *aws_client_endpoint(const struct aws_client *client) {
+    return &client->endpoint;
+}
+
+struct http_client *aws_client_http(const struct aws_client *client) {
+    return client->http;
 }
 
 int64_t aws_client_skew_ms(const struct aws_client *client) {
     return client->skew_ms;
 }
 
-const char *aws_client_endpoint_url(const struct aws_client *client) {
-    return client->endpoint_url;
-}
-
-bool aws_client_use_fips(const struct aws_client *client) {
-    return client->use_fips;
-}
-
-bool aws_client_use_dual_stack(const struct aws_client *client) {
-    return client->use_dual_stack;
+int64_t aws_client_now_ms(const struct aws_client *client) {
+    return clock_now_ms(client->clock) + client->skew_ms;
 }
 
 // --- The request ------------------------------------------------------------------------------
 
-/// A URL in parts, as they are signed and sent.
-struct target {
-    struct buffer url;
-    struct buffer host;
-    struct buffer path;
-};
-
-static void target_clean_up(struct target *target) {
-    buffer_clean_up(&target->url);
-    buffer_clean_up(&target->host);
-    buffer_clean_up(&target->path);
-}
-#define cleanup_target __attribute__((cleanup(target_clean_up)))
-
-/// Takes the endpoint apart: the host as libcurl would write it, the path with a slash at least.
-static bool make_target(const struct aws_client *client, const struct aws_request *request,
-                        struct target *target, struct error *err) {
-    *target = (struct target){.url = BUFFER_INIT(LONGEST_URL),
-                              .host = BUFFER_INIT(LONGEST_URL),
-                              .path = BUFFER_INIT(LONGEST_URL)};
-    if (!aws_endpoint_url(client, request, &target->url, err)) {
-        return false;
-    }
-    CURLU *parts = curl_url();
-    char *host = NULL;
-    char *port = NULL;
-    char *path = NULL;
-    const bool valid = parts &&
-                       curl_url_set(parts, CURLUPART_URL, buffer_text(&target->url),
-                                    CURLU_PATH_AS_IS) == CURLUE_OK &&
-                       curl_url_get(parts, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
-                       curl_url_get(parts, CURLUPART_PATH, &path, 0) == CURLUE_OK;
-    if (valid) {
-        // Only a port that is not the scheme's own is written.
-        (void)curl_url_get(parts, CURLUPART_PORT, &port, CURLU_NO_DEFAULT_PORT);
-        buffer_appendf(&target->host, "%s%s%s", host, port ? ":" : "", port ? port : "");
-        buffer_append_text(&target->path, path);
-    }
-    curl_free(host);
-    curl_free(port);
-    curl_free(path);
-    curl_url_cleanup(parts);
-    return valid ||
-           error_set(err, "url", "the endpoint URL of %s is no URL: write it like https://host",
-                     request->service);
-}
-
-enum { MOST_HEADERS = 7 };
-
-/// The headers of a request; the values borrow from the rest of what makes it.
-struct headers {
-    struct http_header items[MOST_HEADERS];
-    size_t count;
-};
-
-static void add_header(struct headers *headers, struct slice name, struct slice value) {
-    headers->items[headers->count++] = (struct http_header){name, value};
-}
-
-static void add_common_headers(struct headers *headers, const struct aws_request *request,
-                               const struct target *target) {
-    add_header(headers, SLICE("Host"), buffer_slice(&target->host));
-    if (request->protocol == AWS_JSON_1_1) {
-        add_header(headers, SLICE("Content-Type"), SLICE("application/x-amz-json-1.1"));
-        add_header(headers, SLICE("X-Amz-Target"), slice_text(request->target));
-    } else {
-        add_header(headers, SLICE("Content-Type"),
-                   SLICE("application/x-www-form-urlencoded; charset=utf-8"));
-    }
-}
-
-static struct slice expose(const struct secret *secret) {
-    return secret ? secret_expose(secret) : SLICE("");
-}
-
-/// Signs what is in `headers` and adds what the signature needs.
-static bool sign(const struct aws_client *client, const struct aws_request *request,
-                 const struct target *target, struct headers *headers,
-                 struct sigv4_signature *signature, struct error *err) {
-    const struct sigv4_request signed_request = {
-        .method = SLICE("POST"),
-        .path = buffer_slice(&target->path),
-        .headers = headers->items,
-        .header_count = headers->count,
-        .body = request->body,
-    };
-    const struct sigv4_options options = {
-        .access_key = slice_text(client->credentials->access_key),
-        .secret_key = expose(client->credentials->secret_key),
-        .session_token = expose(client->credentials->session_token),
-        .region = slice_text(request->region ? request->region : client->region),
-        .service = slice_text(request->service),
-        .timestamp_ms = clock_now_ms(client->clock) + client->skew_ms,
-        .normalize = true,
-    };
-    if (!sigv4_sign(&signed_request, &options, signature, err)) {
-        return false;
-    }
-    add_header(headers, SLICE("X-Amz-Date"), slice_text(signature->date));
-    if (options.session_token.len > 0) {
-        add_header(headers, SLICE("X-Amz-Security-Token"), options.session_token);
-    }
-    add_header(headers, SLICE("Authorization"), buffer_slice(&signature->authorization));
-    return true;
+/// The client's endpoint, in the region of the request.
+static struct aws_endpoint endpoint_of(const struct aws_client *client,
+                                       const struct aws_request *request) {
+    struct aws_endpoint endpoint = client->endpoint;
+    endpoint.region = request->region ? request->region : endpoint.region;
+    return endpoint;
 }
 
 static bool send_once(const struct aws_client *client, const struct aws_request *request,
-                      const struct target *target, struct http_response *response,
-                      int64_t deadline_ms, struct error *err) {
-    struct headers headers = {0};
-    add_common_headers(&headers, request, target);
-    cleanup_sigv4_signature struct sigv4_signature signature = {0};
-    if (!request->unsigned_request && client->credentials &&
-        !sign(client, request, target, &headers, &signature, err)) {
+                      const char *url, struct http_response *response, int64_t deadline_ms,
+                      struct error *err) {
+    const bool is_json = request->protocol == AWS_JSON_1_1;
+    const struct http_header own[] = {
+        {SLICE("Content-Type"), is_json
+                                    ? SLICE("application/x-amz-json-1.1")
+                                    : SLICE("application/x-www-form-urlencoded; charset=utf-8")},
+        {SLICE("X-Amz-Target"), slice_text(request->target)},
+    };
+    const struct aws_sign sign = {
+        .credentials = request->credentials,
+        .service = request->service,
+        .region = endpoint_of(client, request).region,
+        .now_ms = aws_client_now_ms(client),
+        .method = "POST",
+        .url = url,
+        .headers = own,
+        .header_count = is_json ? 2 : 1,
+        .body = request->body,
+    };
+    cleanup_aws_signed_headers struct aws_signed_headers headers;
+    if (!aws_sign_headers(&sign, &headers, err)) {
         return false;
     }
     const struct http_request http_request = {
-        .method = "POST",
-        .url = buffer_text(&target->url),
+        .method = sign.method,
+        .url = url,
         .headers = headers.items,
         .header_count = headers.count,
         .body = request->body,
@@ -306,11 +208,14 @@ static void parse_xml_error(struct slice body, struct buffer *code, struct buffe
     }
 }
 
+static struct slice expose(const struct secret *secret) {
+    return secret ? secret_expose(secret) : SLICE("");
+}
+
 /// What of a service's message may be shown. Some show in a refusal what they made of the request,
 /// headers and all: only the first line, and that only where it repeats nothing secret.
-static struct slice presentable(const struct aws_client *client, const struct aws_request *request,
-                                struct slice message) {
-    const struct aws_credentials *keys = client->credentials;
+static struct slice presentable(const struct aws_request *request, struct slice message) {
+    const struct aws_credentials *keys = request->credentials;
     const struct slice secrets[] = {
         SLICE("Signature="), keys ? expose(keys->secret_key) : SLICE(""),
         keys ? expose(keys->session_token) : SLICE(""), expose(request->secret)};
@@ -326,10 +231,10 @@ static struct slice presentable(const struct aws_client *client, const struct aw
 }
 
 /// Sets the error for an answer that names none: it may come from a proxy, or another server.
-static bool nameless_error(const struct aws_request *request, const struct target *target,
+static bool nameless_error(const struct aws_request *request, const char *url,
                            const struct http_response *response, struct error *err) {
-    cleanup_buffer struct buffer url = BUFFER_INIT(LONGEST_URL);
-    http_url_append_plain(&url, buffer_text(&target->url));
+    cleanup_buffer struct buffer plain_url = BUFFER_INIT(LONGEST_URL);
+    http_url_append_plain(&plain_url, url);
     struct slice type;
     if (!http_response_header(response, "Content-Type", &type)) {
         type = SLICE("no Content-Type");
@@ -337,14 +242,13 @@ static bool nameless_error(const struct aws_request *request, const struct targe
     return error_set(err, "status",
                      "%s %" SLICE_FORMAT ": %s answered with status %d and no error of AWS's form "
                      "(%" SLICE_FORMAT ")",
-                     request->service, SLICE_ARGUMENTS(operation_of(request)), buffer_text(&url),
-                     response->status, SLICE_ARGUMENTS(type));
+                     request->service, SLICE_ARGUMENTS(operation_of(request)),
+                     buffer_text(&plain_url), response->status, SLICE_ARGUMENTS(type));
 }
 
 /// Sets the error that an answer other than 2xx stands for.
-static bool answer_error(const struct aws_client *client, const struct aws_request *request,
-                         const struct target *target, const struct http_response *response,
-                         struct error *err) {
+static bool answer_error(const struct aws_request *request, const char *url,
+                         const struct http_response *response, struct error *err) {
     cleanup_buffer struct buffer code = BUFFER_INIT(4096);
     cleanup_buffer struct buffer message = BUFFER_INIT(64 * 1024);
     struct slice header;
@@ -359,9 +263,9 @@ static bool answer_error(const struct aws_client *client, const struct aws_reque
     }
     const struct slice bare = bare_code(buffer_slice(&code));
     if (bare.len == 0) {
-        return nameless_error(request, target, response, err);
+        return nameless_error(request, url, response, err);
     }
-    const struct slice shown = presentable(client, request, buffer_slice(&message));
+    const struct slice shown = presentable(request, buffer_slice(&message));
     char code_text[ERROR_CODE_SIZE];
     (void)snprintf(code_text, sizeof(code_text), "%" SLICE_FORMAT, SLICE_ARGUMENTS(bare));
     return error_set(err, code_text,
@@ -452,40 +356,46 @@ static bool pause_before_next(const struct aws_client *client, unsigned number,
 }
 
 /// For --debug: where it went and what came of it, without a header or a body.
-static void log_attempt(const struct aws_request *request, const struct target *target,
-                        unsigned number, int status, const struct error *err) {
+static void log_attempt(const struct aws_request *request, const char *url, unsigned number,
+                        int status, const struct error *err) {
     if (log_enabled(LOG_LEVEL_DEBUG)) {
-        cleanup_buffer struct buffer url = BUFFER_INIT(LONGEST_URL);
-        http_url_append_plain(&url, buffer_text(&target->url));
+        cleanup_buffer struct buffer plain_url = BUFFER_INIT(LONGEST_URL);
+        http_url_append_plain(&plain_url, url);
         log_debug("called a service", log_text("service", request->service),
-                  log_slice("operation", operation_of(request)), log_text("url", buffer_text(&url)),
-                  log_int("attempt", number), log_int("status", status),
-                  log_text("error", err ? err->code : ""));
+                  log_slice("operation", operation_of(request)),
+                  log_text("url", buffer_text(&plain_url)), log_int("attempt", number),
+                  log_int("status", status), log_text("error", err ? err->code : ""));
     }
+}
+
+/// One attempt; `*status` is that of the answer, 0 where there was none.
+static bool attempt(const struct aws_client *client, const struct aws_request *request,
+                    const char *url, struct http_response *response, int64_t deadline_ms,
+                    int *status, struct error *err) {
+    *status = 0;
+    if (!send_once(client, request, url, response, deadline_ms, err)) {
+        return error_prefix(err, "%s %" SLICE_FORMAT, request->service,
+                            SLICE_ARGUMENTS(operation_of(request)));
+    }
+    *status = response->status;
+    return (*status >= 200 && *status < 300) || answer_error(request, url, response, err);
 }
 
 bool aws_call(struct aws_client *client, const struct aws_request *request,
               struct http_response *response, int64_t deadline_ms, struct error *err) {
-    cleanup_target struct target target = {0};
-    if (!make_target(client, request, &target, err)) {
+    const struct aws_endpoint endpoint = endpoint_of(client, request);
+    cleanup_buffer struct buffer text = BUFFER_INIT(LONGEST_URL);
+    if (!aws_endpoint_url(&endpoint, request->service, request->endpoint_id, &text, err)) {
         return false;
     }
+    const char *url = buffer_text(&text);
     bool skew_corrected = false;
     for (unsigned number = 1;; number++) {
         int status = 0;
-        if (!send_once(client, request, &target, response, deadline_ms, err)) {
-            const struct slice operation = operation_of(request);
-            error_prefix(err, "%s %" SLICE_FORMAT, request->service, SLICE_ARGUMENTS(operation));
-        } else if (response->status >= 200 && response->status < 300) {
-            log_attempt(request, &target, number, response->status, NULL);
-            return true;
-        } else {
-            status = response->status;
-            answer_error(client, request, &target, response, err);
-        }
-        log_attempt(request, &target, number, status, err);
-        if (client->repetitions_left == 0) {
-            return false;
+        const bool done = attempt(client, request, url, response, deadline_ms, &status, err);
+        log_attempt(request, url, number, status, done ? NULL : err);
+        if (done || client->repetitions_left == 0) {
+            return done;
         }
         if (status != 0 && !skew_corrected && correct_skew(client, response, err)) {
             skew_corrected = true;

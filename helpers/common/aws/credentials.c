@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "common/aws/credentials.h"
+
 #include <stdlib.h>
 
-#include "common/alloc.h"
-#include "common/aws/calls.h"
+#include "common/system/environment.h"
 
 void aws_credentials_clean_up(struct aws_credentials *credentials) {
     free(credentials->access_key);
@@ -11,17 +12,24 @@ void aws_credentials_clean_up(struct aws_credentials *credentials) {
     *credentials = (struct aws_credentials){0};
 }
 
+struct aws_credentials aws_credentials_make(struct slice access_key, struct slice secret_key,
+                                            struct slice session_token) {
+    return (struct aws_credentials){
+        .access_key = slice_copy(access_key),
+        .secret_key = secret_new(secret_key),
+        .session_token = session_token.len > 0 ? secret_new(session_token) : NULL,
+    };
+}
+
 bool aws_credentials_from_environment(struct aws_credentials *credentials, struct error *err) {
     *credentials = (struct aws_credentials){0};
-    const char *access_key = getenv("AWS_ACCESS_KEY_ID");
-    const char *secret_key = getenv("AWS_SECRET_ACCESS_KEY");
-    const char *token = getenv("AWS_SESSION_TOKEN");
-    if (!access_key || access_key[0] == '\0' || !secret_key || secret_key[0] == '\0') {
+    const char *access_key = environment_value("AWS_ACCESS_KEY_ID");
+    const char *secret_key = environment_value("AWS_SECRET_ACCESS_KEY");
+    if (!access_key || !secret_key) {
         return error_set(err, "credentials",
                          "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not both set");
     }
-    credentials->access_key = xstrdup(access_key);
-    credentials->secret_key = secret_new(slice_text(secret_key));
-    credentials->session_token = token && token[0] != '\0' ? secret_new(slice_text(token)) : NULL;
+    *credentials = aws_credentials_make(slice_text(access_key), slice_text(secret_key),
+                                        slice_text(environment_value("AWS_SESSION_TOKEN")));
     return true;
 }

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Where a service is to be found.
-/// Source: https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
-#include <strings.h>
+#include "common/aws/endpoint.h"
+
 #include <unistd.h>
 
-#include "common/aws/client.h"
 #include "common/system/environment.h"
 
 struct partition {
@@ -33,75 +31,80 @@ static const struct partition *partition_of(const char *region) {
     return partition;
 }
 
-/// What the variable says, or else the client's options.
-static bool is_asked_for(const char *name, bool by_options) {
-    return environment_value(name) ? environment_is_true(name) : by_options;
+/// It becomes a part of a host's name.
+static bool check_region(const char *region, struct error *err) {
+    const size_t length = strlen(region);
+    const bool good = length > 0 && length < 64 &&
+                      strspn(region, "abcdefghijklmnopqrstuvwxyz0123456789-") == length &&
+                      region[0] != '-' && region[length - 1] != '-';
+    return good ||
+           error_set(err, "region", "\"%s\" is not a region's name, such as eu-central-1", region);
+}
+
+/// What the variable says, else `fallback`.
+static bool is_asked_for(const char *name, bool fallback) {
+    return environment_value(name) ? environment_is_true(name) : fallback;
+}
+
+bool aws_endpoint_resolve(struct aws_endpoint *endpoint, struct error *err) {
+    const char *region = endpoint->region ? endpoint->region : environment_value("AWS_REGION");
+    endpoint->region = region ? region : environment_value("AWS_DEFAULT_REGION");
+    if (!endpoint->region) {
+        return error_set(err, "region", "no AWS region is set: set AWS_REGION");
+    }
+    endpoint->fips = is_asked_for("AWS_USE_FIPS_ENDPOINT", endpoint->fips);
+    endpoint->dual_stack = is_asked_for("AWS_USE_DUALSTACK_ENDPOINT", endpoint->dual_stack);
+    return check_region(endpoint->region, err);
 }
 
 /// What the environment says for the service; NULL if nothing.
-static const char *configured_url(const char *endpoint_id) {
+static const char *configured_url(const char *id) {
     if (environment_is_true("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")) {
         return NULL;
     }
     cleanup_buffer struct buffer name = BUFFER_INIT(256);
-    buffer_appendf(&name, "AWS_ENDPOINT_URL_%s", endpoint_id);
+    buffer_appendf(&name, "AWS_ENDPOINT_URL_%s", id);
     const char *url = environment_value(buffer_text(&name));
     return url ? url : environment_value("AWS_ENDPOINT_URL");
 }
 
-bool aws_endpoint_is_configured(const struct aws_client *client, const char *endpoint_id) {
-    return aws_client_endpoint_url(client) || configured_url(endpoint_id);
+bool aws_endpoint_is_configured(const struct aws_endpoint *endpoint, const char *id) {
+    return endpoint->url || configured_url(id);
 }
 
-/// S3 has its dual-stack endpoints under a name of its own.
-static void append_dual_stack_s3(struct buffer *out, const char *region, const char *suffix) {
-    buffer_appendf(out, "https://s3%s.dualstack.%s.%s",
-                   environment_is_true("AWS_USE_FIPS_ENDPOINT") ? "-fips" : "", region, suffix);
+static void append_standard(const struct aws_endpoint *endpoint, const char *service,
+                            struct buffer *out) {
+    const struct partition *partition = partition_of(endpoint->region);
+    const bool is_s3 = strcmp(service, "s3") == 0;
+    // These two have their FIPS endpoints under the plain name there.
+    const bool plain_fips = !endpoint->dual_stack && strcmp(partition->prefix, "us-gov-") == 0 &&
+                            (strcmp(service, "ssm") == 0 || strcmp(service, "sts") == 0);
+    const bool fips = endpoint->fips && !plain_fips;
+    // S3 has its dual-stack endpoints under a name of its own.
+    buffer_appendf(out, "https://%s%s%s.%s.%s", service, fips ? "-fips" : "",
+                   endpoint->dual_stack && is_s3 ? ".dualstack" : "", endpoint->region,
+                   endpoint->dual_stack && !is_s3 ? partition->dual_stack_suffix
+                                                  : partition->suffix);
 }
 
-bool aws_is_region(const char *region) {
-    // It becomes a part of a host's name.
-    const size_t length = strlen(region);
-    return length > 0 && length < 64 &&
-           strspn(region, "abcdefghijklmnopqrstuvwxyz0123456789-") == length && region[0] != '-' &&
-           region[length - 1] != '-';
-}
-
-bool aws_endpoint_url(const struct aws_client *client, const struct aws_request *request,
+bool aws_endpoint_url(const struct aws_endpoint *endpoint, const char *service, const char *id,
                       struct buffer *out, struct error *err) {
-    const char *region = request->region ? request->region : aws_client_region(client);
-    if (!aws_is_region(region)) {
-        return error_set(err, "region", "\"%s\" is not a region's name, such as eu-central-1",
-                         region);
+    if (!check_region(endpoint->region, err)) {
+        return false;
     }
-    const char *url = aws_client_endpoint_url(client);
-    url = url ? url : configured_url(request->endpoint_id);
+    const char *url = endpoint->url ? endpoint->url : configured_url(id);
     if (url) {
         buffer_append_text(out, url);
-        return buffer_check(out, "endpoint URL", err);
+    } else {
+        append_standard(endpoint, service, out);
     }
-    const struct partition *partition = partition_of(region);
-    const bool dual_stack =
-        is_asked_for("AWS_USE_DUALSTACK_ENDPOINT", aws_client_use_dual_stack(client));
-    if (dual_stack && strcmp(request->service, "s3") == 0) {
-        append_dual_stack_s3(out, region, partition->suffix);
-        return buffer_check(out, "endpoint URL", err);
-    }
-    // These two have their FIPS endpoints under the plain name there.
-    const bool plain_fips =
-        !dual_stack && strcmp(partition->prefix, "us-gov-") == 0 &&
-        (strcmp(request->service, "ssm") == 0 || strcmp(request->service, "sts") == 0);
-    const bool fips =
-        is_asked_for("AWS_USE_FIPS_ENDPOINT", aws_client_use_fips(client)) && !plain_fips;
-    buffer_appendf(out, "https://%s%s.%s.%s", request->service, fips ? "-fips" : "", region,
-                   dual_stack ? partition->dual_stack_suffix : partition->suffix);
     return buffer_check(out, "endpoint URL", err);
 }
 
-void aws_http_settings(const char *endpoint_url, bool *allow_http, const char **ca_bundle) {
+void aws_http_settings(const char *url, bool *allow_http, const char **ca_bundle) {
     static const struct slice plain = {.data = "http://", .len = 7};
     *ca_bundle = environment_value("AWS_CA_BUNDLE");
-    *allow_http = endpoint_url && slice_starts_with(slice_text(endpoint_url), plain);
+    *allow_http = url && slice_starts_with(slice_text(url), plain);
     for (char **entry = environ; entry && *entry; entry++) {
         const struct slice text = slice_text(*entry);
         if (slice_starts_with(text, SLICE("AWS_ENDPOINT_URL")) &&

@@ -1,36 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
-/// GetObject.
 /// Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
 #include "common/aws/s3.h"
 
-#include "common/alloc.h"
 #include "common/array.h"
-#include "common/aws/client.h"
-#include "common/aws/sigv4.h"
-#include "common/cleanup.h"
+#include "common/aws/sign.h"
 #include "common/encoding.h"
 
 enum {
     LONGEST_URL = 8192,
     CONNECT_TIMEOUT_MS = 5000,
     STALL_TIMEOUT_MS = 20000,
-    MOST_HEADERS = 6,
 };
 
-// --- Where it is -------------------------------------------------------------------------------
+// --- The place ---------------------------------------------------------------------------------
 
 bool aws_s3_url(const struct aws_client *aws, const struct aws_s3_object *object,
                 struct buffer *out, struct error *err) {
-    const struct aws_request request = {.service = "s3", .endpoint_id = "S3"};
-    cleanup_buffer struct buffer endpoint = BUFFER_INIT(LONGEST_URL);
-    if (!aws_endpoint_url(aws, &request, &endpoint, err)) {
+    const struct aws_endpoint *endpoint = aws_client_endpoint(aws);
+    cleanup_buffer struct buffer url = BUFFER_INIT(LONGEST_URL);
+    if (!aws_endpoint_url(endpoint, "s3", "S3", &url, err)) {
         return false;
     }
-    struct slice base = buffer_slice(&endpoint);
+    struct slice base = buffer_slice(&url);
     while (slice_ends_with(base, SLICE("/"))) {
         base.len--;
     }
-    if (aws_endpoint_is_configured(aws, "S3") || strchr(object->bucket, '.')) {
+    if (aws_endpoint_is_configured(endpoint, "S3") || strchr(object->bucket, '.')) {
         buffer_append(out, base);
         buffer_appendf(out, "/%s/", object->bucket);
     } else {
@@ -41,65 +36,19 @@ bool aws_s3_url(const struct aws_client *aws, const struct aws_s3_object *object
     return buffer_check(out, "URL of the object", err);
 }
 
-/// Takes "https://HOST/PATH" apart.
-static void split_url(const char *url, struct slice *host, struct slice *path) {
-    struct slice rest = slice_text(url);
-    for (int slashes = 0; slashes < 2; slashes++) {
-        rest = slice_skip(rest, slice_find(rest, '/') + 1);
-    }
-    const size_t length = slice_find(rest, '/');
-    *host = slice_make(rest.data, length);
-    *path = slice_skip(rest, length);
-}
+// --- The requests ------------------------------------------------------------------------------
 
-// --- Getting it ----------------------------------------------------------------------------------
-
-struct headers {
-    struct http_header items[MOST_HEADERS];
-    size_t count;
-};
-
-static void add(struct headers *headers, struct slice name, struct slice value) {
-    headers->items[headers->count++] = (struct http_header){name, value};
-}
-
-static struct slice expose(const struct secret *secret) {
-    return secret ? secret_expose(secret) : SLICE("");
-}
-
-/// Signs a GET of the URL and adds what the signature needs.
-static bool sign(const char *url, const struct aws_credentials *credentials, const char *region,
-                 struct headers *headers, struct sigv4_signature *signature, struct error *err) {
-    struct slice host;
-    struct slice path;
-    split_url(url, &host, &path);
-    const struct http_header host_header = {SLICE("Host"), host};
-    const struct sigv4_request request = {
-        .method = SLICE("GET"),
-        .path = path,
-        .headers = &host_header,
-        .header_count = 1,
+static struct aws_sign sign_of(const struct aws_client *aws,
+                               const struct aws_credentials *credentials, const char *method,
+                               const char *url) {
+    return (struct aws_sign){
+        .credentials = credentials,
+        .service = "s3",
+        .region = aws_client_endpoint(aws)->region,
+        .now_ms = aws_client_now_ms(aws),
+        .method = method,
+        .url = url,
     };
-    const struct sigv4_options options = {
-        .access_key = slice_text(credentials->access_key),
-        .secret_key = expose(credentials->secret_key),
-        .session_token = expose(credentials->session_token),
-        .region = slice_text(region),
-        .service = SLICE("s3"),
-        .timestamp_ms = clock_now_ms(clock_system()),
-        .sign_body = true,
-    };
-    if (!sigv4_sign(&request, &options, signature, err)) {
-        return false;
-    }
-    add(headers, SLICE("Host"), host);
-    add(headers, SLICE("X-Amz-Date"), slice_text(signature->date));
-    add(headers, SLICE("X-Amz-Content-Sha256"), slice_text(signature->content_sha256));
-    if (options.session_token.len > 0) {
-        add(headers, SLICE("X-Amz-Security-Token"), options.session_token);
-    }
-    add(headers, SLICE("Authorization"), buffer_slice(&signature->authorization));
-    return true;
 }
 
 /// Gives an answer's status the code that says what it means.
@@ -119,20 +68,21 @@ static bool explain(int status, struct error *err) {
     return false;
 }
 
-bool aws_s3_download(const struct aws_client *aws, struct http_client *http,
-                     const struct aws_credentials *credentials, const struct aws_s3_object *object,
-                     const struct http_download *download, int64_t deadline_ms, struct error *err) {
+bool aws_s3_download(const struct aws_client *aws, const struct aws_credentials *credentials,
+                     const struct aws_s3_object *object, const struct http_download *download,
+                     int64_t deadline_ms, struct error *err) {
     cleanup_buffer struct buffer url = BUFFER_INIT(LONGEST_URL);
-    struct headers headers = {0};
-    cleanup_sigv4_signature struct sigv4_signature signature = {0};
-    if (!aws_s3_url(aws, object, &url, err) ||
-        (credentials && !sign(buffer_text(&url), credentials, aws_client_region(aws), &headers,
-                              &signature, err))) {
+    if (!aws_s3_url(aws, object, &url, err)) {
+        return false;
+    }
+    const struct aws_sign sign = sign_of(aws, credentials, "GET", buffer_text(&url));
+    cleanup_aws_signed_headers struct aws_signed_headers headers;
+    if (!aws_sign_headers(&sign, &headers, err)) {
         return false;
     }
     const struct http_request request = {
-        .method = "GET",
-        .url = buffer_text(&url),
+        .method = sign.method,
+        .url = sign.url,
         .headers = headers.items,
         .header_count = headers.count,
         .connect_timeout_ms = CONNECT_TIMEOUT_MS,
@@ -144,5 +94,23 @@ bool aws_s3_download(const struct aws_client *aws, struct http_client *http,
     int status = 0;
     struct http_download with_status = *download;
     with_status.status = &status;
-    return http_download(http, &request, &retry, &with_status, err) || explain(status, err);
+    return http_download(aws_client_http(aws), &request, &retry, &with_status, err) ||
+           explain(status, err);
+}
+
+struct secret *aws_s3_presigned_url(const struct aws_client *aws,
+                                    const struct aws_credentials *credentials,
+                                    const struct aws_s3_presign *presign, struct error *err) {
+    cleanup_buffer struct buffer url = BUFFER_INIT(LONGEST_URL);
+    if (!aws_s3_url(aws, &presign->object, &url, err)) {
+        return NULL;
+    }
+    if (presign->query) {
+        buffer_appendf(&url, "?%s", presign->query);
+    }
+    struct aws_sign sign = sign_of(aws, credentials, presign->method, buffer_text(&url));
+    sign.headers = presign->headers;
+    sign.header_count = presign->header_count;
+    return buffer_check(&url, "URL of the object", err) ? aws_sign_url(&sign, presign->seconds, err)
+                                                        : NULL;
 }

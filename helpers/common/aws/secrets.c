@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Values that are kept with AWS: Secrets Manager and the SSM Parameter Store.
+#include "common/aws/secrets.h"
+
 #include <stdlib.h>
 
-#include "common/alloc.h"
-#include "common/aws/calls.h"
 #include "common/cleanup.h"
 #include "common/encoding.h"
 #include "common/json.h"
 
 enum {
     LARGEST_VALUE = 64 * 1024,
+    LARGEST_REQUEST = 16 * 1024,
     LARGEST_BASE64 = (LARGEST_VALUE + 2) / 3 * 4,
     /// A value in JSON, each byte of which may be escaped, and what stands around it.
     LARGEST_ANSWER = 6 * LARGEST_VALUE + 16 * 1024,
@@ -52,27 +52,37 @@ static struct secret *decode_base64(struct secret *encoded, struct error *err) {
     return decoded ? secret_take(&bytes) : NULL;
 }
 
-struct secret *aws_secrets_get_value(struct aws_client *client, const char *id, int64_t deadline_ms,
-                                     struct error *err) {
+/// Sends `body` to a service of the JSON protocol and parses what it answers.
+static bool ask(struct aws_client *client, struct aws_request *request, const struct buffer *body,
+                int64_t deadline_ms, struct json_document *answer, struct error *err) {
+    request->protocol = AWS_JSON_1_1;
+    request->body = buffer_slice(body);
+    cleanup_http_response struct http_response response;
+    http_response_init(&response, LARGEST_ANSWER);
+    response.body.sensitive = true;
+    const char *operation = strchr(request->target, '.') + 1;
+    return buffer_check(body, "request", err) &&
+           aws_call(client, request, &response, deadline_ms, err) &&
+           json_parse(buffer_slice(&response.body), operation, answer, err);
+}
+
+struct secret *aws_secrets_get_value(struct aws_client *client,
+                                     const struct aws_credentials *credentials, const char *id,
+                                     int64_t deadline_ms, struct error *err) {
     cleanup_free char *region = region_of(id);
-    cleanup_buffer struct buffer body = BUFFER_INIT(16 * 1024);
+    cleanup_buffer struct buffer body = BUFFER_INIT(LARGEST_REQUEST);
     buffer_append_byte(&body, '{');
     json_append_member(&body, "SecretId", slice_text(id));
     buffer_append_byte(&body, '}');
-    const struct aws_request request = {
+    struct aws_request request = {
         .service = "secretsmanager",
         .endpoint_id = "SECRETS_MANAGER",
-        .protocol = AWS_JSON_1_1,
         .target = "secretsmanager.GetSecretValue",
-        .body = buffer_slice(&body),
         .region = region,
+        .credentials = credentials,
     };
-    cleanup_http_response struct http_response response;
-    http_response_init(&response, LARGEST_ANSWER);
     cleanup_json_document struct json_document answer = {0};
-    if (!buffer_check(&body, "secret id", err) ||
-        !aws_call(client, &request, &response, deadline_ms, err) ||
-        !json_parse(buffer_slice(&response.body), "GetSecretValue", &answer, err)) {
+    if (!ask(client, &request, &body, deadline_ms, &answer, err)) {
         return NULL;
     }
     if (json_has(&answer.root, "SecretString")) {
@@ -82,28 +92,24 @@ struct secret *aws_secrets_get_value(struct aws_client *client, const char *id, 
     return encoded ? decode_base64(encoded, err) : NULL;
 }
 
-struct secret *aws_ssm_get_parameter(struct aws_client *client, const char *name,
+struct secret *aws_ssm_get_parameter(struct aws_client *client,
+                                     const struct aws_credentials *credentials, const char *name,
                                      int64_t deadline_ms, struct error *err) {
     cleanup_free char *region = region_of(name);
-    cleanup_buffer struct buffer body = BUFFER_INIT(16 * 1024);
+    cleanup_buffer struct buffer body = BUFFER_INIT(LARGEST_REQUEST);
     buffer_append_byte(&body, '{');
     json_append_member(&body, "Name", slice_text(name));
     buffer_append_text(&body, ",\"WithDecryption\":true}");
-    const struct aws_request request = {
+    struct aws_request request = {
         .service = "ssm",
         .endpoint_id = "SSM",
-        .protocol = AWS_JSON_1_1,
         .target = "AmazonSSM.GetParameter",
-        .body = buffer_slice(&body),
         .region = region,
+        .credentials = credentials,
     };
-    cleanup_http_response struct http_response response;
-    http_response_init(&response, LARGEST_ANSWER);
     cleanup_json_document struct json_document answer = {0};
     struct json parameter;
-    if (!buffer_check(&body, "parameter name", err) ||
-        !aws_call(client, &request, &response, deadline_ms, err) ||
-        !json_parse(buffer_slice(&response.body), "GetParameter", &answer, err) ||
+    if (!ask(client, &request, &body, deadline_ms, &answer, err) ||
         !json_get_object(&answer.root, "Parameter", &parameter, err)) {
         return NULL;
     }

@@ -115,7 +115,7 @@ static int by_name_and_place(const void *a, const void *b) {
 }
 
 static char *sendable(struct slice text) {
-    cleanup_buffer struct buffer out = BUFFER_INIT(LARGEST_TEXT);
+    cleanup_buffer struct buffer out = BUFFER_INIT_SENSITIVE(LARGEST_TEXT);
     append_sendable(&out, text, true);
     return xstrdup(buffer_text(&out));
 }
@@ -181,6 +181,15 @@ static char *squeezed(struct slice value) {
     return xstrdup(buffer_text(&out));
 }
 
+static bool is_one_of(const char *name, const char *const *names) {
+    for (; *names; names++) {
+        if (strcmp(name, *names) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /// Headers that something between us and the service may add or change.
 static bool is_unsigned(const char *name) {
     static const char *const names[] = {
@@ -199,51 +208,68 @@ static bool is_unsigned(const char *name) {
         "upgrade",
         "user-agent",
         "x-amzn-trace-id",
+        NULL,
     };
-    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
-        if (strcmp(name, names[i]) == 0) {
-            return true;
-        }
-    }
-    return false;
+    return is_one_of(name, names);
 }
 
+/// Those of the request, but for `ours` (ended by NULL), which the signature brings itself.
 static void collect_headers(struct pairs *pairs, const struct sigv4_request *request,
-                            const struct sigv4_options *options,
-                            const struct sigv4_signature *signature) {
+                            const char *const *ours) {
     for (size_t i = 0; i < request->header_count; i++) {
         char *name = lower_case(slice_trim(request->headers[i].name));
-        const bool ours =
-            strcmp(name, "x-amz-date") == 0 ||
-            (options->sign_body && strcmp(name, "x-amz-content-sha256") == 0) ||
-            (options->session_token.len > 0 && strcmp(name, "x-amz-security-token") == 0);
-        if (ours || is_unsigned(name)) {
+        if (is_unsigned(name) || is_one_of(name, ours)) {
             free(name);
         } else {
             pairs_add(pairs, name, squeezed(request->headers[i].value));
         }
     }
+}
+
+/// With the headers that sigv4_sign() adds.
+static void collect_all_headers(struct pairs *pairs, const struct sigv4_request *request,
+                                const struct sigv4_options *options,
+                                const struct sigv4_signature *signature) {
+    const char *ours[4] = {"x-amz-date"};
+    size_t count = 1;
     pairs_add(pairs, xstrdup("x-amz-date"), xstrdup(signature->date));
     if (options->sign_body) {
+        ours[count++] = "x-amz-content-sha256";
         pairs_add(pairs, xstrdup("x-amz-content-sha256"), xstrdup(signature->content_sha256));
     }
-    if (options->session_token.len > 0 && !options->omit_session_token) {
-        pairs_add(pairs, xstrdup("x-amz-security-token"), squeezed(options->session_token));
+    if (options->session_token.len > 0) {
+        ours[count++] = "x-amz-security-token";
+        if (!options->omit_session_token) {
+            pairs_add(pairs, xstrdup("x-amz-security-token"), squeezed(options->session_token));
+        }
     }
+    collect_headers(pairs, request, ours);
     qsort(pairs->items, pairs->count, sizeof(*pairs->items), by_name_and_place);
 }
 
-static void append_headers(struct buffer *out, struct buffer *names, const struct pairs *pairs) {
+static bool is_repeated(const struct pairs *pairs, size_t index) {
+    return index > 0 && strcmp(pairs->items[index].name, pairs->items[index - 1].name) == 0;
+}
+
+static void append_headers(struct buffer *out, const struct pairs *pairs) {
     for (size_t i = 0; i < pairs->count; i++) {
         const struct pair *pair = &pairs->items[i];
-        if (i > 0 && strcmp(pair->name, pair[-1].name) == 0) {
+        if (is_repeated(pairs, i)) {
             buffer_appendf(out, ",%s", pair->value);
-            continue;
+        } else {
+            buffer_appendf(out, "%s%s:%s", i > 0 ? "\n" : "", pair->name, pair->value);
         }
-        buffer_appendf(out, "%s%s:%s", i > 0 ? "\n" : "", pair->name, pair->value);
-        buffer_appendf(names, "%s%s", i > 0 ? ";" : "", pair->name);
     }
     buffer_append_byte(out, '\n');
+}
+
+/// "host;x-amz-date"
+static void append_names(struct buffer *out, const struct pairs *pairs) {
+    for (size_t i = 0; i < pairs->count; i++) {
+        if (!is_repeated(pairs, i)) {
+            buffer_appendf(out, "%s%s", i > 0 ? ";" : "", pairs->items[i].name);
+        }
+    }
 }
 
 static const char *find_pair(const struct pairs *pairs, const char *name) {
@@ -312,68 +338,144 @@ static bool check_input(const struct sigv4_request *request, const struct sigv4_
     return error_set(err, "sigv4", "cannot sign without a Host header");
 }
 
-static void append_canonical_request(struct sigv4_signature *signature, struct buffer *names,
-                                     const struct sigv4_request *request,
-                                     const struct sigv4_options *options) {
+static void begin(const struct sigv4_request *request, const struct sigv4_options *options,
+                  struct sigv4_signature *signature) {
+    *signature = (struct sigv4_signature){
+        // It holds the session token, as the query does.
+        .canonical_request = BUFFER_INIT_SENSITIVE(LARGEST_TEXT),
+        .string_to_sign = BUFFER_INIT(LARGEST_TEXT),
+        .authorization = BUFFER_INIT(LARGEST_TEXT),
+        .query = BUFFER_INIT_SENSITIVE(LARGEST_TEXT),
+    };
+    const struct timestamp time = timestamp_basic(options->timestamp_ms);
+    (void)snprintf(signature->date, sizeof(signature->date), "%.16s", time.text);
+    encoding_sha256_hex(request->body, signature->content_sha256);
+}
+
+/// "20150830/us-east-1/service/aws4_request"
+static void append_scope(struct buffer *out, const struct sigv4_signature *signature,
+                         const struct sigv4_options *options) {
+    buffer_appendf(out, "%.8s/%" SLICE_FORMAT "/%" SLICE_FORMAT "/aws4_request", signature->date,
+                   SLICE_ARGUMENTS(options->region), SLICE_ARGUMENTS(options->service));
+}
+
+/// `payload` stands for the body where no header says what does.
+static void append_canonical_request(struct sigv4_signature *signature, struct slice query,
+                                     const struct pairs *headers, const char *payload,
+                                     const struct sigv4_request *request, bool normalize) {
     struct buffer *out = &signature->canonical_request;
-    cleanup_pairs struct pairs headers = {0};
-    collect_headers(&headers, request, options, signature);
     for (size_t i = 0; i < request->method.len; i++) {
         const char byte = request->method.data[i];
         buffer_append_byte(out, byte >= 'a' && byte <= 'z' ? (char)(byte - 'a' + 'A') : byte);
     }
     buffer_append_byte(out, '\n');
-    append_path(out, request->path, options->normalize);
+    append_path(out, request->path, normalize);
     buffer_append_byte(out, '\n');
-    append_query(out, request->query);
+    append_query(out, query);
     buffer_append_byte(out, '\n');
-    append_headers(out, names, &headers);
+    append_headers(out, headers);
+    buffer_append_byte(out, '\n');
+    append_names(out, headers);
     // A caller that sends its own hash, or UNSIGNED-PAYLOAD, signs that.
-    const char *payload = find_pair(&headers, "x-amz-content-sha256");
-    buffer_appendf(out, "\n%s\n%s", buffer_text(names),
-                   payload ? payload : signature->content_sha256);
+    const char *own = find_pair(headers, "x-amz-content-sha256");
+    buffer_appendf(out, "\n%s", own ? own : payload);
 }
 
-bool sigv4_sign(const struct sigv4_request *request, const struct sigv4_options *options,
-                struct sigv4_signature *signature, struct error *err) {
-    *signature = (struct sigv4_signature){
-        // It holds the session token.
-        .canonical_request = BUFFER_INIT_SENSITIVE(LARGEST_TEXT),
-        .string_to_sign = BUFFER_INIT(LARGEST_TEXT),
-        .authorization = BUFFER_INIT(LARGEST_TEXT),
-    };
-    if (!check_input(request, options, err)) {
-        return false;
-    }
-    const struct timestamp time = timestamp_basic(options->timestamp_ms);
-    (void)snprintf(signature->date, sizeof(signature->date), "%.16s", time.text);
-    encoding_sha256_hex(request->body, signature->content_sha256);
-
-    cleanup_buffer struct buffer names = BUFFER_INIT(LARGEST_TEXT);
-    append_canonical_request(signature, &names, request, options);
+/// Appends the signature over the canonical request.
+static bool append_signature(struct buffer *out, struct sigv4_signature *signature,
+                             const struct sigv4_options *options, struct error *err) {
     char digest[SHA256_HEX_SIZE];
     encoding_sha256_hex(buffer_slice(&signature->canonical_request), digest);
-    cleanup_buffer struct buffer scope = BUFFER_INIT(LARGEST_TEXT);
-    buffer_appendf(&scope, "%.8s/%" SLICE_FORMAT "/%" SLICE_FORMAT "/aws4_request", signature->date,
-                   SLICE_ARGUMENTS(options->region), SLICE_ARGUMENTS(options->service));
-    buffer_appendf(&signature->string_to_sign, "AWS4-HMAC-SHA256\n%s\n%s\n%s", signature->date,
-                   buffer_text(&scope), digest);
-
+    buffer_appendf(&signature->string_to_sign, "AWS4-HMAC-SHA256\n%s\n", signature->date);
+    append_scope(&signature->string_to_sign, signature, options);
+    buffer_appendf(&signature->string_to_sign, "\n%s", digest);
     unsigned char mac[HASH_SIZE];
     if (!compute(options, slice_make(signature->date, 8), buffer_slice(&signature->string_to_sign),
                  mac)) {
         return error_set(err, "sigv4", "cannot compute an HMAC");
     }
-    buffer_appendf(&signature->authorization,
-                   "AWS4-HMAC-SHA256 Credential=%" SLICE_FORMAT "/%s, SignedHeaders=%s, Signature=",
-                   SLICE_ARGUMENTS(options->access_key), buffer_text(&scope), buffer_text(&names));
-    encoding_append_hex(&signature->authorization, slice_make(mac, sizeof(mac)));
-    return buffer_check(&signature->canonical_request, "canonical request", err) &&
-           buffer_check(&signature->authorization, "Authorization", err);
+    encoding_append_hex(out, slice_make(mac, sizeof(mac)));
+    return buffer_check(&signature->canonical_request, "canonical request", err);
+}
+
+bool sigv4_sign(const struct sigv4_request *request, const struct sigv4_options *options,
+                struct sigv4_signature *signature, struct error *err) {
+    begin(request, options, signature);
+    if (!check_input(request, options, err)) {
+        return false;
+    }
+    cleanup_pairs struct pairs headers = {0};
+    collect_all_headers(&headers, request, options, signature);
+    append_canonical_request(signature, request->query, &headers, signature->content_sha256,
+                             request, options->normalize);
+    struct buffer *out = &signature->authorization;
+    buffer_appendf(out, "AWS4-HMAC-SHA256 Credential=%" SLICE_FORMAT "/",
+                   SLICE_ARGUMENTS(options->access_key));
+    append_scope(out, signature, options);
+    buffer_append_text(out, ", SignedHeaders=");
+    append_names(out, &headers);
+    buffer_append_text(out, ", Signature=");
+    return append_signature(out, signature, options, err) &&
+           buffer_check(out, "Authorization", err);
+}
+
+// --- In the query -----------------------------------------------------------------------------
+
+static void append_parameter(struct buffer *out, const char *name, struct slice value) {
+    buffer_appendf(out, "%s%s=", out->len > 0 ? "&" : "", name);
+    encoding_append_percent(out, value, "");
+}
+
+/// Appends all parameters of the signature but itself, in botocore's order.
+static void append_parameters(struct sigv4_signature *signature, const struct pairs *headers,
+                              const struct sigv4_options *options, int64_t seconds) {
+    struct buffer *out = &signature->query;
+    cleanup_buffer struct buffer credential = BUFFER_INIT(LARGEST_TEXT);
+    buffer_append(&credential, options->access_key);
+    buffer_append_byte(&credential, '/');
+    append_scope(&credential, signature, options);
+    cleanup_buffer struct buffer names = BUFFER_INIT(LARGEST_TEXT);
+    append_names(&names, headers);
+    append_parameter(out, "X-Amz-Algorithm", SLICE("AWS4-HMAC-SHA256"));
+    append_parameter(out, "X-Amz-Credential", buffer_slice(&credential));
+    append_parameter(out, "X-Amz-Date", slice_text(signature->date));
+    buffer_appendf(out, "&X-Amz-Expires=%lld", (long long)seconds);
+    append_parameter(out, "X-Amz-SignedHeaders", buffer_slice(&names));
+    if (options->session_token.len > 0) {
+        append_parameter(out, "X-Amz-Security-Token", options->session_token);
+    }
+}
+
+bool sigv4_presign(const struct sigv4_request *request, const struct sigv4_options *options,
+                   int64_t seconds, struct sigv4_signature *signature, struct error *err) {
+    static const char *const ours[] = {"x-amz-date", "x-amz-security-token", NULL};
+    begin(request, options, signature);
+    if (!check_input(request, options, err)) {
+        return false;
+    }
+    if (seconds < SIGV4_SHORTEST_SECONDS || seconds > SIGV4_LONGEST_SECONDS) {
+        return error_set(err, "sigv4",
+                         "a presigned URL cannot last for %lld seconds: it must be %d to %d",
+                         (long long)seconds, SIGV4_SHORTEST_SECONDS, SIGV4_LONGEST_SECONDS);
+    }
+    cleanup_pairs struct pairs headers = {0};
+    collect_headers(&headers, request, ours);
+    qsort(headers.items, headers.count, sizeof(*headers.items), by_name_and_place);
+    struct buffer *out = &signature->query;
+    buffer_append(out, request->query);
+    append_parameters(signature, &headers, options, seconds);
+    append_canonical_request(signature, buffer_slice(out), &headers,
+                             options->unsigned_payload ? "UNSIGNED-PAYLOAD"
+                                                       : signature->content_sha256,
+                             request, options->normalize);
+    buffer_append_text(out, "&X-Amz-Signature=");
+    return append_signature(out, signature, options, err) &&
+           buffer_check(out, "the presigned query", err);
 }
 
 void sigv4_signature_clean_up(struct sigv4_signature *signature) {
     buffer_clean_up(&signature->canonical_request);
     buffer_clean_up(&signature->string_to_sign);
     buffer_clean_up(&signature->authorization);
+    buffer_clean_up(&signature->query);
 }

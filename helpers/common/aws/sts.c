@@ -238,7 +238,7 @@ static bool call(struct aws_client *client, const char *action, const struct sts
         .endpoint_id = "STS",
         .protocol = AWS_QUERY,
         .body = buffer_slice(&body),
-        .unsigned_request = assume->web_identity_token != NULL,
+        .credentials = assume->web_identity_token ? NULL : assume->credentials,
         .secret = assume->web_identity_token,
         .retryable_codes = repeated,
     };
@@ -266,10 +266,11 @@ bool sts_assume_role(struct aws_client *client, const struct sts_assume *assume,
            take_copy(&answer, "AssumedRoleUser", "AssumedRoleId", &session->id, err);
 }
 
-bool sts_get_caller_identity(struct aws_client *client, int64_t deadline_ms,
-                             struct sts_identity *identity, struct error *err) {
+bool sts_get_caller_identity(struct aws_client *client, const struct aws_credentials *credentials,
+                             int64_t deadline_ms, struct sts_identity *identity,
+                             struct error *err) {
     *identity = (struct sts_identity){0};
-    const struct sts_assume nothing = {0};
+    const struct sts_assume nothing = {.credentials = credentials};
     cleanup_http_response struct http_response response = {0};
     cleanup_answer struct answer answer = {0};
     return call(client, "GetCallerIdentity", &nothing, deadline_ms, &answer, &response, err) &&

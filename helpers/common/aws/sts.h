@@ -25,6 +25,8 @@ struct sts_tag {
 /// One AssumeRole or, with a token, AssumeRoleWithWebIdentity; all borrowed. What is NULL or zero
 /// is not sent.
 struct sts_assume {
+    /// Whose keys sign the call; with a token it goes out unsigned.
+    const struct aws_credentials *credentials;
     const char *role_arn;
     const char *session_name;
     const char *external_id;
@@ -38,7 +40,7 @@ struct sts_assume {
     const char *const *transitive_keys;
     size_t transitive_key_count;
     const char *source_identity;
-    /// An OIDC token: the call goes out unsigned. STS then takes no external id, no tags, no
+    /// An OIDC token. STS then takes no external id, no tags, no
     /// transitive keys and no source identity (they are claims of the token).
     const struct secret *web_identity_token;
 };
@@ -60,14 +62,14 @@ struct sts_session {
 #define cleanup_sts_session __attribute__((cleanup(sts_session_clean_up)))
 void sts_session_clean_up(struct sts_session *session);
 
-/// Assumes the role with the client's keys, or with the token. `session` is initialised here and to
+/// Assumes the role. `session` is initialised here and to
 /// be cleaned up by the caller, on failure too. Answers may be XML or JSON. Fails as aws_call()
 /// does (`err->code` is the service's: "AccessDenied", ...), or with the code "answer" where the
 /// answer lacks a part. IDPCommunicationError is repeated like a transient failure.
 bool sts_assume_role(struct aws_client *client, const struct sts_assume *assume,
                      int64_t deadline_ms, struct sts_session *session, struct error *err);
 
-/// Whom the client's keys belong to. Owns its parts.
+/// Whom keys belong to. Owns its parts.
 struct sts_identity {
     char *account;
     char *arn;
@@ -77,5 +79,5 @@ struct sts_identity {
 void sts_identity_clean_up(struct sts_identity *identity);
 
 /// GetCallerIdentity, which needs no right. `identity` is initialised here.
-bool sts_get_caller_identity(struct aws_client *client, int64_t deadline_ms,
-                             struct sts_identity *identity, struct error *err);
+bool sts_get_caller_identity(struct aws_client *client, const struct aws_credentials *credentials,
+                             int64_t deadline_ms, struct sts_identity *identity, struct error *err);
