@@ -10,6 +10,7 @@
 #include "common/alloc.h"
 #include "common/buffer.h"
 #include "common/cleanup.h"
+#include "common/zip/entry_name.h"
 
 struct walk {
     struct tree *tree;
@@ -62,7 +63,7 @@ static const char *kind_of(mode_t mode) {
 }
 
 static bool add_link(struct walk *walk, struct slice name, const char *path, struct error *err) {
-    char target[TREE_MAX_NAME + 2];
+    char target[ENTRY_NAME_MAX + 2];
     const ssize_t length = readlink(path, target, sizeof(target));
     if (length < 0) {
         return error_errno(err, errno, "%s: cannot read the symlink", path);

@@ -10,9 +10,9 @@
 #include "common/buffer.h"
 #include "common/cleanup.h"
 #include "common/encoding.h"
+#include "common/zip/reader.h"
 #include "layer-packer/commands.h"
 #include "layer-packer/inspect.h"
-#include "layer-packer/reader.h"
 #include "layer-packer/summary.h"
 
 // Lambda's limits: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
@@ -32,22 +32,20 @@ static void print_name(const char *name) {
     putchar('\n');
 }
 
-static bool print_entries(zip_t *zip, struct error *err) {
-    const zip_int64_t count = zip_get_num_entries(zip, 0);
+static bool print_entries(const struct reader *reader, struct error *err) {
     printf("%-4s %12s %12s  %s\n", "mode", "size", "packed", "name");
-    for (zip_int64_t i = 0; i < count; i++) {
-        zip_stat_t status;
-        if (zip_stat_index(zip, (zip_uint64_t)i, ZIP_FL_ENC_RAW, &status) != 0) {
-            return error_set(err, "zip", "%s", zip_strerror(zip));
+    for (uint64_t i = 0; i < reader->count; i++) {
+        struct reader_entry entry;
+        if (!reader_look(reader, i, &entry, err)) {
+            return false;
         }
-        const unsigned mode = reader_mode(zip, (zip_uint64_t)i);
-        if (S_ISLNK(mode)) {
+        if (S_ISLNK(entry.mode)) {
             printf("link");
         } else {
-            printf("%04o", mode & 07777);
+            printf("%04o", (unsigned)entry.mode & 07777);
         }
-        printf(" %12" PRIu64 " %12" PRIu64 "  ", status.size, status.comp_size);
-        print_name(status.name);
+        printf(" %12" PRIu64 " %12" PRIu64 "  ", entry.size, entry.packed_size);
+        print_name(entry.name);
     }
     return true;
 }
@@ -77,8 +75,9 @@ static bool list(const char *path, bool json, bool summarize, uint64_t *total_si
     if (!summary_read(fd, path, &summary, err)) {
         return false;
     }
-    cleanup_reader zip_t *zip = reader_open(fd, err);
-    if (!zip || !inspect_zip(fd, zip, summary.size, UINT64_MAX, true, &inspection, err)) {
+    cleanup_reader struct reader reader = {0};
+    if (!reader_open(&reader, fd, err) ||
+        !inspect_zip(&reader, UINT64_MAX, true, &inspection, err)) {
         return error_prefix(err, "%s", path);
     }
     summary.entries = inspection.entries;
@@ -89,7 +88,7 @@ static bool list(const char *path, bool json, bool summarize, uint64_t *total_si
         summary_print_json(&summary);
         return true;
     }
-    if (!summarize && !print_entries(zip, err)) {
+    if (!summarize && !print_entries(&reader, err)) {
         return error_prefix(err, "%s", path);
     }
     print_budget(path, summary.size, summary.unzipped_size);

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 
 #include "common/cleanup.h"
+#include "common/zip/reader.h"
 #include "layer-packer/commands.h"
 #include "layer-packer/inspect.h"
-#include "layer-packer/reader.h"
 #include "layer-packer/signature.h"
 #include "layer-packer/summary.h"
 
@@ -26,9 +26,9 @@ static bool verify(const char *path, const char *key, int64_t max_unzipped, stru
     if (!summary_read(fd, path, summary, err)) {
         return false;
     }
-    cleanup_reader zip_t *zip = reader_open(fd, err);
-    if (!zip ||
-        !inspect_zip(fd, zip, summary->size, (uint64_t)max_unzipped, false, &inspection, err)) {
+    cleanup_reader struct reader reader = {0};
+    if (!reader_open(&reader, fd, err) ||
+        !inspect_zip(&reader, (uint64_t)max_unzipped, false, &inspection, err)) {
         return error_prefix(err, "%s", path);
     }
     summary->entries = inspection.entries;

@@ -4,19 +4,18 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <zip.h>
 
 #include "common/error.h"
+#include "common/zip/reader.h"
 
 struct inspection {
     uint64_t entries;
     uint64_t unzipped_size;
 };
 
-/// Checks the zip in the open file `fd`, which has `file_size` bytes and is open as `zip`: methods
-/// and kinds of entries, names, names that are there twice, symlinks that leave the root, entries
-/// that share their bytes, and more than `max_unzipped` bytes. Then reads all content and checks
-/// sizes and checksums, unless `structure_only`. What it reads is bounded by what deflate can make
-/// of the file's own size.
-bool inspect_zip(int fd, zip_t *zip, uint64_t file_size, uint64_t max_unzipped, bool structure_only,
+/// Checks the open zip: methods and kinds of entries, names, names that are there twice, symlinks
+/// that leave the root, and more than `max_unzipped` bytes. Then reads all content and checks sizes
+/// and checksums, unless `structure_only`. What it reads is bounded by what deflate can make of the
+/// file's own size, as no two entries share their bytes.
+bool inspect_zip(const struct reader *reader, uint64_t max_unzipped, bool structure_only,
                  struct inspection *inspection, struct error *err);

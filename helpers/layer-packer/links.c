@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "common/zip/entry_name.h"
+
 /// As many as the kernel follows (MAXSYMLINKS).
 enum { MAX_LINKS = 40 };
 
@@ -63,7 +65,7 @@ bool links_check(const struct tree *tree, const struct entry *link, struct error
     if (link->target[0] == '/') {
         return error_set(err, "link", "%s: the symlink is absolute: %s", link->name, link->target);
     }
-    cleanup_buffer struct buffer path = BUFFER_INIT(4 * (size_t)TREE_MAX_NAME);
+    cleanup_buffer struct buffer path = BUFFER_INIT(4 * (size_t)ENTRY_NAME_MAX);
     if (links_follow(tree, slice_text(link->name), &path) == LINKS_LEFT) {
         return error_set(err, "link", "%s: the symlink's path leaves the root: %s", link->name,
                          link->target);

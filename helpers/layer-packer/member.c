@@ -1,76 +1,45 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "layer-packer/member.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/stat.h>
-#include <unistd.h>
 #include <zip.h>
 
-#include "common/alloc.h"
-#include "common/cleanup.h"
 #include "common/system/files.h"
-#include "layer-packer/reader.h"
+#include "common/zip/reader.h"
 
-static void file_closep(zip_file_t **file) {
-    if (*file) {
-        (void)zip_fclose(*file);
-    }
-}
+/// Where the content goes.
+struct target {
+    int fd;
+    const char *member;
+};
 
-static bool copy(zip_file_t *file, const char *member, int out_fd, uint64_t size,
-                 struct error *err) {
-    enum { STEP = 256 * 1024 };
-    cleanup_free char *piece = xmalloc(STEP);
-    uint64_t total = 0;
-    for (;;) {
-        const zip_int64_t count = zip_fread(file, piece, STEP);
-        if (count < 0) {
-            return error_set(err, "zip", "%s: %s", member, zip_file_strerror(file));
-        }
-        if (count == 0) {
-            break;
-        }
-        total += (uint64_t)count;
-        if (total > size) {
-            break;
-        }
-        if (!files_write_fd(out_fd, member, slice_make(piece, (size_t)count), err)) {
-            return false;
-        }
-    }
-    return total == size || error_set(err, "zip", "%s: has not the size that the zip says", member);
+static bool write_piece(void *context, struct slice piece, struct error *err) {
+    const struct target *target = context;
+    return files_write_fd(target->fd, target->member, piece, err);
 }
 
 bool member_extract(int zip_fd, const char *member, int out_fd, uint64_t max_size, bool *executable,
                     struct error *err) {
-    cleanup_reader zip_t *zip = reader_open(zip_fd, err);
-    if (!zip) {
+    cleanup_reader struct reader reader = {0};
+    if (!reader_open(&reader, zip_fd, err)) {
         return false;
     }
-    const zip_int64_t index = zip_name_locate(zip, member, 0);
+    const zip_int64_t index = zip_name_locate(reader.zip, member, 0);
     if (index < 0) {
-        return error_set(err, "member", "the zip has no file %s", member);
+        return error_set(err, "member", "the zip does not have a file %s", member);
     }
-    zip_stat_t status;
-    if (zip_stat_index(zip, (zip_uint64_t)index, 0, &status) != 0 ||
-        (status.valid & ZIP_STAT_SIZE) == 0) {
-        return error_set(err, "zip", "%s: %s", member, zip_strerror(zip));
+    struct reader_entry entry;
+    if (!reader_look(&reader, (uint64_t)index, &entry, err)) {
+        return false;
     }
-    if (status.size > max_size) {
+    if (entry.size > max_size) {
         return error_set(err, "too_large", "%s: %llu bytes, which is more than %llu", member,
-                         (unsigned long long)status.size, (unsigned long long)max_size);
+                         (unsigned long long)entry.size, (unsigned long long)max_size);
     }
-    const unsigned mode = reader_mode(zip, (zip_uint64_t)index);
-    if (mode != 0 && !S_ISREG(mode)) {
-        return error_set(err, "member", "%s: is no file in the zip", member);
+    if (!S_ISREG(entry.mode)) {
+        return error_set(err, "member", "%s: is not a file in the zip", member);
     }
-    *executable = (mode & S_IXUSR) != 0;
-    __attribute__((cleanup(file_closep))) zip_file_t *file =
-        zip_fopen_index(zip, (zip_uint64_t)index, 0);
-    if (!file) {
-        return error_set(err, "zip", "%s: %s", member, zip_strerror(zip));
-    }
-    return copy(file, member, out_fd, status.size, err);
+    *executable = (entry.mode & S_IXUSR) != 0;
+    struct target target = {.fd = out_fd, .member = member};
+    return reader_read(&reader, &entry, write_piece, &target, err);
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "layer-packer/tree.h"
 
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,6 +9,7 @@
 #include "common/buffer.h"
 #include "common/cleanup.h"
 #include "common/encoding.h"
+#include "common/zip/entry_name.h"
 #include "layer-packer/links.h"
 
 static void entry_clean_up(struct entry *entry) {
@@ -29,79 +29,12 @@ void tree_clean_up(struct tree *tree) {
 
 // --- Adding -----------------------------------------------------------------------------------
 
-static bool is_utf8(struct slice text) {
-    while (text.len > 0) {
-        const size_t length = encoding_utf8_length(text);
-        if (length == 0) {
-            return false;
-        }
-        text = slice_skip(text, length);
-    }
-    return true;
-}
-
-static bool has_control(struct slice text) {
-    for (size_t i = 0; i < text.len; i++) {
-        const char byte = text.data[i];
-        if ((unsigned char)byte < 0x20 && byte != '\t' && byte != '\n' && byte != '\r') {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool is_ascii(struct slice text) {
-    for (size_t i = 0; i < text.len; i++) {
-        if ((unsigned char)text.data[i] >= 0x80) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/// Says why the name is refused, or NULL.
-static const char *flaw_of_name(struct slice name) {
-    if (name.len == 0) {
-        return "the name is empty";
-    }
-    if (name.len > TREE_MAX_NAME) {
-        return "the path is too long for Lambda";
-    }
-    if (name.data[0] == '/') {
-        return "the path is absolute";
-    }
-    if (memchr(name.data, '\0', name.len)) {
-        return "the name has a NUL in it";
-    }
-    if (!is_utf8(name)) {
-        return "the name is not UTF-8";
-    }
-    struct slice rest = name;
-    struct slice part;
-    while (slice_split(&rest, '/', &part)) {
-        if (part.len == 0 || slice_equal_text(part, ".")) {
-            return "the path has an empty component or \".\" in it";
-        }
-        if (slice_equal_text(part, "..")) {
-            return "the path leads out of the root (\"..\")";
-        }
-        if (part.len > NAME_MAX) {
-            return "a component of the path is longer than 255 bytes";
-        }
-    }
-    if (has_control(name) && !is_ascii(name)) {
-        // libzip cannot write these.
-        return "the name has both control characters and letters beyond ASCII";
-    }
-    return name.data[name.len - 1] == '/' ? "the path ends in a slash" : NULL;
-}
-
 bool tree_check_name(struct slice name, const char *origin, struct error *err) {
-    const char *flaw = flaw_of_name(name);
+    const char *flaw = entry_name_flaw(name);
     if (!flaw) {
         return true;
     }
-    cleanup_buffer struct buffer printed = BUFFER_INIT(8 * (size_t)TREE_MAX_NAME);
+    cleanup_buffer struct buffer printed = BUFFER_INIT(8 * (size_t)ENTRY_NAME_MAX);
     const struct slice shown = name.len > 200 ? slice_make(name.data, 200) : name;
     (void)encoding_append_valid_utf8(&printed, shown);
     if (slice_equal_text(name, origin)) {
@@ -140,7 +73,7 @@ bool tree_add_link(struct tree *tree, struct slice name, const char *origin, str
     if (!tree_check_name(name, origin, err)) {
         return false;
     }
-    if (target.len == 0 || target.len > TREE_MAX_NAME || memchr(target.data, '\0', target.len)) {
+    if (target.len == 0 || target.len > ENTRY_NAME_MAX || memchr(target.data, '\0', target.len)) {
         return error_set(err, "link", "%s: the link's target is empty, too long or has a NUL in it",
                          origin);
     }
@@ -254,7 +187,7 @@ const struct entry *tree_find(const struct tree *tree, struct slice name) {
 }
 
 const struct entry *tree_find_file(const struct tree *tree, struct slice name) {
-    cleanup_buffer struct buffer path = BUFFER_INIT(2 * (size_t)TREE_MAX_NAME);
+    cleanup_buffer struct buffer path = BUFFER_INIT(2 * (size_t)ENTRY_NAME_MAX);
     if (links_follow(tree, name, &path) != LINKS_ARRIVED) {
         return NULL;
     }

@@ -13,9 +13,6 @@
 #include "common/error.h"
 #include "common/slice.h"
 
-/// Lambda unpacks below /opt or /var/task; longer names do not fit in a path there.
-enum { TREE_MAX_NAME = 4000 };
-
 enum entry_kind { ENTRY_FILE, ENTRY_LINK, ENTRY_FOLDER };
 
 struct entry {
@@ -44,8 +41,7 @@ struct tree {
 /// Zeroed is empty.
 void tree_clean_up(struct tree *tree);
 
-/// Refuses what is no plain path below the root: empty, absolute, too long, no UTF-8, or with ".",
-/// ".." or empty components. `origin` is named in the message.
+/// Refuses what entry_name_flaw() refuses. `origin` is named in the message.
 bool tree_check_name(struct slice name, const char *origin, struct error *err);
 
 /// Adds a file that is at `origin`, or open as `fd` (taken over, also on failure; -1: none).

@@ -6,8 +6,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "common/zip/reader.h"
 #include "layer-packer/inspect.h"
-#include "layer-packer/reader.h"
 
 enum { LIMIT = 1 << 20 };
 
@@ -22,8 +22,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (fd < 0 || ftruncate(fd, (off_t)size) != 0 || pwrite(fd, data, size, 0) != (ssize_t)size) {
         abort();
     }
-    cleanup_reader zip_t *zip = reader_open(fd, &err);
-    if (zip != NULL && inspect_zip(fd, zip, size, LIMIT, false, &inspection, &err) &&
+    cleanup_reader struct reader reader = {0};
+    if (reader_open(&reader, fd, &err) && inspect_zip(&reader, LIMIT, false, &inspection, &err) &&
         (inspection.unzipped_size > LIMIT || inspection.entries > size)) {
         abort();
     }

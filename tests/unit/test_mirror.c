@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zip.h>
+#include <zlib.h>
 
 #include "bootstrap/settings/mirror_source.h"
 #include "bootstrap/workspace/mirror_config.h"
@@ -139,18 +140,19 @@ static const struct {
     struct entry entry;
     const char *flaw;
 } attacks[] = {
-    {{"../outside", "x", 0100644}, "leads out"},
-    {{"a/../../outside", "x", 0100644}, "leads out"},
-    {{"/outside", "x", 0100644}, "leads out"},
-    {{"a//b", "x", 0100644}, "leads out"},
-    {{"./a", "x", 0100644}, "leads out"},
-    {{"..", "x", 0100644}, "leads out"},
+    {{"../outside", "x", 0100644}, "../outside: the path leads out"},
+    {{"a/../../outside", "x", 0100644}, "a/../../outside: the path leads out"},
+    {{"/outside", "x", 0100644}, "/outside: the path is absolute"},
+    {{"a//b", "x", 0100644}, "a//b: the path has an empty component"},
+    {{"./a", "x", 0100644}, "./a: the path has an empty component or \".\""},
+    {{"..", "x", 0100644}, "..: the path leads out"},
     {{"a\\..\\b", "x", 0100644}, "backslash"},
     {{"a\nb", "x", 0100644}, "control character"},
     {{"a/link", "/etc/passwd", 0120777}, "neither a file nor a folder"},
     {{"a/device", "", 0020666}, "neither a file nor a folder"},
     {{"a/fifo", "", 0010666}, "neither a file nor a folder"},
-    {{"a/folder-that-is-a-file", "x", 0040755}, "neither a file nor a folder"},
+    {{"a/folder-that-is-a-file", "x", 0040755}, "a folder's name ends in a slash"},
+    {{"a/folder/", "x", 0040755}, "a folder with content"},
     {{"1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17", "x", 0100644}, "too deep"},
 };
 
@@ -179,7 +181,8 @@ START_TEST(refuses_a_file_that_is_a_folder_as_well) {
     int64_t size = 0;
     write_zip(entries, 2);
     ck_assert(!unpack(&manifest, &size));
-    assert_contains(err.message, "cannot make the folder a");
+    ck_assert_str_eq(err.code, "zip");
+    assert_contains(err.message, "a: a file, and a folder as well");
 }
 END_TEST
 
@@ -236,6 +239,132 @@ static void patch_zip(const void *from, const void *to, size_t length) {
     ck_assert(files_write_atomically(zip_path, buffer_slice(&bytes), 0600, &err));
 }
 
+/// Changes a byte of one entry, at `local` behind the entry itself and at `central` behind its
+/// record in the directory.
+static void patch_headers(size_t local, size_t central, char byte) {
+    cleanup_buffer struct buffer bytes = BUFFER_INIT(1 << 20);
+    ck_assert(files_read(zip_path, &bytes, &err));
+    const char *record = memmem(bytes.data, bytes.len, "PK\1\2", 4);
+    ck_assert_ptr_nonnull(record);
+    bytes.data[local] = byte;
+    bytes.data[(size_t)(record - bytes.data) + central] = byte;
+    ck_assert(files_write_atomically(zip_path, buffer_slice(&bytes), 0600, &err));
+}
+
+static void assert_refused(const char *flaw) {
+    cleanup_mirror_manifest struct mirror_manifest manifest = {0};
+    int64_t size = 0;
+    ck_assert(!unpack(&manifest, &size));
+    ck_assert_str_eq(err.code, "zip");
+    assert_contains(err.message, flaw);
+    // Nothing was written.
+    ck_assert_int_eq(rmdir(folder), 0);
+}
+
+START_TEST(refuses_a_name_with_a_nul) {
+    static const struct entry entries[] = {{"a/goodXevil", "x", 0100644}};
+    write_zip(entries, 1);
+    patch_zip("a/goodXevil", "a/good\0evil", 11);
+    assert_refused("a/good: the name has a NUL in it");
+}
+END_TEST
+
+START_TEST(refuses_a_name_that_is_not_utf8) {
+    static const struct entry entries[] = {{"a/goodXevil", "x", 0100644}};
+    write_zip(entries, 1);
+    patch_zip("a/goodXevil",
+              "a/good\x81"
+              "evil",
+              11);
+    assert_refused("the name is not UTF-8");
+}
+END_TEST
+
+START_TEST(refuses_an_encrypted_file) {
+    static const struct entry entries[] = {{"a/file", "x", 0100644}};
+    write_zip(entries, 1);
+    patch_headers(6, 8, 1);
+    assert_refused("a/file: is encrypted");
+}
+END_TEST
+
+START_TEST(refuses_another_compression) {
+    static const struct entry entries[] = {{"a/file", "x", 0100644}};
+    write_zip(entries, 1);
+    patch_headers(8, 10, ZIP_CM_BZIP2);
+    assert_refused("a/file: compressed in another way than deflate");
+}
+END_TEST
+
+/// A number as a zip has it: the lowest byte first.
+static void append_number(struct buffer *out, uint64_t value, size_t size) {
+    for (size_t i = 0; i < size; i++) {
+        buffer_append_byte(out, (char)value);
+        value >>= 8;
+    }
+}
+
+/// What an entry's two headers have alike.
+static void append_header(struct buffer *out, struct slice name, struct slice content) {
+    const uint64_t crc = crc32(0, (const unsigned char *)content.data, (unsigned)content.len);
+    append_number(out, 10, 2);                 // Version.
+    append_number(out, 0, 2);                  // Flags.
+    append_number(out, ZIP_CM_STORE, 2);       // Method.
+    append_number(out, UINT64_C(33) << 16, 4); // 1980-01-01.
+    append_number(out, crc, 4);
+    append_number(out, content.len, 4);
+    append_number(out, content.len, 4);
+    append_number(out, name.len, 2);
+    append_number(out, 0, 2); // Extra fields.
+}
+
+static void append_entry(struct buffer *out, struct slice name, struct slice content) {
+    buffer_append_text(out, "PK\3\4");
+    append_header(out, name, content);
+    buffer_append(out, name);
+    buffer_append(out, content);
+}
+
+static void append_record(struct buffer *out, struct slice name, struct slice content,
+                          size_t offset) {
+    buffer_append_text(out, "PK\1\2");
+    append_number(out, 10, 2);
+    append_header(out, name, content);
+    append_number(out, 0, 2 + 2 + 2 + 4); // Comment, disk, attributes of both kinds.
+    append_number(out, offset, 4);
+    buffer_append(out, name);
+}
+
+static void append_end(struct buffer *out, unsigned count, size_t offset) {
+    const size_t size = out->len - offset;
+    buffer_append_text(out, "PK\5\6");
+    append_number(out, 0, 2 + 2);
+    append_number(out, count, 2);
+    append_number(out, count, 2);
+    append_number(out, size, 4);
+    append_number(out, offset, 4);
+    append_number(out, 0, 2); // Comment.
+}
+
+/// The first file's content is the second one with its header: each by itself is good, and of many
+/// such files a small zip is made that unpacks to terabytes.
+START_TEST(refuses_entries_that_share_their_bytes) {
+    const struct slice outer = SLICE("a/outer");
+    const struct slice inner = SLICE("a/inner");
+    const struct slice text = SLICE("a text that is there once");
+    cleanup_buffer struct buffer content = BUFFER_INIT(1 << 10);
+    cleanup_buffer struct buffer zip = BUFFER_INIT(1 << 10);
+    append_entry(&content, inner, text);
+    append_entry(&zip, outer, buffer_slice(&content));
+    const size_t offset = zip.len;
+    append_record(&zip, outer, buffer_slice(&content), 0);
+    append_record(&zip, inner, text, offset - content.len);
+    append_end(&zip, 2, offset);
+    ck_assert(files_write_atomically(zip_path, buffer_slice(&zip), 0600, &err));
+    assert_refused("a/inner: shares its bytes with another entry");
+}
+END_TEST
+
 START_TEST(refuses_a_file_that_is_there_twice) {
     static const struct entry entries[] = {{"a/one", "x", 0100644}, {"a/two", "y", 0100644}};
     cleanup_mirror_manifest struct mirror_manifest manifest = {0};
@@ -258,7 +387,7 @@ START_TEST(writes_no_more_than_was_announced) {
     patch_zip("\x34\x12\0\0", "\x04\0\0\0", 4);
     ck_assert(!unpack(&manifest, &size));
     ck_assert_str_eq(err.code, "zip");
-    assert_contains(err.message, "a/file is not as large as announced");
+    assert_contains(err.message, "a/file: does not have the 4 bytes that the zip states");
 }
 END_TEST
 
@@ -496,6 +625,11 @@ int main(void) {
     tcase_add_test(tcase, refuses_a_bomb);
     tcase_add_test(tcase, refuses_too_many_entries);
     tcase_add_test(tcase, refuses_what_is_no_zip);
+    tcase_add_test(tcase, refuses_a_name_with_a_nul);
+    tcase_add_test(tcase, refuses_a_name_that_is_not_utf8);
+    tcase_add_test(tcase, refuses_an_encrypted_file);
+    tcase_add_test(tcase, refuses_another_compression);
+    tcase_add_test(tcase, refuses_entries_that_share_their_bytes);
     tcase_add_test(tcase, refuses_a_file_that_is_there_twice);
     tcase_add_test(tcase, writes_no_more_than_was_announced);
     tcase_add_test(tcase, refuses_a_damaged_file);

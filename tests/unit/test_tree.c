@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "common/cleanup.h"
+#include "common/zip/entry_name.h"
 #include "layer-packer/links.h"
 #include "layer-packer/tree.h"
 
@@ -98,7 +99,7 @@ START_TEST(follows_links_as_the_kernel_does) {
     add_link(&tree, "loop", "loop");
     add_link(&tree, "nowhere", "gone/../d");
     ck_assert_msg(tree_finish(&tree, &err), "%s", err.message);
-    cleanup_buffer struct buffer path = BUFFER_INIT(TREE_MAX_NAME);
+    cleanup_buffer struct buffer path = BUFFER_INIT(ENTRY_NAME_MAX);
     ck_assert_int_eq(links_follow(&tree, SLICE("up"), &path), LINKS_ARRIVED);
     ck_assert_str_eq(buffer_text(&path), "d");
     ck_assert_int_eq(links_follow(&tree, SLICE("chain"), &path), LINKS_ARRIVED);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Unpacks the zip of a provider mirror, in constant memory, and refuses one that wants more than
-/// files and folders below the folder it is given.
+/// Unpacks the zip of a provider mirror, in memory that does not grow with its files, and refuses
+/// one that wants more than files and folders below the folder it is given.
 ///
-/// Refused, each with the entry's name: paths that are absolute or have a "..", an empty part, a
-/// backslash or a control character; links, devices and whatever else is no file or folder; a name
-/// twice; encryption; another compression than deflate; more than MIRROR_MAX_ENTRIES entries; a
-/// file that is over 200 times as large as it is packed, or not as large as announced.
+/// Refused, each with the entry's name: what the reader of zips refuses (names with a NUL, entries
+/// that share their bytes, encryption, other compressions than deflate, wrong sizes and checksums);
+/// what entry_name_flaw() refuses, and names with a backslash or a control character; links,
+/// devices and whatever else is no file or folder; a name twice; more than MIRROR_MAX_ENTRIES
+/// entries; a file that is over 200 times as large as it is packed.
 #pragma once
 
 #include <stdbool.h>

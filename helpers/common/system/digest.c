@@ -10,17 +10,35 @@
 
 enum { STEP = 1024 * 1024 };
 
-static void context_freep(EVP_MD_CTX **context) {
-    EVP_MD_CTX_free(*context);
+static bool check(int result, struct error *err) {
+    return result == 1 || error_set(err, "crypto", "cannot take a SHA-256");
 }
 
-bool digest_fd(int fd, const char *name, unsigned char digest[DIGEST_SIZE], struct error *err) {
-    __attribute__((cleanup(context_freep))) EVP_MD_CTX *context = EVP_MD_CTX_new();
-    if (!context || EVP_DigestInit_ex(context, EVP_sha256(), NULL) != 1) {
-        return error_set(err, "crypto", "%s: cannot take a SHA-256", name);
-    }
+void digest_clean_up(struct digest *digest) {
+    EVP_MD_CTX_free(digest->context);
+    digest->context = NULL;
+}
+
+bool digest_begin(struct digest *digest, struct error *err) {
+    digest->context = EVP_MD_CTX_new();
+    return check(digest->context ? EVP_DigestInit_ex(digest->context, EVP_sha256(), NULL) : 0, err);
+}
+
+bool digest_add(struct digest *digest, struct slice piece, struct error *err) {
+    return check(EVP_DigestUpdate(digest->context, piece.data, piece.len), err);
+}
+
+bool digest_end(struct digest *digest, unsigned char hash[DIGEST_SIZE], struct error *err) {
+    return check(EVP_DigestFinal_ex(digest->context, hash, NULL), err);
+}
+
+bool digest_fd(int fd, const char *name, unsigned char hash[DIGEST_SIZE], struct error *err) {
+    cleanup_digest struct digest digest = {0};
     cleanup_free unsigned char *piece = xmalloc(STEP);
     off_t offset = 0;
+    if (!digest_begin(&digest, err)) {
+        return false;
+    }
     for (;;) {
         const ssize_t count = pread(fd, piece, STEP, offset);
         if (count < 0 && errno == EINTR) {
@@ -30,13 +48,11 @@ bool digest_fd(int fd, const char *name, unsigned char digest[DIGEST_SIZE], stru
             return error_errno(err, errno, "cannot read %s", name);
         }
         if (count == 0) {
-            break;
+            return digest_end(&digest, hash, err);
         }
-        if (EVP_DigestUpdate(context, piece, (size_t)count) != 1) {
-            return error_set(err, "crypto", "%s: cannot take a SHA-256", name);
+        if (!digest_add(&digest, slice_make(piece, (size_t)count), err)) {
+            return false;
         }
         offset += count;
     }
-    return EVP_DigestFinal_ex(context, digest, NULL) == 1 ||
-           error_set(err, "crypto", "%s: cannot take a SHA-256", name);
 }

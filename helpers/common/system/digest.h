@@ -1,12 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-/// SHA-256 of whole files.
+/// SHA-256: of what comes piece by piece, and of whole files.
 #pragma once
 
+#include <openssl/types.h>
 #include <stdbool.h>
 
 #include "common/error.h"
+#include "common/slice.h"
 
 enum { DIGEST_SIZE = 32 };
 
+/// A hash that is being taken. Zeroed is none.
+struct digest {
+    EVP_MD_CTX *context;
+};
+#define cleanup_digest __attribute__((cleanup(digest_clean_up)))
+void digest_clean_up(struct digest *digest);
+
+/// These three fail with the code "crypto", for want of memory only.
+bool digest_begin(struct digest *digest, struct error *err);
+bool digest_add(struct digest *digest, struct slice piece, struct error *err);
+bool digest_end(struct digest *digest, unsigned char hash[DIGEST_SIZE], struct error *err);
+
 /// Hashes the open file from its beginning, whatever its position; `name` is for messages.
-bool digest_fd(int fd, const char *name, unsigned char digest[DIGEST_SIZE], struct error *err);
+bool digest_fd(int fd, const char *name, unsigned char hash[DIGEST_SIZE], struct error *err);

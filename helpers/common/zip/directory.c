@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// Source: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT, 4.3.12 to 4.3.16
-#include "layer-packer/directory.h"
+#include "common/zip/directory.h"
 
 #include <endian.h>
 #include <errno.h>
@@ -13,6 +13,7 @@
 #include "common/cleanup.h"
 
 enum {
+    LOCAL = 30,
     RECORD = 46,
     END = 22,
     END64 = 56,
@@ -53,18 +54,14 @@ static bool read_at(int fd, uint64_t offset, void *into, size_t size, struct err
 }
 
 /// Where the directory begins.
-static bool find_directory(int fd, zip_t *zip, uint64_t *offset, struct error *err) {
-    struct stat status;
+static bool find_directory(int fd, zip_t *zip, uint64_t size, uint64_t *offset, struct error *err) {
     int comment = 0;
-    if (fstat(fd, &status) != 0) {
-        return error_errno(err, errno, "cannot read the zip");
-    }
     (void)zip_get_archive_comment(zip, &comment, ZIP_FL_ENC_RAW);
     const uint64_t behind = END + (uint64_t)(comment > 0 ? comment : 0);
-    if ((uint64_t)status.st_size < behind) {
+    if (size < behind) {
         return damaged(err);
     }
-    const uint64_t end = (uint64_t)status.st_size - behind;
+    const uint64_t end = size - behind;
     unsigned char record[END64];
     if (!read_at(fd, end, record, END, err)) {
         return false;
@@ -89,30 +86,67 @@ static bool find_directory(int fd, zip_t *zip, uint64_t *offset, struct error *e
     return memcmp(record, "PK\6\6", 4) == 0 || damaged(err);
 }
 
+/// Where we are in the directory.
+struct walk {
+    int fd;
+    zip_t *zip;
+    uint64_t offset;
+    /// What the file has left for the entries to come.
+    uint64_t left;
+    char *name;
+};
+
+static bool check_bytes(struct walk *walk, zip_uint64_t index, uint64_t headers,
+                        struct error *err) {
+    zip_stat_t status;
+    if (zip_stat_index(walk->zip, index, ZIP_FL_ENC_RAW, &status) != 0 ||
+        (status.valid & ZIP_STAT_COMP_SIZE) == 0) {
+        return damaged(err);
+    }
+    if (headers > walk->left || status.comp_size > walk->left - headers) {
+        return error_set(err, "zip", "%s: shares its bytes with another entry", walk->name);
+    }
+    walk->left -= headers + status.comp_size;
+    return true;
+}
+
+static bool check_record(struct walk *walk, zip_uint64_t index, struct error *err) {
+    unsigned char record[RECORD];
+    if (!read_at(walk->fd, walk->offset, record, RECORD, err)) {
+        return false;
+    }
+    if (memcmp(record, "PK\1\2", 4) != 0) {
+        return damaged(err);
+    }
+    const size_t length = (size_t)number(record + 28, 2);
+    if (!read_at(walk->fd, walk->offset + RECORD, walk->name, length, err)) {
+        return false;
+    }
+    walk->name[length] = '\0';
+    if (memchr(walk->name, '\0', length)) {
+        return error_set(err, "zip", "%s: the name has a NUL in it", walk->name);
+    }
+    const uint64_t size = RECORD + length + number(record + 30, 2) + number(record + 32, 2);
+    walk->offset += size;
+    return check_bytes(walk, index, LOCAL + length + size, err);
+}
+
 bool directory_check(int fd, zip_t *zip, struct error *err) {
+    struct stat status;
+    if (fstat(fd, &status) != 0) {
+        return error_errno(err, errno, "cannot read the zip");
+    }
     const zip_int64_t count = zip_get_num_entries(zip, 0);
+    const uint64_t size = (uint64_t)status.st_size;
     cleanup_free char *name = xmalloc(MAX_NAME + 1);
-    uint64_t offset = 0;
-    if (!find_directory(fd, zip, &offset, err)) {
+    struct walk walk = {.fd = fd, .zip = zip, .left = size, .name = name};
+    if (!find_directory(fd, zip, size, &walk.offset, err)) {
         return false;
     }
     for (zip_int64_t i = 0; i < count; i++) {
-        unsigned char record[RECORD];
-        if (!read_at(fd, offset, record, RECORD, err)) {
+        if (!check_record(&walk, (zip_uint64_t)i, err)) {
             return false;
         }
-        const size_t length = (size_t)number(record + 28, 2);
-        if (memcmp(record, "PK\1\2", 4) != 0) {
-            return damaged(err);
-        }
-        if (!read_at(fd, offset + RECORD, name, length, err)) {
-            return false;
-        }
-        if (memchr(name, '\0', length)) {
-            name[length] = '\0';
-            return error_set(err, "name", "%s: the name has a NUL in it", name);
-        }
-        offset += RECORD + length + number(record + 30, 2) + number(record + 32, 2);
     }
     return true;
 }
