@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 
 #include "bootstrap/credentials/job_session.h"
+#include "bootstrap/credentials/session_tags.h"
 #include "bootstrap/gitlab/id_token.h"
 #include "bootstrap/gitlab/jwt.h"
 #include "common/alloc.h"
@@ -207,8 +208,8 @@ START_TEST(tells_what_a_good_token_says) {
     ck_assert_str_eq(claims.pipeline_source, "push");
     ck_assert_str_eq(claims.environment, "production");
     ck_assert_str_eq(claims.user_login, "root");
-    cleanup_job_tags struct job_tags tags = {0};
-    id_token_add_tags(&claims, &tags);
+    cleanup_session_tags struct session_tags tags = {0};
+    session_tags_add_claims(&tags, &claims);
     ck_assert_uint_eq(tags.count, 3);
     ck_assert_str_eq(tags.keys[1], "environment");
     ck_assert_str_eq(tags.tags[1].value, "production");

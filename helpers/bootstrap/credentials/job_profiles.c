@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "bootstrap/credentials/job_session.h"
+#include "bootstrap/credentials/session_tags.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/system/files.h"
@@ -51,7 +52,7 @@ static bool write_tokens(const struct job_profiles *profiles, const struct job *
 
 static bool write_config(const struct job_profiles *profiles, const struct job *job,
                          const char *token_folder, struct error *err) {
-    cleanup_free char *session_name = job_identity_session_name(&job->identity);
+    cleanup_free char *session_name = session_name_of(&job->identity);
     const struct accounts_profile profile = {
         .region = profiles->region,
         .credential_source = profiles->credential_source,

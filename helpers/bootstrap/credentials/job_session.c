@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "bootstrap/credentials/session_tags.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/log.h"
@@ -76,21 +77,21 @@ static void add_hint(const struct job_session_options *options, struct error *er
 }
 
 static void gather_tags(struct job_session *session, const struct job *job, int cancel_fd,
-                        struct job_tags *tags) {
-    job_tags_of(&job->identity, tags);
+                        struct session_tags *tags) {
+    session_tags_add_identity(tags, &job->identity);
     if (session->options.verifier && !session->claimed) {
         session->claimed =
             id_token_find(session->options.verifier, job, cancel_fd, &session->claims);
     }
-    id_token_add_tags(&session->claims, tags);
+    session_tags_add_claims(tags, &session->claims);
 }
 
 static bool assume(struct job_session *session, const struct job *job, int cancel_fd,
                    struct error *err) {
     const struct job_session_options *options = &session->options;
-    cleanup_free char *name = job_identity_session_name(&job->identity);
-    cleanup_free char *source = job_identity_source(&job->identity);
-    cleanup_job_tags struct job_tags tags = {0};
+    cleanup_free char *name = session_name_of(&job->identity);
+    cleanup_free char *source = source_identity_of(&job->identity);
+    cleanup_session_tags struct session_tags tags = {0};
     struct sts_assume request = {
         .role_arn = options->role_arn,
         .session_name = name,

@@ -284,9 +284,3 @@ bool id_token_find(struct id_token_verifier *verifier, const struct job *job, in
     }
     return false;
 }
-
-void id_token_add_tags(const struct id_token_claims *claims, struct job_tags *tags) {
-    job_tags_add(tags, "pipeline_source", claims->pipeline_source);
-    job_tags_add(tags, "environment", claims->environment);
-    job_tags_add(tags, "user_login", claims->user_login);
-}

@@ -59,6 +59,3 @@ bool id_token_verify(struct id_token_verifier *verifier, struct slice token,
 /// is good, the log gets a warning with the reason. False where none is good.
 bool id_token_find(struct id_token_verifier *verifier, const struct job *job, int cancel_fd,
                    struct id_token_claims *claims);
-
-/// Adds pipeline_source, environment and user_login, as far as they are there.
-void id_token_add_tags(const struct id_token_claims *claims, struct job_tags *tags);

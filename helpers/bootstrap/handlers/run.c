@@ -157,27 +157,27 @@ static bool has_time(const struct run *run, const struct invocation *invocation)
 
 /// With a mirror, it is made ready first: while nothing of a job before is alive. Without the time
 /// for a job after that, there is none.
-static bool run_next(const struct run *run, const struct run_one *one, struct result *result,
-                     int64_t *runner_ms, struct error *err) {
+static bool prepare_and_run(const struct run *run, const struct run_job *job, struct result *result,
+                            int64_t *runner_ms, struct error *err) {
     if (run->mirror) {
-        const int64_t deadline_ms = one->invocation->deadline_ms - run->settings.deadline_margin_ms;
+        const int64_t deadline_ms = job->invocation->deadline_ms - run->settings.deadline_margin_ms;
         if (!mirror_prepare(run->mirror, deadline_ms, err)) {
             return false;
         }
-        if (!has_time(run, one->invocation)) {
+        if (!has_time(run, job->invocation)) {
             return true;
         }
     }
-    return run_one(one, result, runner_ms, err);
+    return run_job(job, result, runner_ms, err);
 }
 
-static bool run_jobs(const struct run *run, struct run_one *one, struct result *result,
+static bool run_jobs(const struct run *run, struct run_job *job, struct result *result,
                      int64_t *runner_ms, struct error *err) {
     // An environment of its own for each job means one job for each invocation.
     size_t most = run->settings.fresh_environment ? 1 : run->settings.max_jobs;
-    while (result->job_count < most && !sigterm_came() && has_time(run, one->invocation)) {
+    while (result->job_count < most && !sigterm_came() && has_time(run, job->invocation)) {
         size_t before = result->job_count;
-        if (!run_next(run, one, result, runner_ms, err)) {
+        if (!prepare_and_run(run, job, result, runner_ms, err)) {
             // What the jobs before it came to is worth more than why there was no further one.
             bool tellable = before > 0 && !error_is(err, ERROR_WORKSPACE_DIRTY);
             if (tellable) {
@@ -189,43 +189,46 @@ static bool run_jobs(const struct run *run, struct run_one *one, struct result *
             return true;
         }
         int64_t wait_ms = run->settings.wait_timeout_ms;
-        one->wait_timeout_ms = wait_ms < FURTHER_JOB_WAIT_MS ? wait_ms : FURTHER_JOB_WAIT_MS;
+        job->wait_timeout_ms = wait_ms < FURTHER_JOB_WAIT_MS ? wait_ms : FURTHER_JOB_WAIT_MS;
     }
     return true;
 }
 
 /// What jobs get that they do not get from GitLab.
-static void take_settings(const struct run *run, struct run_one *one) {
+static void take_settings(const struct run *run, struct run_job *job) {
+    static const char *const sources[] = {
+        [JOB_CREDENTIALS_NONE] = NULL,
+        [JOB_CREDENTIALS_ROLE] = "EcsContainer",
+        [JOB_CREDENTIALS_INHERIT] = "Environment",
+    };
     const struct settings *settings = &run->settings;
     const bool role = settings->job_credentials == JOB_CREDENTIALS_ROLE;
     const bool inherit = settings->job_credentials == JOB_CREDENTIALS_INHERIT;
-    one->workspace = (struct workspace_options){
-        .path = one->runner.search_path,
+    job->workspace = (struct workspace_options){
+        .path = job->runner.search_path,
         .server_port = settings->server_port,
         .hosts = settings->extra_hosts,
         .host_count = settings->extra_host_count,
         .ca_file = settings->ca_file,
     };
-    one->runner.name = settings->runner_name;
-    one->runner.extra_args = settings->runner_args;
-    one->runner.credentials =
+    job->runner.name = settings->runner_name;
+    job->runner.extra_args = settings->runner_args;
+    job->runner.credentials =
         inherit && settings->credentials.access_key ? &settings->credentials : NULL;
-    one->session = (struct job_session_options){
+    job->session = (struct job_session_options){
         .aws = run->aws,
         .role_arn = role ? settings->job_role_arn : NULL,
         .identity = settings->session_identity,
         .verifier = run->verifier,
     };
-    one->profiles = (struct job_profiles){
-        .credential_source = role      ? "EcsContainer"
-                             : inherit ? "Environment"
-                                       : NULL,
+    job->profiles = (struct job_profiles){
+        .credential_source = sources[settings->job_credentials],
         .region = settings->region,
     };
 }
 
-static bool find_and_run(struct run *run, const struct invocation *invocation,
-                         struct result *result, int64_t *runner_ms, struct error *err) {
+static bool serve_event(struct run *run, const struct invocation *invocation, struct result *result,
+                        int64_t *runner_ms, struct error *err) {
     cleanup_free char *search_path = runner_search_path();
     cleanup_free char *program = runner_find(search_path, err);
     if (!program) {
@@ -234,7 +237,7 @@ static bool find_and_run(struct run *run, const struct invocation *invocation,
     char system_id[SYSTEM_ID_SIZE];
     system_id_derive(slice_text(invocation->function_arn), run->settings.function_name,
                      run->settings.region, system_id);
-    struct run_one one = {
+    struct run_job job = {
         .invocation = invocation,
         .margin_ms = run->settings.deadline_margin_ms,
         .wait_timeout_ms = run->settings.wait_timeout_ms,
@@ -245,8 +248,8 @@ static bool find_and_run(struct run *run, const struct invocation *invocation,
         .mirror = run->mirror,
         .runner = {.program = program, .search_path = search_path},
     };
-    take_settings(run, &one);
-    bool good = run_jobs(run, &one, result, runner_ms, err);
+    take_settings(run, &job);
+    bool good = run_jobs(run, &job, result, runner_ms, err);
     // Connections do not live through the pause until the next event.
     gitlab_close_idle(run->gitlab);
     function_aws_close_idle(run->aws);
@@ -262,7 +265,7 @@ bool run_handle(void *context, const struct invocation *invocation, struct buffe
     int64_t begin_ms = clock_monotonic_ms(clock_system());
     int64_t runner_ms = 0;
     cleanup_result struct result result = {0};
-    bool good = find_and_run(run, invocation, &result, &runner_ms, err);
+    bool good = serve_event(run, invocation, &result, &runner_ms, err);
     bool dirty = !good && error_is(err, ERROR_WORKSPACE_DIRTY);
     // Of a run that failed nobody can say that there was no job in it.
     bool used = run->settings.fresh_environment && (result.job_count > 0 || !good);

@@ -18,7 +18,7 @@
 #include "bootstrap/workspace/workspace.h"
 
 /// What is the same for all jobs of an invocation; borrowed.
-struct run_one {
+struct run_job {
     const struct invocation *invocation;
     /// RUNLET_DEADLINE_MARGIN.
     int64_t margin_ms;
@@ -47,5 +47,5 @@ struct run_one {
 /// else it fails with "Runtime.WorkspaceDirty", and the environment is to end.
 ///
 /// Adds the time that gitlab-runner ran to `*runner_ms`.
-bool run_one(const struct run_one *options, struct result *result, int64_t *runner_ms,
+bool run_job(const struct run_job *options, struct result *result, int64_t *runner_ms,
              struct error *err);
