@@ -7,6 +7,7 @@
 #include "layer-packer/archive.h"
 #include "layer-packer/collect.h"
 #include "layer-packer/commands.h"
+#include "layer-packer/links.h"
 #include "layer-packer/output.h"
 #include "layer-packer/programs.h"
 #include "layer-packer/recipe.h"
@@ -63,7 +64,7 @@ static bool collect(struct settings *settings, struct tree *tree, struct error *
 
 static bool pack(struct settings *settings, struct summary *summary, struct error *err) {
     cleanup_tree struct tree tree = {0};
-    if (!collect(settings, &tree, err) || !tree_finish(&tree, err) ||
+    if (!collect(settings, &tree, err) || !tree_finish(&tree, err) || !links_check(&tree, err) ||
         !tree_check_size(&tree, (uint64_t)settings->max_unzipped_size, err) ||
         !programs_check(&tree, settings->arch, err)) {
         return error_prefix(err, "cannot pack %s",

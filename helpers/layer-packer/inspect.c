@@ -9,6 +9,7 @@
 #include "common/buffer.h"
 #include "common/cleanup.h"
 #include "common/zip/entry_name.h"
+#include "layer-packer/links.h"
 #include "layer-packer/tree.h"
 
 struct inspector {
@@ -82,7 +83,7 @@ static bool inspect(struct inspector *inspector, struct error *err) {
         }
     }
     inspector->result->entries = inspector->reader->count;
-    return tree_finish(&inspector->tree, err);
+    return tree_finish(&inspector->tree, err) && links_check(&inspector->tree, err);
 }
 
 bool inspect_zip(const struct reader *reader, uint64_t max_unzipped, bool structure_only,

@@ -61,7 +61,16 @@ enum links_result links_follow(const struct tree *tree, struct slice name, struc
     return walk(tree, name, path, &links);
 }
 
-bool links_check(const struct tree *tree, const struct entry *link, struct error *err) {
+const struct entry *links_find_file(const struct tree *tree, struct slice name) {
+    cleanup_buffer struct buffer path = BUFFER_INIT(2 * (size_t)ENTRY_NAME_MAX);
+    if (links_follow(tree, name, &path) != LINKS_ARRIVED) {
+        return NULL;
+    }
+    const struct entry *entry = tree_find(tree, buffer_slice(&path));
+    return entry && entry->kind == ENTRY_FILE ? entry : NULL;
+}
+
+static bool check(const struct tree *tree, const struct entry *link, struct error *err) {
     if (link->target[0] == '/') {
         return error_set(err, "link", "%s: the symlink is absolute: %s", link->name, link->target);
     }
@@ -69,6 +78,15 @@ bool links_check(const struct tree *tree, const struct entry *link, struct error
     if (links_follow(tree, slice_text(link->name), &path) == LINKS_LEFT) {
         return error_set(err, "link", "%s: the symlink's path leaves the root: %s", link->name,
                          link->target);
+    }
+    return true;
+}
+
+bool links_check(const struct tree *tree, struct error *err) {
+    for (size_t i = 0; i < tree->count; i++) {
+        if (tree->entries[i].kind == ENTRY_LINK && !check(tree, &tree->entries[i], err)) {
+            return false;
+        }
     }
     return true;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// Where the symlinks of a tree lead: followed as the kernel would, but never out of the root.
+/// All on a tree after tree_finish().
 #pragma once
 
 #include "common/buffer.h"
@@ -17,6 +18,10 @@ enum links_result {
 /// Follows `name` from the root to where it leads and puts that into `path`, emptied here.
 enum links_result links_follow(const struct tree *tree, struct slice name, struct buffer *path);
 
-/// Refuses a link that is absolute or whose path leaves the root at any step. One that leads
-/// nowhere or in circles stays inside and is fine: another layer may bring what it names.
-bool links_check(const struct tree *tree, const struct entry *link, struct error *err);
+/// The file that `name` leads to, following links as the kernel would, or NULL.
+const struct entry *links_find_file(const struct tree *tree, struct slice name);
+
+/// Refuses links that are absolute or whose path leaves the root at any step, also by way of other
+/// links. One that leads nowhere or in circles stays inside and is fine: another layer may bring
+/// what it names.
+bool links_check(const struct tree *tree, struct error *err);

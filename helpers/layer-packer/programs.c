@@ -6,6 +6,7 @@
 
 #include "common/alloc.h"
 #include "common/cleanup.h"
+#include "layer-packer/links.h"
 #include "layer-packer/provided.h"
 #include "layer-packer/source.h"
 
@@ -77,7 +78,7 @@ static void index_libraries(struct programs *programs) {
         if (entry->kind == ENTRY_FOLDER) {
             continue;
         }
-        const struct entry *file = tree_find_file(tree, slice_text(entry->name));
+        const struct entry *file = links_find_file(tree, slice_text(entry->name));
         if (file && programs->elves[file - tree->entries].is_elf) {
             programs->libraries[programs->library_count++] =
                 (struct library){.name = name, .entry = file};
@@ -134,7 +135,7 @@ static bool has_interpreter(const struct programs *programs, const struct elf *e
     const struct slice opt = SLICE("/opt/");
     return provided_has_interpreter(elf->arch, elf->interpreter) ||
            (slice_starts_with(path, opt) &&
-            tree_find_file(programs->tree, slice_skip(path, opt.len)));
+            links_find_file(programs->tree, slice_skip(path, opt.len)));
 }
 
 static bool check_program(struct programs *programs, size_t index, struct error *err) {

@@ -10,7 +10,6 @@
 #include "common/cleanup.h"
 #include "common/encoding.h"
 #include "common/zip/entry_name.h"
-#include "layer-packer/links.h"
 
 static void entry_clean_up(struct entry *entry) {
     free(entry->name);
@@ -169,30 +168,13 @@ bool tree_finish(struct tree *tree, struct error *err) {
     if (tree->count > 1) {
         qsort(tree->entries, tree->count, sizeof(*tree->entries), compare_entries);
     }
-    if (!merge(tree, err) || !drop_full_folders(tree, err)) {
-        return false;
-    }
-    for (size_t i = 0; i < tree->count; i++) {
-        if (tree->entries[i].kind == ENTRY_LINK && !links_check(tree, &tree->entries[i], err)) {
-            return false;
-        }
-    }
-    return true;
+    return merge(tree, err) && drop_full_folders(tree, err);
 }
 
 // --- Looking ----------------------------------------------------------------------------------
 
 const struct entry *tree_find(const struct tree *tree, struct slice name) {
     return find(tree, name);
-}
-
-const struct entry *tree_find_file(const struct tree *tree, struct slice name) {
-    cleanup_buffer struct buffer path = BUFFER_INIT(2 * (size_t)ENTRY_NAME_MAX);
-    if (links_follow(tree, name, &path) != LINKS_ARRIVED) {
-        return NULL;
-    }
-    const struct entry *entry = find(tree, buffer_slice(&path));
-    return entry && entry->kind == ENTRY_FILE ? entry : NULL;
 }
 
 uint64_t tree_entry_size(const struct entry *entry) {

@@ -2,7 +2,7 @@
 /// What goes into a zip: names and what stands behind them, before anything is compressed.
 ///
 /// Entries are added in any order; tree_finish() sorts them, merges folders, and refuses what does
-/// not fit together or points out of the root.
+/// not fit together.
 #pragma once
 
 #include <stdbool.h>
@@ -52,17 +52,14 @@ bool tree_add_link(struct tree *tree, struct slice name, const char *origin, str
 /// A folder that turns out to have something in it gets no entry of its own.
 bool tree_add_folder(struct tree *tree, struct slice name, const char *origin, struct error *err);
 
-/// Sorts by the bytes of the names, merges folders, and refuses a name that is there twice, a file
-/// or link where others need a folder, and links that are absolute or whose path leaves the root,
-/// also by way of other links.
+/// Sorts by the bytes of the names, merges folders, and refuses a name that is there twice and a
+/// file or link where others need a folder. Where links lead is links_check()'s business.
 bool tree_finish(struct tree *tree, struct error *err);
 
 // After tree_finish().
 
 /// The entry of that name, or NULL. A folder that is not empty has none.
 const struct entry *tree_find(const struct tree *tree, struct slice name);
-/// The file that `name` leads to, following links as the kernel would, or NULL.
-const struct entry *tree_find_file(const struct tree *tree, struct slice name);
 /// The uncompressed size of an entry: of a link its target's length, of a folder 0.
 uint64_t tree_entry_size(const struct entry *entry);
 /// All of them together.
