@@ -6,6 +6,7 @@
 #include "bootstrap/runtime/loop.h"
 #include "bootstrap/settings/settings_table.h"
 #include "common/array.h"
+#include "common/buffer.h"
 #include "common/error.h"
 #include "common/log.h"
 #include "common/options.h"
@@ -25,18 +26,26 @@ static const struct handler *choose_handler(struct error *err) {
     return index < 0 ? NULL : &handlers[index];
 }
 
+static void append_handlers(struct buffer *help) {
+    buffer_append_text(help, "Handlers (the function's handler setting):\n");
+    for (size_t i = 0; i < ARRAY_LENGTH(handlers); i++) {
+        buffer_appendf(help, "  %-10s %s\n", handlers[i].name, handlers[i].summary);
+    }
+}
+
 /// Outside Lambda there is nothing to run, but to say what this is.
 static int command_line(int argc, char **argv) {
     static const struct option_spec specs[] = {{0}};
-    static const struct options options = {
+    cleanup_buffer struct buffer footer = BUFFER_INIT(4096);
+    append_handlers(&footer);
+    const struct options options = {
         .program = "bootstrap",
         .synopsis = "[--help | --version]",
         .summary =
             "The Lambda custom runtime of Runlet. Lambda starts it, with "
             "AWS_LAMBDA_RUNTIME_API set; elsewhere it does nothing but answer these options.",
         .specs = specs,
-        .footer = "Handlers (the function's handler setting):\n"
-                  "  run   run the jobs of a GitLab runner\n",
+        .footer = buffer_text(&footer),
     };
     cleanup_options_operands struct options_operands operands = {0};
     struct error err;

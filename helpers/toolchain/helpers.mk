@@ -49,12 +49,10 @@ endif
 
 ARCHIVES := $(foreach part,$(PARTS),$(OUT)/lib$(part).a)
 BINARIES := $(PROGRAMS:%=$(OUT)/bin/%)
-# A file of tests/unit is a suite (test_*.c), linked into every suite (support_*.c), or a small
-# program that tests run.
+# A file of tests/unit is a suite (test_*.c) or a small program that tests run.
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(OUT)/tests/%,$(wildcard tests/unit/test_*.c))
-SUPPORT_OBJECTS := $(patsubst %.c,$(OUT)/obj/%.o,$(wildcard tests/unit/support_*.c))
 TEST_PROGRAMS := $(patsubst %.c,$(OUT)/tests/%,$(notdir $(filter-out \
-    tests/unit/test_% tests/unit/support_%,$(wildcard tests/unit/*.c tests/integration/*.c))))
+    tests/unit/test_%,$(wildcard tests/unit/*.c tests/integration/*.c))))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(OUT)/%,$(wildcard tests/fuzz/*.c))
 
 .PHONY: build binaries fuzz
@@ -80,10 +78,10 @@ $(OUT)/bin/%: $(OUT)/obj/helpers/%/main.o $(OUT)/lib%.a $(OUT)/libcommon.a
 	@$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
 
 # The suites need more than one archive, in no order.
-$(OUT)/tests/test_%: $(OUT)/obj/tests/unit/test_%.o $(SUPPORT_OBJECTS) $(ARCHIVES)
+$(OUT)/tests/test_%: $(OUT)/obj/tests/unit/test_%.o $(ARCHIVES)
 	@mkdir -p $(@D)
 	@echo "  LD $@"
-	@$(CC) $(CFLAGS) $(LDFLAGS) $< $(SUPPORT_OBJECTS) -Wl,--start-group $(ARCHIVES) -Wl,--end-group -lcheck_pic \
+	@$(CC) $(CFLAGS) $(LDFLAGS) $< -Wl,--start-group $(ARCHIVES) -Wl,--end-group -lcheck_pic \
 	    -lsubunit -lrt -lm $(LIBS) -o $@
 
 define test_program

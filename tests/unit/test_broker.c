@@ -211,7 +211,7 @@ START_TEST(gives_the_session_out_while_the_job_runs) {
     cleanup_aws_credentials struct aws_credentials keys = {.access_key = xstrdup("ASIA"),
                                                            .secret_key = secret_new(SLICE("s"))};
     const struct function_aws_options function = {.credentials = &keys, .region = "eu-central-1"};
-    cleanup_function_aws struct function_aws *aws = function_aws_new(&function);
+    struct function_aws *aws = function_aws_new(&function);
     const struct job_session_options options = {.aws = aws,
                                                 .role_arn = "arn:aws:iam::123456789012:role/job"};
     session = job_session_new(&options);
@@ -230,6 +230,7 @@ START_TEST(gives_the_session_out_while_the_job_runs) {
 
     broker_stop(broker);
     job_session_destroyp(&session);
+    function_aws_destroy(aws);
     stop_server();
 }
 END_TEST

@@ -32,7 +32,7 @@ static void make_root(void) {
 }
 
 static void remove_root(void) {
-    workspace_destroy(workspace);
+    workspace_destroyp(&workspace);
     files_remove_tree(root, 0, &err);
     free(root);
 }
@@ -263,24 +263,22 @@ static char *logged(const char *text, unsigned max_lines) {
 }
 
 START_TEST(reads_the_runners_json) {
-    cleanup_json_document struct json_document document = {0};
-    struct runner_line line = runner_log_parse(
-        SLICE("{\"level\":\"warning\",\"msg\":\"Job failed\\n\",\"job\":41,\"error\":\"exit 1\"}"),
-        &document);
-    ck_assert_int_eq(line.level, LOG_LEVEL_WARN);
-    ck_assert(slice_equal_text(line.message, "Job failed"));
-    ck_assert(slice_equal_text(line.error, "exit 1"));
-    ck_assert_int_eq(line.job, 41);
+    cleanup_free char *text = logged(
+        "{\"level\":\"warning\",\"msg\":\"Job failed\\n\",\"job\":41,\"error\":\"exit 1\"}\n", 10);
+    ck_assert_ptr_nonnull(strstr(text, "\"level\":\"WARN\",\"message\":\"Job failed\","));
+    ck_assert_ptr_nonnull(strstr(text, "\"error\":\"exit 1\""));
+    ck_assert_ptr_nonnull(strstr(text, "\"job\":41"));
 }
 END_TEST
 
 START_TEST(takes_other_lines_as_they_are) {
     static const char *const lines[] = {"plain text", "{broken", "{\"no\":\"message\"}", "[1]"};
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
-        cleanup_json_document struct json_document document = {0};
-        struct runner_line line = runner_log_parse(slice_text(lines[i]), &document);
-        ck_assert_int_eq(line.level, LOG_LEVEL_INFO);
-        ck_assert(slice_equal_text(line.message, lines[i]));
+        cleanup_free char *text = logged(lines[i], 10);
+        cleanup_buffer struct buffer expected = BUFFER_INIT(1000);
+        buffer_append_text(&expected, "\"level\":\"INFO\",\"message\":");
+        json_append_string(&expected, slice_text(lines[i]));
+        ck_assert_msg(strstr(text, buffer_text(&expected)) != NULL, "%s", text);
     }
 }
 END_TEST

@@ -3,14 +3,41 @@
 #include <stdlib.h>
 
 #include "bootstrap/credentials/runner_token.h"
+#include "common/cleanup.h"
 #include "common/json.h"
 
 static struct error err;
 
 // --- What was stored ---------------------------------------------------------------------------
 
+struct stored {
+    const char *text;
+    unsigned reads;
+    int64_t deadline_ms;
+};
+
+static struct secret *read_stored(void *context, int64_t deadline_ms, struct error *error) {
+    struct stored *stored = context;
+    stored->reads++;
+    stored->deadline_ms = deadline_ms;
+    if (!stored->text) {
+        error_set(error, "AccessDeniedException", "no");
+        return NULL;
+    }
+    return secret_new(slice_text(stored->text));
+}
+
+/// The token in what was stored; NULL where there is none.
+static struct secret *token_in(struct slice text) {
+    cleanup_free char *copy = slice_copy(text);
+    struct stored stored = {.text = copy};
+    cleanup_token_source struct token_source *source =
+        token_source_new(read_stored, &stored, "the secret X");
+    return token_source_get(source, 0, &err);
+}
+
 static void parses(const char *stored, const char *expected) {
-    cleanup_secret struct secret *token = token_parse(slice_text(stored), &err);
+    cleanup_secret struct secret *token = token_in(slice_text(stored));
     ck_assert_msg(token != NULL, "%s: %s", stored, err.message);
     ck_assert_msg(slice_equal_text(secret_expose(token), expected), "%s", stored);
 }
@@ -38,36 +65,19 @@ START_TEST(refuses_what_cannot_be_a_token_and_does_not_show_it) {
         "{hidden}",
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        ck_assert_msg(token_parse(slice_text(bad[i]), &err) == NULL, "%s", bad[i]);
+        ck_assert_msg(token_in(slice_text(bad[i])) == NULL, "%s", bad[i]);
         ck_assert_str_eq(err.code, "Runtime.TokenUnavailable");
         ck_assert_msg(strstr(err.message, "hidden") == NULL, "%s", err.message);
     }
     char longer[600];
     memset(longer, 'x', sizeof(longer));
-    ck_assert(token_parse(slice_make(longer, 513), &err) == NULL);
-    cleanup_secret struct secret *longest = token_parse(slice_make(longer, 512), &err);
+    ck_assert(token_in(slice_make(longer, 513)) == NULL);
+    cleanup_secret struct secret *longest = token_in(slice_make(longer, 512));
     ck_assert(longest != NULL);
 }
 END_TEST
 
 // --- The source --------------------------------------------------------------------------------
-
-struct stored {
-    const char *text;
-    unsigned reads;
-    int64_t deadline_ms;
-};
-
-static struct secret *read_stored(void *context, int64_t deadline_ms, struct error *error) {
-    struct stored *stored = context;
-    stored->reads++;
-    stored->deadline_ms = deadline_ms;
-    if (!stored->text) {
-        error_set(error, "AccessDeniedException", "no");
-        return NULL;
-    }
-    return secret_new(slice_text(stored->text));
-}
 
 static bool is(struct secret *token, const char *expected) {
     bool same = token && slice_equal_text(secret_expose(token), expected);

@@ -35,8 +35,10 @@ END_TEST
 START_TEST(counts_what_is_acknowledged_twice_once) {
     struct job_trace trace = job_trace_empty();
     take(&trace, "hello");
-    job_trace_acknowledge(&trace, 0, SLICE("hello"));
-    job_trace_acknowledge(&trace, 3, SLICE("lo world"));
+    const struct job_trace_plan again = {.offset = 0, .bytes = SLICE("hello")};
+    const struct job_trace_plan more = {.offset = 3, .bytes = SLICE("lo world")};
+    ck_assert_uint_eq(job_trace_find(&trace, &again, 5), 5);
+    ck_assert_uint_eq(job_trace_find(&trace, &more, 11), 8);
     ck_assert_int_eq(trace.size, 11);
     ck_assert_uint_eq(trace.crc, crc_of("hello world"));
 }
@@ -45,7 +47,7 @@ END_TEST
 START_TEST(knows_no_checksum_of_what_others_wrote) {
     struct job_trace trace = job_trace_empty();
     take(&trace, "hello");
-    job_trace_acknowledge(&trace, 10, SLICE("world"));
+    job_trace_taken(&trace, 10, SLICE("world"));
     ck_assert_int_eq(trace.size, 15);
     ck_assert(!trace.crc_known);
 }

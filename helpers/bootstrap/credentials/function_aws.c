@@ -40,10 +40,6 @@ void function_aws_destroy(struct function_aws *aws) {
     }
 }
 
-void function_aws_destroyp(struct function_aws **aws) {
-    function_aws_destroy(*aws);
-}
-
 // --- Connections ---------------------------------------------------------------------------------
 
 /// Puts a client (or none) in the place of the idle one, which is the caller's from then on.

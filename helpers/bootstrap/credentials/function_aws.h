@@ -17,13 +17,11 @@ struct function_aws_options {
 };
 
 struct function_aws;
-#define cleanup_function_aws __attribute__((cleanup(function_aws_destroyp)))
 
 struct function_aws *function_aws_new(const struct function_aws_options *options)
     __attribute__((returns_nonnull));
 /// All calls must have ended; NULL is fine.
 void function_aws_destroy(struct function_aws *aws);
-void function_aws_destroyp(struct function_aws **aws);
 
 /// Closes the connections that nobody uses: Lambda freezes us between events, and a connection does
 /// not live through that.

@@ -64,7 +64,10 @@ static struct secret *token_from_json(struct slice text, struct error *err) {
     return token_from_text(slice_trim(value), err);
 }
 
-struct secret *token_parse(struct slice stored, struct error *err) {
+/// Takes the token out of what was stored: the string itself, blanks around it left out, or a JSON
+/// object with `token`. NULL where there is none, or it cannot be a token: empty, over 512 bytes,
+/// or with other characters than visible ASCII. Messages never show any of it.
+static struct secret *parse(struct slice stored, struct error *err) {
     struct slice text = slice_trim(stored);
     return slice_starts_with(text, SLICE("{")) ? token_from_json(text, err)
                                                : token_from_text(text, err);
@@ -141,7 +144,7 @@ static bool read_token(struct token_source *source, int64_t deadline_ms, struct 
                          "cannot read the runner token from %s: %s: %s", source->place, reason.code,
                          reason.message);
     }
-    struct secret *token = token_parse(secret_expose(stored), err);
+    struct secret *token = parse(secret_expose(stored), err);
     if (!token) {
         return error_prefix(err, "cannot take the runner token from %s", source->place);
     }

@@ -50,8 +50,3 @@ struct secret *token_source_get(struct token_source *source, int64_t deadline_ms
 /// The same, but read anew where the copy is still `refused`, the token that GitLab did not take.
 struct secret *token_source_refresh(struct token_source *source, const struct secret *refused,
                                     int64_t deadline_ms, struct error *err);
-
-/// Takes the token out of what was stored: the string itself, blanks around it left out, or a JSON
-/// object with `token`. NULL where there is none, or it cannot be a token: empty, over 512 bytes,
-/// or with other characters than visible ASCII. Messages never show any of it.
-struct secret *token_parse(struct slice stored, struct error *err);

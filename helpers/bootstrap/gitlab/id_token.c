@@ -57,10 +57,6 @@ void id_token_verifier_destroy(struct id_token_verifier *verifier) {
     }
 }
 
-void id_token_verifier_destroyp(struct id_token_verifier **verifier) {
-    id_token_verifier_destroy(*verifier);
-}
-
 void id_token_claims_clean_up(struct id_token_claims *claims) {
     free(claims->pipeline_source);
     free(claims->environment);

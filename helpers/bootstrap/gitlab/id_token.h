@@ -29,13 +29,11 @@ struct id_token_options {
 
 /// Keeps GitLab's keys from job to job; may be used from several threads.
 struct id_token_verifier;
-#define cleanup_id_token_verifier __attribute__((cleanup(id_token_verifier_destroyp)))
 
 struct id_token_verifier *id_token_verifier_new(const struct id_token_options *options)
     __attribute__((returns_nonnull));
 /// NULL is fine.
 void id_token_verifier_destroy(struct id_token_verifier *verifier);
-void id_token_verifier_destroyp(struct id_token_verifier **verifier);
 
 /// What is not in the token is NULL.
 struct id_token_claims {

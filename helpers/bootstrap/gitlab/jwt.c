@@ -144,10 +144,6 @@ void jwt_keys_destroyp(struct jwt_keys **keys) {
     jwt_keys_destroy(*keys);
 }
 
-size_t jwt_keys_count(const struct jwt_keys *keys) {
-    return keys->count;
-}
-
 /// Where the member is there, it is this text.
 static bool is_or_unset(const struct json *object, const char *key, const char *expected) {
     struct error reason;

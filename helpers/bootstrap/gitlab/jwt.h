@@ -46,8 +46,6 @@ struct jwt_keys;
 struct jwt_keys *jwt_keys_parse(struct slice text, struct error *err);
 void jwt_keys_destroy(struct jwt_keys *keys);
 void jwt_keys_destroyp(struct jwt_keys **keys);
-/// How many keys there are.
-size_t jwt_keys_count(const struct jwt_keys *keys);
 
 /// Tells whether one of the keys signed it. Fails with the code "key" where none has its id, with
 /// "signature" where it did not.

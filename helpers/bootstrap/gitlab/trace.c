@@ -31,7 +31,8 @@ static uint32_t add_to_crc(uint32_t crc, struct slice bytes) {
     return (uint32_t)crc32_z(crc, (const unsigned char *)bytes.data, bytes.len);
 }
 
-void job_trace_acknowledge(struct job_trace *trace, int64_t offset, struct slice bytes) {
+/// GitLab has these bytes at this offset, and perhaps more.
+static void acknowledge(struct job_trace *trace, int64_t offset, struct slice bytes) {
     int64_t end = offset + (int64_t)bytes.len;
     if (end <= trace->size) {
         return;
@@ -53,7 +54,7 @@ void job_trace_taken(struct job_trace *trace, int64_t offset, struct slice bytes
     if (offset < trace->size) {
         job_trace_resize(trace, offset);
     }
-    job_trace_acknowledge(trace, offset, bytes);
+    acknowledge(trace, offset, bytes);
     trace->doubtful = false;
 }
 
@@ -67,7 +68,7 @@ size_t job_trace_find(struct job_trace *trace, const struct job_trace_plan *plan
         job_trace_resize(trace, plan->offset);
     }
     size_t there = (size_t)(size - plan->offset);
-    job_trace_acknowledge(trace, plan->offset, slice_make(plan->bytes.data, there));
+    acknowledge(trace, plan->offset, slice_make(plan->bytes.data, there));
     return there;
 }
 
@@ -76,7 +77,8 @@ void job_trace_resize(struct job_trace *trace, int64_t size) {
         return;
     }
     if (size == 0) {
-        job_trace_restart(trace);
+        // It has forgotten everything, our line too.
+        *trace = job_trace_empty();
         return;
     }
     trace->crc_known = false;
@@ -86,10 +88,6 @@ void job_trace_resize(struct job_trace *trace, int64_t size) {
         trace->line_added = false;
     }
     trace->size = size;
-}
-
-void job_trace_restart(struct job_trace *trace) {
-    *trace = job_trace_empty();
 }
 
 void job_trace_format_line(const struct job_trace *trace, const char *line, struct buffer *out) {
@@ -104,7 +102,7 @@ void job_trace_format_line(const struct job_trace *trace, const char *line, stru
 }
 
 void job_trace_line_added(struct job_trace *trace, int64_t offset, struct slice formatted) {
-    job_trace_acknowledge(trace, offset, formatted);
+    acknowledge(trace, offset, formatted);
     trace->line_added = true;
     trace->line_at = offset;
     trace->line_length = (int64_t)formatted.len;

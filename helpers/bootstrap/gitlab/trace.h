@@ -46,15 +46,11 @@ struct job_trace_plan job_trace_plan(const struct job_trace *trace, int64_t firs
 
 /// GitLab took these bytes: its trace ended at this offset before, whatever we thought.
 void job_trace_taken(struct job_trace *trace, int64_t offset, struct slice bytes);
-/// GitLab has these bytes at this offset, and perhaps more.
-void job_trace_acknowledge(struct job_trace *trace, int64_t offset, struct slice bytes);
 /// GitLab refuses a patch because its trace has this size: returns how many of the patch's bytes it
 /// has, since it took them earlier and its answer got lost; 0 where that is not so.
 size_t job_trace_find(struct job_trace *trace, const struct job_trace_plan *plan, int64_t size);
 /// GitLab says that its trace has this size; what is in it is not known where we thought otherwise.
 void job_trace_resize(struct job_trace *trace, int64_t size);
-/// GitLab has forgotten everything, our line too.
-void job_trace_restart(struct job_trace *trace);
 
 /// Appends to `out` the line as it is to be put at the end of the trace: on a line of its own.
 void job_trace_format_line(const struct job_trace *trace, const char *line, struct buffer *out);

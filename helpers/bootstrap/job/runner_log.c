@@ -42,7 +42,19 @@ static enum log_level level_of(struct slice word) {
     return LOG_LEVEL_INFO;
 }
 
-struct runner_line runner_log_parse(struct slice line, struct json_document *document) {
+/// What one line says: JSON as `--log-format json` writes it, or anything else.
+struct runner_line {
+    enum log_level level;
+    struct slice message;
+    /// The line's "error"; empty where there is none.
+    struct slice error;
+    /// The line's "job"; 0 where there is none.
+    int64_t job;
+};
+
+/// Reads a line; the texts borrow from it and from `document`, which the caller zeroes and
+/// releases.
+static struct runner_line parse_line(struct slice line, struct json_document *document) {
     struct runner_line result = {.level = LOG_LEVEL_INFO, .message = line};
     struct error ignored;
     if (!slice_starts_with(line, SLICE("{")) || !json_parse(line, "line", document, &ignored)) {
@@ -84,8 +96,8 @@ static void end_line(struct runner_log *log) {
     struct slice line = slice_trim(buffer_slice(&log->line));
     if (line.len > 0) {
         if (log->lines < log->max_lines) {
-            struct json_document document __attribute__((cleanup(json_document_clean_up))) = {0};
-            struct runner_line parsed = runner_log_parse(line, &document);
+            cleanup_json_document struct json_document document = {0};
+            struct runner_line parsed = parse_line(line, &document);
             write_line(&parsed);
         }
         log->lines++;

@@ -18,18 +18,3 @@ struct runner_log *runner_log_new(unsigned max_lines) __attribute__((returns_non
 void runner_log_feed(struct runner_log *log, struct slice bytes);
 /// Logs what is left and releases it; NULL is fine.
 void runner_log_destroy(struct runner_log *log);
-
-/// What one line says: JSON as `--log-format json` writes it, or anything else.
-struct runner_line {
-    enum log_level level;
-    struct slice message;
-    /// The line's "error"; empty where there is none.
-    struct slice error;
-    /// The line's "job"; 0 where there is none.
-    int64_t job;
-};
-
-struct json_document;
-/// Reads a line; the texts borrow from it and from `document`, which the caller zeroes and
-/// releases.
-struct runner_line runner_log_parse(struct slice line, struct json_document *document);

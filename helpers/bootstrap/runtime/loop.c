@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
+#include "bootstrap/runtime/budget.h"
 #include "bootstrap/runtime/error_types.h"
 #include "bootstrap/runtime/sigterm.h"
 #include "common/cleanup.h"
@@ -11,8 +12,6 @@
 #include "common/system/process.h"
 
 static const size_t MAX_RESPONSE = (size_t)4 << 20;
-/// For the descendants of a job that somebody else has answered for.
-enum { KILL_LIMIT_MS = 5000 };
 
 // --- Init --------------------------------------------------------------------------------------
 
@@ -69,7 +68,7 @@ static void set_trace_id(const struct invocation *invocation) {
 /// Whoever answered in our place may have left processes that wait for the next event.
 static void kill_everything(void) {
     struct error err;
-    if (!process_kill_descendants(KILL_LIMIT_MS, &err)) {
+    if (!process_kill_descendants(BUDGET_KILL_LIMIT_MS, &err)) {
         log_error("cannot end all processes", LOG_ERROR_FIELDS(&err));
     }
 }

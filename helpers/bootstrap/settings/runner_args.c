@@ -75,11 +75,6 @@ static size_t find_refused(struct slice argument) {
     return REFUSED_COUNT;
 }
 
-const char *runner_args_refused(struct slice argument) {
-    size_t index = find_refused(argument);
-    return index < REFUSED_COUNT ? refused_options[index].spelling : NULL;
-}
-
 static bool copy_arguments(const struct json *array, char **args, struct error *err) {
     size_t count = 0;
     struct json_iterator it = {0};
@@ -88,10 +83,10 @@ static bool copy_arguments(const struct json *array, char **args, struct error *
         if (!json_as_string(&it.value, &argument, err)) {
             return false;
         }
-        const char *option = runner_args_refused(argument);
-        if (option) {
-            return error_set(err, "refused", "contains %s, which is refused: %s", option,
-                             refused_options[find_refused(argument)].reason);
+        const size_t refused = find_refused(argument);
+        if (refused < REFUSED_COUNT) {
+            return error_set(err, "refused", "contains %s, which is refused: %s",
+                             refused_options[refused].spelling, refused_options[refused].reason);
         }
         if (argument.len == 0) {
             return error_set(err, "empty", "element %zu is empty", it.index);

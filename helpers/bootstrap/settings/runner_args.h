@@ -18,6 +18,3 @@
 /// options, but never shows their values.
 char **runner_args_parse(struct slice text, struct error *err);
 void runner_args_destroy(char **args);
-
-/// The refused option that an argument spells ("--url"), or NULL for one that may pass.
-const char *runner_args_refused(struct slice argument);

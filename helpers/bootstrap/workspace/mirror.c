@@ -64,11 +64,6 @@ void mirror_destroy(struct mirror *mirror) {
     }
 }
 
-void mirror_destroyp(struct mirror **mirror) {
-    mirror_destroy(*mirror);
-    *mirror = NULL;
-}
-
 const char *mirror_folder(const struct mirror *mirror) {
     return mirror ? mirror->folder : NULL;
 }

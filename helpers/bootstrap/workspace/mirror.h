@@ -28,13 +28,11 @@ struct mirror_options {
 };
 
 struct mirror;
-#define cleanup_mirror __attribute__((cleanup(mirror_destroyp)))
 
 /// NULL where the source names none.
 struct mirror *mirror_new(const struct mirror_options *options);
 /// Releases the memory; the files stay. NULL is fine.
 void mirror_destroy(struct mirror *mirror);
-void mirror_destroyp(struct mirror **mirror);
 
 /// Makes the mirror ready for a job, within `deadline_ms` (Unix epoch). To be called when no
 /// process is left that could write to `root`, which must be empty but for the mirror itself; where

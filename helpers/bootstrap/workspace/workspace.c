@@ -219,7 +219,7 @@ static bool fill(struct workspace *workspace, const struct workspace_options *op
 struct workspace *workspace_new(const struct workspace_options *options, struct error *err) {
     struct workspace *workspace = xcalloc(1, sizeof(*workspace));
     if (!fill(workspace, options, err)) {
-        workspace_destroy(workspace);
+        workspace_destroyp(&workspace);
         if (!error_is(err, ERROR_WORKSPACE_DIRTY) && !error_is(err, ERROR_CONFIG_INVALID)) {
             error_set(err, ERROR_WORKSPACE_DIRTY, "cannot make a workspace: %s", err->message);
         }
@@ -228,7 +228,8 @@ struct workspace *workspace_new(const struct workspace_options *options, struct 
     return workspace;
 }
 
-void workspace_destroy(struct workspace *workspace) {
+void workspace_destroyp(struct workspace **pointer) {
+    struct workspace *workspace = *pointer;
     if (workspace) {
         free(workspace->folder);
         free(workspace->home);
@@ -239,12 +240,8 @@ void workspace_destroy(struct workspace *workspace) {
         free(workspace->ca_file);
         free(workspace->cli_config);
         free(workspace);
+        *pointer = NULL;
     }
-}
-
-void workspace_destroyp(struct workspace **workspace) {
-    workspace_destroy(*workspace);
-    *workspace = NULL;
 }
 
 // --- Using ---------------------------------------------------------------------------------------

@@ -53,7 +53,6 @@ struct workspace;
 /// "Runtime.ConfigInvalid".
 struct workspace *workspace_new(const struct workspace_options *options, struct error *err);
 /// Releases the memory; the files stay until workspace_empty().
-void workspace_destroy(struct workspace *workspace);
 void workspace_destroyp(struct workspace **workspace);
 
 /// The folder itself.
