@@ -14,6 +14,7 @@
 #include "common/log.h"
 #include "common/system/files.h"
 #include "common/system/process.h"
+#include "common/wipe.h"
 
 static const size_t LARGEST_OUTPUT = (size_t)512 << 10;
 
@@ -69,6 +70,7 @@ static int run(struct arguments *arguments, void (*on_broken_pipe)(int)) {
 }
 
 int main(int argc, char **argv) {
+    wipe_openssl();
     struct error err;
     log_set_format(LOG_FORMAT_TEXT, "assume-role");
     log_set_fd(STDERR_FILENO);

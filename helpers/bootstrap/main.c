@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "common/options.h"
 #include "common/system/process.h"
+#include "common/wipe.h"
 
 static const struct handler handlers[] = {
     {"run", "run the jobs of a GitLab runner", run_init, run_destroy, run_handle},
@@ -64,6 +65,7 @@ static int command_line(int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
+    wipe_openssl();
     // Before anything secret is read: a job has our user, and must not read our memory.
     struct error err;
     bool hidden = process_hide_memory(&err);

@@ -2,19 +2,18 @@
 #include "common/json.h"
 
 #include <inttypes.h>
-#include <openssl/crypto.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "common/alloc.h"
 #include "common/encoding.h"
+#include "common/wipe.h"
 
 /// Whole numbers that a double holds exactly.
 static const double largest_integer = 9007199254740992.0;
 
 static void install_hooks(void) {
-    cJSON_Hooks hooks = {.malloc_fn = xmalloc, .free_fn = free};
+    cJSON_Hooks hooks = {.malloc_fn = xmalloc, .free_fn = wipe_free};
     cJSON_InitHooks(&hooks);
 }
 
@@ -111,18 +110,7 @@ bool json_parse(struct slice text, const char *name, struct json_document *docum
     return true;
 }
 
-static void wipe_texts(const cJSON *node) {
-    for (; node; node = node->next) {
-        if (cJSON_IsString(node)) {
-            OPENSSL_cleanse(node->valuestring, strlen(node->valuestring));
-        }
-        // No deeper than json_parse() takes.
-        wipe_texts(node->child); // NOLINT(misc-no-recursion)
-    }
-}
-
 void json_document_clean_up(struct json_document *document) {
-    wipe_texts(document->root.node);
     cJSON_Delete(document->root.node);
     document->root.node = NULL;
 }
@@ -336,7 +324,7 @@ bool json_append_member(struct buffer *out, const char *name, struct slice value
 
 cJSON *json_create_string(struct slice text) {
     json_initialise();
-    cleanup_buffer struct buffer valid = BUFFER_INIT(SIZE_MAX / 4);
+    cleanup_buffer struct buffer valid = BUFFER_INIT_SENSITIVE(SIZE_MAX / 4);
     encoding_append_valid_utf8(&valid, text);
     return cJSON_CreateString(buffer_text(&valid));
 }

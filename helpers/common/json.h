@@ -4,7 +4,8 @@
 ///
 /// Reading goes through `struct json`, a borrowed view of one value that knows its path. Building
 /// goes through cJSON itself (cJSON_CreateObject, ...), whose functions do not fail for want of
-/// memory once json_parse or json_initialise has run, and json_print().
+/// memory once json_parse or json_initialise has run, and json_print(). All of cJSON's memory is
+/// wiped when it is released (wipe.h): trees and texts may hold secrets.
 #pragma once
 
 #include <cjson/cJSON.h>
@@ -35,7 +36,8 @@ struct json_document {
 #define cleanup_json_document __attribute__((cleanup(json_document_clean_up)))
 #define cleanup_cjson __attribute__((cleanup(json_deletep)))
 
-/// Lets cJSON take its memory from alloc.h. Called once by whoever builds JSON without parsing any.
+/// Lets cJSON take its memory from alloc.h and wipe.h. Called once by whoever builds JSON without
+/// parsing any.
 void json_initialise(void);
 
 /// Parses `text`, called `name` in messages. Refuses (code "json") what is no JSON, text after the
@@ -43,7 +45,7 @@ void json_initialise(void);
 /// take for a string's end). On success json_document_clean_up() releases the document.
 bool json_parse(struct slice text, const char *name, struct json_document *document,
                 struct error *err);
-/// Releases the nodes and wipes their texts, which may be secrets; a zeroed document is fine.
+/// Releases the nodes; a zeroed document is fine.
 void json_document_clean_up(struct json_document *document);
 /// For cleanup_cjson: deletes a tree made with cJSON.
 void json_deletep(cJSON **node);
@@ -89,7 +91,7 @@ bool json_print(const cJSON *node, struct buffer *out, struct error *err);
 /// Appends `text` as a JSON string, quotes included: any bytes, invalid UTF-8 replaced by U+FFFD.
 bool json_append_string(struct buffer *out, struct slice text);
 /// Appends `"name":"value"`, with a comma before it where `out` does not end in '{'. The value as
-/// in json_append_string(). For what holds secrets, which no tree of cJSON wipes.
+/// in json_append_string().
 bool json_append_member(struct buffer *out, const char *name, struct slice value);
 /// A string node with any bytes but NUL; invalid UTF-8 is replaced, the text ends at a NUL.
 cJSON *json_create_string(struct slice text) __attribute__((returns_nonnull));

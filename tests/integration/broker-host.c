@@ -8,6 +8,7 @@
 ///     hold LINE
 ///     close REASON LIMIT_MS LINE     (LINE may be empty: none)
 ///     memory                         {"peak_kib", "threads"}
+///     stop                           {} once all is released; no order is taken after it
 /// The end of stdin stops it. The token file is read as the secret would be, each time anew.
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +19,7 @@
 #include "common/cleanup.h"
 #include "common/json.h"
 #include "common/log.h"
+#include "common/wipe.h"
 
 static struct secret *read_token_file(void *context, int64_t deadline_ms, struct error *err) {
     const char *path = context;
@@ -155,6 +157,7 @@ static int64_t number(const char *text) {
 }
 
 int main(int argc, char **argv) {
+    wipe_openssl();
     if (argc < 5) {
         fputs("usage: broker-host SERVER_URL TOKEN_FILE WAIT_MS MARGIN_MS [CA_FILE]\n", stderr);
         return 2;
@@ -163,9 +166,8 @@ int main(int argc, char **argv) {
     log_set_fd(STDERR_FILENO);
     const struct gitlab_options gitlab_options = {.server_url = argv[1],
                                                   .ca_file = argc > 5 ? argv[5] : NULL};
-    cleanup_gitlab struct gitlab *gitlab = gitlab_new(&gitlab_options);
-    cleanup_token_source struct token_source *token =
-        token_source_new(read_token_file, argv[2], "the token file");
+    struct gitlab *gitlab = gitlab_new(&gitlab_options);
+    struct token_source *token = token_source_new(read_token_file, argv[2], "the token file");
     const struct broker_options options = {
         .gitlab = gitlab,
         .token = token,
@@ -182,9 +184,19 @@ int main(int argc, char **argv) {
     introduce(broker);
     cleanup_free char *line = NULL;
     size_t size = 0;
-    while (getline(&line, &size, stdin) > 0) {
-        obey(broker, slice_trim(slice_text(line)));
+    bool stopped = false;
+    while (!stopped && getline(&line, &size, stdin) > 0) {
+        stopped = strcmp(line, "stop\n") == 0;
+        if (!stopped) {
+            obey(broker, slice_trim(slice_text(line)));
+        }
     }
     broker_stop(broker);
+    token_source_destroy(token);
+    gitlab_destroy(gitlab);
+    if (stopped) {
+        say(cJSON_CreateObject());
+        stopped = getline(&line, &size, stdin) > 0;
+    }
     return 0;
 }

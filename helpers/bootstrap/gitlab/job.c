@@ -172,12 +172,6 @@ static void remove_member(cJSON *object, const char *name) {
     }
 }
 
-static void wipe_string(cJSON *node) {
-    if (node && node->valuestring) {
-        explicit_bzero(node->valuestring, strlen(node->valuestring));
-    }
-}
-
 static bool same_text(const char *expected, struct slice text) {
     cleanup_secret struct secret *secret = secret_new(slice_text(expected));
     return secret_equals(secret, text);
@@ -201,9 +195,7 @@ bool job_request_rewrite(struct slice body, const char *placeholder, const struc
     if (drop_last_update) {
         remove_member(root, "last_update");
     }
-    bool printed = json_print(root, out, err);
-    wipe_string(cJSON_GetObjectItemCaseSensitive(root, "token"));
-    return printed;
+    return json_print(root, out, err);
 }
 
 // --- Updates -----------------------------------------------------------------------------------

@@ -9,6 +9,7 @@
 #include "common/cleanup.h"
 #include "common/http/http_transfer.h"
 #include "common/version.h"
+#include "common/wipe.h"
 
 struct http_client {
     CURLM *multi;
@@ -26,7 +27,8 @@ struct http_client {
 
 static void initialise_curl(void) {
     // It fails only where memory or the random generator do.
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+    if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, wipe_free, wipe_realloc, strdup,
+                             calloc) != CURLE_OK) {
         abort();
     }
 }

@@ -15,6 +15,7 @@
 #include "common/http/http_head.h"
 #include "common/json.h"
 #include "common/log.h"
+#include "common/wipe.h"
 
 enum {
     COMFORTABLE_CONNECTIONS = 32,
@@ -133,7 +134,8 @@ static void begin(struct http_server_request *request, const struct http_server 
         http_server_refuse(request, MHD_HTTP_NOT_FOUND, "404 Not Found");
         return;
     }
-    buffer_init(&request->body, request->route->largest_body);
+    // It may show a token.
+    request->body = (struct buffer)BUFFER_INIT_SENSITIVE(request->route->largest_body);
     if (request->route->begin) {
         request->route->begin(request);
     }
@@ -262,26 +264,18 @@ static bool answer(struct http_server_request *request, unsigned status,
     return queued;
 }
 
-static void release_sent(void *context) {
-    struct buffer *body = context;
-    buffer_clean_up(body);
-    free(body);
-}
-
 bool http_server_answer(struct http_server_request *request, unsigned status, struct buffer *body) {
     if (!body || body->len == 0) {
         return answer(request, status,
                       MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT));
     }
-    // A copy of the buffer's value: what it points to is released when it is sent.
-    struct buffer *sent = xcalloc(1, sizeof(*sent));
-    *sent = *body;
-    buffer_init(body, body->max);
-    struct MHD_Response *response = MHD_create_response_from_buffer_with_free_callback_cls(
-        sent->len, sent->data, release_sent, sent);
-    if (!response) {
-        release_sent(sent);
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer_with_free_callback(body->len, body->data, wipe_free);
+    if (response) {
+        // What it pointed to is released when it is sent.
+        *body = (struct buffer){.max = body->max, .sensitive = body->sensitive};
     }
+    buffer_clean_up(body);
     return answer(request, status, response);
 }
 
