@@ -9,10 +9,6 @@
 #include "common/http/http_head.h"
 #include "common/log.h"
 
-/// GitLab may need minutes after the last byte of an upload.
-static const int64_t STALL_TIMEOUT_MS = 600000;
-static const int64_t CONNECT_TIMEOUT_MS = 10000;
-
 /// An upload or download under way.
 struct transfer {
     struct broker *broker;
@@ -43,8 +39,7 @@ static struct transfer *start(struct http_server_request *request, const char *m
         .url = url,
         .headers = headers->list,
         .header_count = headers->count,
-        .connect_timeout_ms = CONNECT_TIMEOUT_MS,
-        .stall_timeout_ms = STALL_TIMEOUT_MS,
+        .stall_timeout_ms = BROKER_STALL_MS,
         .cancel_fd = broker->stop_fd,
     };
     transfer->broker = broker;
@@ -57,7 +52,7 @@ static struct transfer *start(struct http_server_request *request, const char *m
 }
 
 static bool answer_failure(struct http_server_request *request, const struct transfer *transfer) {
-    log_warn("artifacts did not pass", LOG_ERROR_FIELDS(&transfer->err));
+    log_warn("artifacts could not be passed on", LOG_ERROR_FIELDS(&transfer->err));
     return http_server_answer_message(request, 502, transfer->err.message);
 }
 
@@ -67,7 +62,7 @@ static ssize_t read_answer(struct http_server_request *request, char *data, size
     struct transfer *transfer = request->state;
     size_t got = 0;
     if (!http_exchange_read(transfer->exchange, data, size, &got, &transfer->err)) {
-        log_warn("an answer of GitLab was cut", LOG_ERROR_FIELDS(&transfer->err));
+        log_warn("an answer of GitLab ended too early", LOG_ERROR_FIELDS(&transfer->err));
         return -1;
     }
     return (ssize_t)got;

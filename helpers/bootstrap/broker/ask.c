@@ -7,11 +7,6 @@
 #include "common/cleanup.h"
 #include "common/log.h"
 
-/// GitLab answers at once where it was not told what we saw last; otherwise it holds the request,
-/// by default for 50 s.
-static const int64_t SHORT_WAIT_MS = 60000;
-static const int64_t READ_TOKEN_MS = 4000;
-
 /// Of a request that the runner waits for.
 struct question {
     struct http_server_request *request;
@@ -84,7 +79,7 @@ static bool is_short(struct broker *broker) {
     pthread_mutex_lock(&broker->lock);
     int64_t waits_until = broker->waiting_since_ms + broker->wait_timeout_ms;
     pthread_mutex_unlock(&broker->lock);
-    return min_deadline(broker->margin_begins_ms, waits_until) - now < SHORT_WAIT_MS;
+    return min_deadline(broker->margin_begins_ms, waits_until) - now < BROKER_SHORT_WAIT_MS;
 }
 
 // --- One attempt -------------------------------------------------------------------------------
@@ -136,7 +131,8 @@ static void note_failure(struct broker *broker, bool unauthorized, const char *c
     broker->unreachable |= !unauthorized;
     error_set(&broker->failure, code, "%s", text);
     pthread_mutex_unlock(&broker->lock);
-    log_error("no job can be had", log_text("errorType", code), log_text("error", text));
+    log_error("a job cannot be taken from GitLab", log_text("errorType", code),
+              log_text("error", text));
     broker_notify(broker);
 }
 
@@ -147,12 +143,12 @@ static void remember_trouble(struct broker *broker, const struct error *reason) 
     broker->troubled = true;
     if (!broker->unauthorized && !broker->unreachable) {
         error_set(&broker->failure, ERROR_GITLAB_UNREACHABLE,
-                  "GitLab gave no good answer to a job request: %s", reason->message);
+                  "GitLab did not answer a job request as it should: %s", reason->message);
     }
     pthread_mutex_unlock(&broker->lock);
 }
 
-// --- What comes of it --------------------------------------------------------------------------
+// --- GitLab's answer ---------------------------------------------------------------------------
 
 /// After a failed attempt: waits, or gives up.
 static enum step after_trouble(struct question *question, bool answered,
@@ -188,21 +184,21 @@ static enum step after_refusal(struct question *question) {
     struct error err;
     cleanup_secret struct secret *newer = NULL;
     error_set(&err, ERROR_RUNNER_UNAUTHORIZED,
-              "GitLab does not take the runner token (status %d): it was reset, or the runner "
-              "removed or paused",
+              "GitLab does not accept the runner token (status %d): the token was reset, or the "
+              "runner was removed or paused",
               question->response.status);
     if (!question->refreshed) {
         question->refreshed = true;
         struct error reading;
         newer = token_source_refresh(broker->token, question->token,
-                                     clock_now_ms(broker->clock) + READ_TOKEN_MS, &reading);
+                                     clock_now_ms(broker->clock) + BROKER_LATER_TOKEN_MS, &reading);
         if (!newer) {
             struct error copy = err;
             error_set(&err, copy.code, "%s; %s", copy.message, reading.message);
         }
     }
     if (newer && !secret_equals(question->token, secret_expose(newer))) {
-        log_info("GitLab refused the runner token, its secret has a new one");
+        log_info("GitLab refused the runner token; its secret has a new one");
         secret_destroy(question->token);
         question->token = steal_pointer(&newer);
         return ASK_AGAIN;
@@ -266,8 +262,9 @@ static enum step ask(struct question *question) {
 
 static enum step ask_until_answered(struct question *question) {
     struct error err;
-    question->token = token_source_get(question->broker->token,
-                                       clock_now_ms(question->broker->clock) + READ_TOKEN_MS, &err);
+    question->token =
+        token_source_get(question->broker->token,
+                         clock_now_ms(question->broker->clock) + BROKER_LATER_TOKEN_MS, &err);
     if (!question->token) {
         return after_trouble(question, false, &err);
     }
@@ -301,10 +298,11 @@ bool broker_ask_finish(struct http_server_request *request) {
     struct question question = {.request = request, .broker = broker};
     http_response_init(&question.response, JOB_LARGEST_ANSWER);
     enum step step = ask_until_answered(&question);
-    bool result = step == ANSWER_AS_GITLAB ? broker_answer_like(request, &question.response)
-                  : step == ANSWER_NOTHING
-                      ? http_server_answer(request, 204, NULL)
-                      : http_server_answer_message(request, 503, "503 GitLab gives no good answer");
+    bool result =
+        step == ANSWER_AS_GITLAB ? broker_answer_like(request, &question.response)
+        : step == ANSWER_NOTHING
+            ? http_server_answer(request, 204, NULL)
+            : http_server_answer_message(request, 503, "503 GitLab does not answer as it should");
     stop_asking(broker);
     http_response_clean_up(&question.response);
     secret_destroy(question.token);

@@ -17,17 +17,10 @@
 #include "common/encoding.h"
 #include "common/log.h"
 
-/// A job request says what the runner can do, an update little more than a state: a few kilobytes.
-/// Anybody in the environment may send them, many at a time.
-static const size_t LARGEST_REQUEST = (size_t)64 << 10;
-static const size_t LARGEST_UPDATE = (size_t)64 << 10;
-/// For the first time that the token is read.
-static const int64_t READ_TOKEN_MS = 30000;
-
 static const struct http_route routes[] = {
     {.method = "POST",
      .path = "/api/v4/jobs/request",
-     .largest_body = LARGEST_REQUEST,
+     .largest_body = BROKER_LARGEST_REQUEST,
      .begin = broker_ask_begin,
      .finish = broker_ask_finish},
     {.method = "PATCH",
@@ -38,7 +31,7 @@ static const struct http_route routes[] = {
      .release = broker_patch_release},
     {.method = "PUT",
      .path = "/api/v4/jobs/#",
-     .largest_body = LARGEST_UPDATE,
+     .largest_body = BROKER_LARGEST_REQUEST,
      .begin = broker_update_begin,
      .finish = broker_update_finish},
     {.method = "POST",
@@ -91,29 +84,28 @@ static bool open_events(struct broker *broker, struct error *err) {
 }
 
 /// Looks after a job that nobody asks about.
-static void *keep(void *context) {
-    enum { INTERVAL_MS = 1000 };
+static void *watch_silence(void *context) {
     struct broker *broker = context;
     struct pollfd stop = {.fd = broker->stop_fd, .events = POLLIN};
-    while (poll(&stop, 1, INTERVAL_MS) <= 0) {
+    while (poll(&stop, 1, BROKER_WATCH_MS) <= 0) {
         broker_touch(broker);
     }
     return NULL;
 }
 
-static bool start_keeper(struct broker *broker, struct error *err) {
+static bool start_watcher(struct broker *broker, struct error *err) {
     enum { STACK_SIZE = 256 * 1024 };
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, STACK_SIZE);
-    int failure = pthread_create(&broker->keeper, &attributes, keep, broker);
+    int failure = pthread_create(&broker->watcher, &attributes, watch_silence, broker);
     pthread_attr_destroy(&attributes);
-    broker->keeper_runs = failure == 0;
+    broker->watcher_runs = failure == 0;
     return failure == 0 || error_errno(err, failure, "cannot start a thread");
 }
 
 static bool read_token(struct broker *broker, struct error *err) {
-    int64_t until_ms = clock_now_ms(broker->clock) + READ_TOKEN_MS;
+    int64_t until_ms = clock_now_ms(broker->clock) + BROKER_FIRST_TOKEN_MS;
     if (broker->margin_begins_ms > 0 && until_ms > broker->margin_begins_ms) {
         until_ms = broker->margin_begins_ms;
     }
@@ -136,9 +128,9 @@ struct broker *broker_start(const struct broker_options *options, struct error *
     broker->trace = job_trace_empty();
     pthread_mutex_init(&broker->lock, NULL);
     pthread_mutex_init(&broker->job_lock, NULL);
-    error_set(&broker->failure, ERROR_GITLAB_UNREACHABLE, "GitLab gave no answer to a job request");
+    error_set(&broker->failure, ERROR_GITLAB_UNREACHABLE, "GitLab did not answer a job request");
     if (!read_token(broker, err) || !make_tokens(broker, err) || !open_events(broker, err) ||
-        !start_keeper(broker, err)) {
+        !start_watcher(broker, err)) {
         broker_stop(broker);
         return NULL;
     }
@@ -167,8 +159,8 @@ void broker_stop(struct broker *broker) {
     raise_event(broker->close_fd);
     raise_event(broker->drop_fd);
     http_server_stop(broker->server);
-    if (broker->keeper_runs) {
-        pthread_join(broker->keeper, NULL);
+    if (broker->watcher_runs) {
+        pthread_join(broker->watcher, NULL);
     }
     cleanup_closep(&broker->event_fd);
     cleanup_closep(&broker->drop_fd);
@@ -190,7 +182,7 @@ void broker_stopp(struct broker **broker) {
     broker_stop(*broker);
 }
 
-// --- What is known -----------------------------------------------------------------------------
+// --- Status ------------------------------------------------------------------------------------
 
 uint16_t broker_port(const struct broker *broker) {
     return http_server_port(broker->server);

@@ -4,8 +4,6 @@
 #include "bootstrap/broker/state.h"
 #include "common/log.h"
 
-static const size_t LARGEST_ANSWER = (size_t)32 << 10;
-
 /// Only while the job runs, and only for who shows this invocation's token.
 void broker_credentials_begin(struct http_server_request *request) {
     struct broker *broker = broker_of(request);
@@ -23,7 +21,7 @@ void broker_credentials_begin(struct http_server_request *request) {
 
 /// An SDK shows people the message of {"code": ..., "message": ...}.
 static bool answer_error(struct http_server_request *request, const struct error *err) {
-    struct buffer body = BUFFER_INIT(8192);
+    struct buffer body = BUFFER_INIT(BROKER_LARGEST_SESSION);
     buffer_append_byte(&body, '{');
     json_append_member(&body, "code", slice_text(err->code));
     json_append_member(&body, "message", slice_text(err->message));
@@ -35,7 +33,7 @@ static bool answer_error(struct http_server_request *request, const struct error
 bool broker_credentials_finish(struct http_server_request *request) {
     struct broker *broker = broker_of(request);
     const struct job *job = broker_job(broker);
-    struct buffer body = BUFFER_INIT_SENSITIVE(LARGEST_ANSWER);
+    struct buffer body = BUFFER_INIT_SENSITIVE(BROKER_LARGEST_SESSION);
     struct error err;
     if (!job_session_print(broker->session, job, broker->stop_fd, &body, &err)) {
         buffer_clean_up(&body);

@@ -4,6 +4,7 @@
 #include "bootstrap/broker/state.h"
 #include "common/alloc.h"
 #include "common/array.h"
+#include "common/cleanup.h"
 #include "common/http/http_head.h"
 
 void broker_headers_add(struct broker_headers *headers, const char *name, struct slice value) {
@@ -29,16 +30,22 @@ void broker_headers_add_job_token(struct broker_headers *headers, const struct j
     broker_headers_add(headers, "JOB-TOKEN", secret_expose(job->token));
 }
 
-/// How seldom GitLab lets the runner send its trace, in seconds. More than this (60 where nobody
-/// watches) and a runner learns of a cancel too late to run after_script.
+struct gitlab_patience broker_patience(const struct broker *broker, int64_t limit_ms) {
+    return (struct gitlab_patience){
+        .until_ms = clock_now_ms(broker->clock) + limit_ms,
+        .cancel_fd = broker->close_fd,
+    };
+}
+
+/// How seldom GitLab lets the runner send its trace.
 static void limit_interval(struct http_server_request *request, struct slice head) {
-    enum { LONGEST_SECONDS = 15 };
     const struct slice name = SLICE("X-GitLab-Trace-Update-Interval");
     struct slice value;
     int64_t seconds;
     if (http_head_find(head, name, &value) && slice_parse_integer(value, &seconds) &&
-        seconds > LONGEST_SECONDS) {
-        http_server_add_header(request, name, SLICE("15"));
+        seconds > BROKER_LONGEST_INTERVAL_S) {
+        cleanup_free char *longest = xasprintf("%d", BROKER_LONGEST_INTERVAL_S);
+        http_server_add_header(request, name, slice_text(longest));
     }
 }
 

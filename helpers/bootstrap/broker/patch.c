@@ -8,27 +8,18 @@
 #include "common/cleanup.h"
 #include "common/log.h"
 
-/// gitlab-runner sends 1 MiB at most.
-static const int64_t LARGEST_PATCH = (int64_t)2 << 20;
-/// Of all patches that are being received or sent.
-static const size_t MOST_BUFFERED = (size_t)6 << 20;
-enum { LARGEST_LINE = 8192 };
-static const size_t LARGEST_ANSWER = (size_t)64 << 10;
-/// The runner sends its patch again after that, and from where GitLab then is.
-static const int64_t PATIENCE_MS = 60000;
-
 /// Memory that a request has reserved.
 struct reservation {
     struct broker *broker;
     size_t size;
 };
 
-// --- Receiving ---------------------------------------------------------------------------------
+// --- Incoming patches --------------------------------------------------------------------------
 
 static bool reserve(struct http_server_request *request, size_t size) {
     struct broker *broker = broker_of(request);
     pthread_mutex_lock(&broker->lock);
-    bool fits = broker->buffered + size <= MOST_BUFFERED;
+    bool fits = broker->buffered + size <= BROKER_MOST_BUFFERED;
     broker->buffered += fits ? size : 0;
     pthread_mutex_unlock(&broker->lock);
     if (fits) {
@@ -53,13 +44,13 @@ void broker_patch_begin(struct http_server_request *request) {
     if (!broker_admit(request)) {
         return;
     }
-    int64_t length = LARGEST_PATCH;
+    int64_t length = BROKER_LARGEST_PATCH;
     struct slice announced = http_server_header(request, "Content-Length");
     if (announced.len > 0 &&
-        (!slice_parse_integer(announced, &length) || length < 0 || length > LARGEST_PATCH)) {
+        (!slice_parse_integer(announced, &length) || length < 0 || length > BROKER_LARGEST_PATCH)) {
         http_server_refuse(request, 413, "413 Request Entity Too Large");
     } else if (!reserve(request, (size_t)length)) {
-        http_server_refuse(request, 503, "503 Too much at a time");
+        http_server_refuse(request, 503, "503 Too many large requests at a time");
     } else {
         buffer_init(&request->body, (size_t)length);
     }
@@ -73,7 +64,7 @@ void broker_patch_take(struct http_server_request *request, struct slice piece) 
     }
 }
 
-// --- Sending -----------------------------------------------------------------------------------
+// --- Parcels for GitLab ------------------------------------------------------------------------
 
 enum delivery {
     /// GitLab has all of it.
@@ -117,7 +108,7 @@ static bool send_parcel(struct parcel *parcel, struct error *err) {
         .body = parcel->plan.bytes,
     };
     http_response_clean_up(&parcel->response);
-    http_response_init(&parcel->response, LARGEST_ANSWER);
+    http_response_init(&parcel->response, BROKER_LARGEST_ANSWER);
     return gitlab_send(broker->gitlab, &call, &parcel->patience, &parcel->response, err);
 }
 
@@ -186,7 +177,7 @@ static void parcel_clean_up(struct parcel *parcel) {
     http_response_clean_up(&parcel->response);
 }
 
-// --- Patches of the runner ---------------------------------------------------------------------
+// --- Answers to the runner ---------------------------------------------------------------------
 
 /// Answers with the headers of GitLab's last answer, but Range in the runner's own counting.
 static bool answer_patch(struct http_server_request *request, unsigned status,
@@ -232,8 +223,7 @@ static bool pass_patch(struct http_server_request *request, int64_t first) {
     struct parcel parcel = {
         .broker = broker,
         .path = path,
-        .patience = {.until_ms = clock_now_ms(broker->clock) + PATIENCE_MS,
-                     .cancel_fd = broker->close_fd},
+        .patience = broker_patience(broker, BROKER_PATIENCE_MS),
         .plan = plan,
         // By the runner, perhaps.
         .tried = true,
@@ -278,7 +268,7 @@ bool broker_add_line(struct broker *broker, const char *line,
         if (trace->line_added) {
             return true;
         }
-        cleanup_buffer struct buffer text = BUFFER_INIT(LARGEST_LINE);
+        cleanup_buffer struct buffer text = BUFFER_INIT(BROKER_LARGEST_LINE);
         job_trace_format_line(trace, line, &text);
         if (!buffer_check(&text, "the line for the trace", err)) {
             return false;
@@ -309,5 +299,5 @@ bool broker_add_line(struct broker *broker, const char *line,
             return false;
         }
     }
-    return error_set(err, "status", "GitLab's trace does not keep its size");
+    return error_set(err, "status", "GitLab's trace had another size each time");
 }

@@ -11,13 +11,12 @@
 #include <stdint.h>
 
 #include "bootstrap/broker/broker.h"
+#include "bootstrap/broker/limits.h"
 #include "bootstrap/gitlab/job.h"
 #include "bootstrap/gitlab/trace.h"
 #include "common/http/http_server.h"
 
 enum { PLACEHOLDER_SIZE = 48 };
-/// How much longer than it waits for a job the broker waits for any good answer of GitLab.
-static const int64_t BROKER_GRACE_MS = INT64_C(30000);
 
 struct broker {
     // Set at the start.
@@ -35,8 +34,9 @@ struct broker {
     int64_t wait_timeout_ms;
     int64_t margin_begins_ms;
     struct http_server *server;
-    pthread_t keeper;
-    bool keeper_runs;
+    /// Runs watch_silence().
+    pthread_t watcher;
+    bool watcher_runs;
     /// Readable after a change, for the owner.
     int event_fd;
     // Readable once and for all: job requests end; calls for the job that the runner waits for end;
@@ -87,7 +87,7 @@ static inline struct broker *broker_of(const struct http_server_request *request
     return request->context;
 }
 
-// --- state.c: what is known ---------------------------------------------------------------------
+// --- state.c: the status ------------------------------------------------------------------------
 
 /// Tells the owner that something changed.
 void broker_notify(struct broker *broker);
@@ -144,7 +144,7 @@ void broker_transfer_release(void *state);
 void broker_credentials_begin(struct http_server_request *request);
 bool broker_credentials_finish(struct http_server_request *request);
 
-// --- forward.c: what passes through -------------------------------------------------------------
+// --- forward.c: headers and paths ---------------------------------------------------------------
 
 /// The request headers that GitLab gets, with room for three more.
 struct broker_headers {
@@ -157,6 +157,9 @@ void broker_headers_forward(struct broker_headers *headers,
 void broker_headers_add(struct broker_headers *headers, const char *name, struct slice value);
 /// The job's own token.
 void broker_headers_add_job_token(struct broker_headers *headers, const struct job *job);
+
+/// For a call on behalf of the runner: ends after `limit_ms`, or when the owner closes the job.
+struct gitlab_patience broker_patience(const struct broker *broker, int64_t limit_ms);
 
 /// Adds GitLab's headers, given as its answer's header lines, to ours: but for those that belong to
 /// the connection, and those that were added before.

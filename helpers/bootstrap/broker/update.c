@@ -9,21 +9,6 @@
 #include "common/cleanup.h"
 #include "common/log.h"
 
-static const size_t LARGEST_UPDATE = (size_t)1 << 20;
-static const size_t LARGEST_ANSWER = (size_t)64 << 10;
-/// The runner sends its update again after that.
-static const int64_t PATIENCE_MS = 60000;
-/// For the line before the runner's own final update.
-static const int64_t LINE_PATIENCE_MS = 20000;
-/// A job that says nothing is looked after by ourselves: a runner may leave it alone for minutes,
-/// but a cancel has to end the invocation within 45 s, most of which the job gets for its end.
-static const int64_t SILENCE_MS = 5000;
-static const int64_t TOUCH_PATIENCE_MS = 10000;
-/// Where GitLab has taken an update but is not done with it.
-static const int64_t ACCEPTED_PAUSE_MS = 1000;
-/// With less than this left GitLab is not waited for: a pause and an attempt or two.
-static const int64_t ACCEPTED_LAST_MS = 2000;
-
 /// An update on its way.
 struct dispatch {
     struct broker *broker;
@@ -58,7 +43,7 @@ static bool dispatch_send(struct dispatch *dispatch, struct error *err) {
     };
     for (;;) {
         http_response_clean_up(&dispatch->response);
-        http_response_init(&dispatch->response, LARGEST_ANSWER);
+        http_response_init(&dispatch->response, BROKER_LARGEST_ANSWER);
         bool answered =
             gitlab_send(broker->gitlab, &call, &dispatch->patience, &dispatch->response, err);
         if (answered && uncertain && was_taken(dispatch)) {
@@ -118,10 +103,7 @@ static char *copy_held_line(struct broker *broker) {
 /// The line that the owner wants in the trace before the job is over.
 static void add_held_line(struct broker *broker) {
     cleanup_free char *line = copy_held_line(broker);
-    const struct gitlab_patience patience = {
-        .until_ms = clock_now_ms(broker->clock) + LINE_PATIENCE_MS,
-        .cancel_fd = broker->close_fd,
-    };
+    const struct gitlab_patience patience = broker_patience(broker, BROKER_LINE_PATIENCE_MS);
     struct error err;
     if (line && !broker_add_line(broker, line, &patience, &err)) {
         log_warn("the trace does not say why the job ends", LOG_ERROR_FIELDS(&err));
@@ -146,8 +128,7 @@ static bool pass_update(struct http_server_request *request, const struct job_up
         .path = path,
         .body = buffer_slice(&request->body),
         .state = update->state,
-        .patience = {.until_ms = clock_now_ms(broker->clock) + PATIENCE_MS,
-                     .cancel_fd = broker->close_fd},
+        .patience = broker_patience(broker, BROKER_PATIENCE_MS),
     };
     struct error err;
     // A job that comes to its own good end in the last moment was not stopped.
@@ -194,14 +175,14 @@ bool broker_update_finish(struct http_server_request *request) {
     return result;
 }
 
-// --- Our own -----------------------------------------------------------------------------------
+// --- Our own updates ---------------------------------------------------------------------------
 
 /// Sends an update of ours; false where there was no answer.
 static bool send_own(struct broker *broker, const char *state, const char *failure_reason,
                      bool with_output, const struct gitlab_patience *patience,
                      struct dispatch *dispatch, struct error *err) {
     cleanup_free char *path = xasprintf("/jobs/%" PRId64, broker->job->identity.job_id);
-    cleanup_buffer struct buffer body = BUFFER_INIT_SENSITIVE(LARGEST_UPDATE);
+    cleanup_buffer struct buffer body = BUFFER_INIT_SENSITIVE(BROKER_LARGEST_REQUEST);
     job_update_compose(broker->job, state, failure_reason, with_output ? &broker->trace : NULL,
                        &body);
     if (!buffer_check(&body, "update", err)) {
@@ -226,7 +207,7 @@ static bool send_own(struct broker *broker, const char *state, const char *failu
 static bool is_silent(struct broker *broker) {
     pthread_mutex_lock(&broker->lock);
     bool silent = broker->job && broker->begun && !broker->final_state && !broker->closed &&
-                  clock_monotonic_ms(broker->clock) - broker->last_call_ms >= SILENCE_MS;
+                  clock_monotonic_ms(broker->clock) - broker->last_call_ms >= BROKER_SILENCE_MS;
     pthread_mutex_unlock(&broker->lock);
     return silent;
 }
@@ -236,10 +217,7 @@ void broker_touch(struct broker *broker) {
         return;
     }
     if (is_silent(broker)) {
-        const struct gitlab_patience patience = {
-            .until_ms = clock_now_ms(broker->clock) + TOUCH_PATIENCE_MS,
-            .cancel_fd = broker->close_fd,
-        };
+        const struct gitlab_patience patience = broker_patience(broker, BROKER_TOUCH_PATIENCE_MS);
         struct dispatch dispatch = {0};
         struct error err;
         (void)send_own(broker, "running", NULL, false, &patience, &dispatch, &err);
@@ -256,8 +234,8 @@ void broker_touch(struct broker *broker) {
 /// there is nothing more to try.
 static bool await_acceptance(struct broker *broker, bool *with_output,
                              const struct gitlab_patience *patience) {
-    if (clock_left_ms(broker->clock, patience->until_ms) >= ACCEPTED_LAST_MS) {
-        return clock_sleep_ms(broker->clock, ACCEPTED_PAUSE_MS, patience->cancel_fd);
+    if (clock_left_ms(broker->clock, patience->until_ms) >= BROKER_ACCEPTED_LAST_MS) {
+        return clock_sleep_ms(broker->clock, BROKER_ACCEPTED_PAUSE_MS, patience->cancel_fd);
     }
     // Nobody comes again after us: without a checksum there is nothing to wait for.
     bool was_with_output = *with_output;
@@ -281,10 +259,10 @@ static bool try_to_fail(struct broker *broker, const char *failure_reason, bool 
         *done = true;
         return true;
     case 202:
-        error_set(err, "status", "GitLab has not taken the job's final state yet");
+        error_set(err, "status", "GitLab has not accepted the job's final state yet");
         return !await_acceptance(broker, with_output, patience);
     case 412:
-        error_set(err, "status", "GitLab does not agree on the trace");
+        error_set(err, "status", "GitLab has another checksum of the trace");
         *with_output = false;
         return false;
     case 403:

@@ -111,7 +111,8 @@ static char *port_of(const char *url, struct error *err) {
     curl_url_cleanup(parts);
     if (!port) {
         error_set(err, "url", "%s",
-                  result != CURLUE_OK ? curl_url_strerror(result) : "no port is known");
+                  result != CURLUE_OK ? curl_url_strerror(result)
+                                      : "the protocol does not have a default port");
     }
     return port;
 }
@@ -170,14 +171,14 @@ bool http_client_prepare(const struct http_client *client, struct http_transfer 
     const bool secure =
         scheme.len > 8 && slice_equal_ignoring_case(slice_make(url, 8), SLICE("https://"));
     if (!secure && !(plain && client->allow_http)) {
-        return error_set(err, "url", "not a URL that begins with https://%s",
+        return error_set(err, "url", "must be a URL that begins with https://%s",
                          client->allow_http ? " or http://" : "");
     }
     if (!set_hosts(client, transfer, url, err)) {
         return false;
     }
     if (curl_easy_setopt(easy, CURLOPT_URL, url) != CURLE_OK) {
-        return error_set(err, "url", "libcurl does not take this URL");
+        return error_set(err, "url", "libcurl does not accept this URL");
     }
     return true;
 }

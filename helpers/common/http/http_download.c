@@ -189,7 +189,7 @@ bool http_download(struct http_client *client, const struct http_request *reques
     }
     buffer_clean_up(&state.etag);
     if (done && ftruncate(download->fd, (off_t)state.offset) != 0) {
-        return error_errno(err, errno, "cannot cut the file to its size");
+        return error_errno(err, errno, "cannot truncate the file to its size");
     }
     return done;
 }

@@ -7,6 +7,9 @@
 
 #include "common/slice.h"
 
+/// Of a message: a request's or an answer's header lines.
+enum { HTTP_LARGEST_HEAD = 128 * 1024 };
+
 /// Goes on to the next header, name and value trimmed; false after the last one. `*rest` is zeroed
 /// at first: `struct slice rest = {0}, name, value; while (http_head_next(head, &rest, ...))`.
 /// A line without a colon is passed over.

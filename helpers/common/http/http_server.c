@@ -21,8 +21,6 @@ enum {
     COMFORTABLE_CONNECTIONS = 32,
     SILENCE_S = 60,
     LONGEST_TARGET = 2048,
-    /// Of the header lines of an answer.
-    LARGEST_HEAD = 128 * 1024,
     LARGEST_MESSAGE = 4096,
     /// The pieces that a streamed answer comes in.
     BLOCK_SIZE = 64 * 1024,
@@ -30,7 +28,7 @@ enum {
 /// libcurl with OpenSSL needs about 100 KiB; only what is touched counts.
 static const size_t THREAD_STACK = (size_t)256 << 10;
 /// For a connection's headers, and the pieces that bodies come in.
-static const size_t CONNECTION_MEMORY = (size_t)128 << 10;
+static const size_t CONNECTION_MEMORY = HTTP_LARGEST_HEAD;
 
 struct http_server {
     const struct http_route *routes;
@@ -195,7 +193,7 @@ static void *on_target(void *context, const char *target, struct MHD_Connection 
     request->server = server;
     request->connection = connection;
     request->target = xstrdup(target);
-    buffer_init(&request->head, LARGEST_HEAD);
+    buffer_init(&request->head, HTTP_LARGEST_HEAD);
     return request;
 }
 

@@ -91,7 +91,7 @@ struct http_server *http_server_start(const struct http_server_options *options,
 void http_server_stop(struct http_server *server);
 uint16_t http_server_port(const struct http_server *server);
 
-// --- What a route asks and says of a request ---------------------------------------------------
+// --- Requests ----------------------------------------------------------------------------------
 
 /// A request header's value; empty where there is none.
 struct slice http_server_header(const struct http_server_request *request, const char *name);
@@ -101,7 +101,7 @@ void http_server_trust(struct http_server_request *request);
 /// From `begin` or `take`: the request is not to go on. `message` must stay.
 void http_server_refuse(struct http_server_request *request, unsigned status, const char *message);
 
-// --- Answers: false where there is none, and the connection is closed --------------------------
+// --- Answers -----------------------------------------------------------------------------------
 
 /// Adds a header to the answer to come (copied); nothing that is not http_header_is_valid().
 void http_server_add_header(struct http_server_request *request, struct slice name,
@@ -111,7 +111,8 @@ void http_server_add_header(struct http_server_request *request, struct slice na
 void http_server_pass_headers(struct http_server_request *request, struct slice head);
 
 /// Answers with what is in `body` (NULL: nothing), and empties it; wiped once it is sent where it
-/// is sensitive.
+/// is sensitive. False where there is no answer, as for all of these: the route's `finish` hands
+/// that on, and the connection is closed.
 bool http_server_answer(struct http_server_request *request, unsigned status, struct buffer *body);
 /// The same, for JSON that nobody may store.
 bool http_server_answer_json(struct http_server_request *request, unsigned status,

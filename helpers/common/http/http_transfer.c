@@ -14,7 +14,6 @@
 #include "common/http/http_head.h"
 
 enum {
-    LARGEST_HEAD = 128 * 1024,
     DEFAULT_CONNECT_TIMEOUT_MS = 10000,
     /// How long one wait lasts at most; libcurl's own timers and sockets end it earlier.
     LONGEST_POLL_MS = 1000,
@@ -53,7 +52,7 @@ static size_t take_header(char *data, size_t size, size_t count, void *user) {
     }
     if (!buffer_append(&transfer->head, line) || !buffer_append_byte(&transfer->head, '\n')) {
         error_set(&transfer->failure, "too_large", "the answer's headers are larger than %d bytes",
-                  LARGEST_HEAD);
+                  HTTP_LARGEST_HEAD);
         return 0;
     }
     return length;
@@ -79,8 +78,8 @@ static bool set_headers(struct http_transfer *transfer, const struct http_reques
     for (size_t i = 0; i < request->header_count; i++) {
         const struct http_header *header = &request->headers[i];
         if (!http_header_is_valid(header->name, header->value)) {
-            return error_set(err, "protocol",
-                             "a header (number %zu) has a character that it must not", i + 1);
+            return error_set(err, "protocol", "header %zu has a character that is not allowed",
+                             i + 1);
         }
         has_type = has_type || slice_equal_ignoring_case(header->name, SLICE("Content-Type"));
         cleanup_buffer struct buffer line =
@@ -106,7 +105,7 @@ static void wipe_list(struct curl_slist *list) {
     curl_slist_free_all(list);
 }
 
-// --- Life -------------------------------------------------------------------------------------
+// --- Start and end ----------------------------------------------------------------------------
 
 static int64_t smaller(int64_t a, int64_t b) {
     return a < b ? a : b;
@@ -146,7 +145,7 @@ bool http_transfer_init(struct http_transfer *transfer, struct http_client *clie
         .client = client,
         .easy = curl_easy_init(),
         .what = describe(request),
-        .head = BUFFER_INIT(LARGEST_HEAD),
+        .head = BUFFER_INIT(HTTP_LARGEST_HEAD),
         .follows_redirects = request->max_redirects > 0,
         .cancel_fd = request->cancel_fd,
     };
@@ -195,7 +194,7 @@ void http_transfer_clean_up(struct http_transfer *transfer) {
     *transfer = (struct http_transfer){0};
 }
 
-// --- Driving ----------------------------------------------------------------------------------
+// --- The drive --------------------------------------------------------------------------------
 
 /// Notes which transfers are over, whichever of the client's they are.
 static void note_ends(CURLM *multi) {

@@ -59,9 +59,9 @@ static bool load(X509_STORE *store, const char *path, struct error *err) {
     const char *reason = ERR_reason_error_string(ERR_peek_last_error());
     ERR_clear_error();
     return error_set(err, "certificate", "cannot read the CA certificates in %s: %s", path,
-                     access(path, R_OK) != 0 ? "no such file, or not readable"
+                     access(path, R_OK) != 0 ? "it does not exist or is not readable"
                      : reason                ? reason
-                                             : "no certificate in it");
+                                             : "it does not contain a certificate");
 }
 
 static X509_STORE *load_all(const struct http_trust *trust, struct error *err) {
@@ -77,8 +77,9 @@ static X509_STORE *load_all(const struct http_trust *trust, struct error *err) {
     if (system_file) {
         loaded = load(store, system_file, err);
     } else if (!trust->extra_ca_file) {
-        loaded = error_set(err, "certificate",
-                           "there are no CA certificates: set SSL_CERT_FILE to a file with some");
+        loaded =
+            error_set(err, "certificate",
+                      "there are no CA certificates: set SSL_CERT_FILE to a file that has them");
     }
     if (loaded && trust->extra_ca_file) {
         loaded = load(store, trust->extra_ca_file, err);
