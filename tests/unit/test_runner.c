@@ -121,6 +121,7 @@ END_TEST
 
 START_TEST(says_where_the_jobs_session_is_and_gives_no_key) {
     struct runner_options options = options_for("x");
+    options.credentials_path = "/credentials";
     options.credentials_token = SLICE("to-be-shown");
     cleanup_environment struct environment environment = {0};
 

@@ -32,7 +32,7 @@
 #include "common/error.h"
 
 /// Where the AWS SDKs get the session of the job role.
-#define BROKER_CREDENTIALS_PATH "/credentials"
+static const char BROKER_CREDENTIALS_PATH[] = "/credentials";
 
 struct broker_options {
     /// Borrowed for the broker's life.

@@ -41,6 +41,7 @@ static struct runner *start_runner(const struct job_run *run, const struct works
     runner.broker_port = broker_port(run->ending.broker);
     runner.placeholder_token = broker_placeholder(run->ending.broker);
     runner.wait_timeout_ms = run->options->wait_timeout_ms;
+    runner.credentials_path = BROKER_CREDENTIALS_PATH;
     runner.credentials_token =
         run->session ? broker_credentials_token(run->ending.broker) : SLICE("");
     runner.profiles = run->profiles.accounts ? &run->profiles : NULL;

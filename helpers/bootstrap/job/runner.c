@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "bootstrap/broker/broker.h"
 #include "bootstrap/job/runner_log.h"
 #include "bootstrap/runtime/error_types.h"
 #include "common/alloc.h"
@@ -154,7 +153,7 @@ static void set_credentials(const struct runner_options *options, struct environ
     }
     if (options->credentials_token.len > 0) {
         cleanup_free char *url =
-            xasprintf("http://127.0.0.1:%u" BROKER_CREDENTIALS_PATH, options->broker_port);
+            xasprintf("http://127.0.0.1:%u%s", options->broker_port, options->credentials_path);
         environment_set_text(environment, "AWS_CONTAINER_CREDENTIALS_FULL_URI", url);
         environment_set(environment, "AWS_CONTAINER_AUTHORIZATION_TOKEN",
                         options->credentials_token);

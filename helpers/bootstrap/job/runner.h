@@ -34,7 +34,9 @@ struct runner_options {
     int64_t wait_timeout_ms;
     /// RUNLET_RUNNER_ARGS, ended by NULL.
     char *const *extra_args;
-    /// What a job shows at the broker's BROKER_CREDENTIALS_PATH; empty: there is nothing there.
+    /// Where on the broker's port a job gets its session, and what it shows there; empty: there is
+    /// nothing there.
+    const char *credentials_path;
     struct slice credentials_token;
     /// What the job script gets in its environment; NULL: nothing.
     const struct aws_credentials *credentials;
