@@ -110,9 +110,9 @@ void http_server_add_header(struct http_server_request *request, struct slice na
 /// http_header_is_passed_on(), but for names that were added before.
 void http_server_pass_headers(struct http_server_request *request, struct slice head);
 
-/// Answers with what is in `body` (NULL: nothing), and empties it; wiped once it is sent where it
-/// is sensitive. False where there is no answer, as for all of these: the route's `finish` hands
-/// that on, and the connection is closed.
+/// Answers with what is in `body` (NULL: nothing), and empties it; it is wiped once it is sent.
+/// False where there is no answer, as for all of these: the route's `finish` hands that on, and the
+/// connection is closed.
 bool http_server_answer(struct http_server_request *request, unsigned status, struct buffer *body);
 /// The same, for JSON that nobody may store.
 bool http_server_answer_json(struct http_server_request *request, unsigned status,
