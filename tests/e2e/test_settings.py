@@ -58,7 +58,7 @@ def test_a_bad_value_is_named(make_stage: StageMaker, name: str, value: str) -> 
 
     message = init_error(stage)
 
-    variable, _, form = message.partition("; expected ")
+    variable, _, form = message.partition("it must be ")
     assert variable.startswith(f"{name} ")  # the name, and what is wrong
     assert form
     assert "user:pw" not in message
@@ -82,7 +82,7 @@ def test_a_job_role_without_a_good_arn(make_stage: StageMaker, arn: str | None) 
     message = init_error(stage)
 
     assert message.startswith("RUNLET_JOB_ROLE_ARN ")
-    assert "; expected " in message
+    assert "; it must be " in message
 
 
 def test_another_handler_is_refused(make_stage: StageMaker) -> None:
@@ -95,7 +95,7 @@ def test_another_handler_is_refused(make_stage: StageMaker) -> None:
     message = init_error(stage)
 
     assert message.startswith("_HANDLER ") and "index.handler" in message
-    assert "; expected run" in message
+    assert "it must be run" in message
 
 
 def test_two_places_for_the_token(make_stage: StageMaker) -> None:

@@ -493,7 +493,7 @@ static const struct {
     {add_a_file, "something more"},
     {add_a_folder, "something more"},
     {open_a_folder_to_others, "the mode 0777 instead of 0755"},
-    {replace_a_folder_by_a_link, "no folder"},
+    {replace_a_folder_by_a_link, "not a folder"},
 };
 
 START_TEST(sees_a_change) {

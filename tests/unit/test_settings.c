@@ -166,7 +166,7 @@ static const struct {
     {"RUNLET_DEADLINE_MARGIN", "7", "too small"},
     {"RUNLET_DEADLINE_MARGIN", "-3", "too small"},
     {"RUNLET_MIN_JOB_TIME", "soon", "not a whole number"},
-    {"RUNLET_JOB_CREDENTIALS", "None", "expected none, role or inherit"},
+    {"RUNLET_JOB_CREDENTIALS", "None", "\"None\": it must be none, role or inherit"},
     {"RUNLET_JOB_ROLE_ARN", "arn:aws:iam::123456789012:user/x", "role/"},
     {"RUNLET_JOB_ROLE_ARN", "arn:aws:iam:eu-central-1:123456789012:role/x", "region"},
     {"RUNLET_ACCOUNTS_PARAMETER", "with blank", "character"},
@@ -174,7 +174,7 @@ static const struct {
     {"RUNLET_ACCOUNTS_PARAMETER", "arn:aws:ssm:eu-central-1:123456789012:document/x", "parameter/"},
     {"RUNLET_PROVIDER_MIRROR", "providers", "absolute path"},
     {"RUNLET_PROVIDER_MIRROR", "s3://bucket", "key"},
-    {"RUNLET_PROVIDER_MIRROR_SHA256", "ab", "no SHA-256"},
+    {"RUNLET_PROVIDER_MIRROR_SHA256", "ab", "not a SHA-256"},
     {"RUNLET_RUNNER_ARGS", "--debug", "JSON"},
     {"RUNLET_RUNNER_ARGS", "{}", "array"},
     {"RUNLET_RUNNER_ARGS", "[1]", "string"},
@@ -186,7 +186,7 @@ static const struct {
     {"RUNLET_EXTRA_HOSTS", "{\"a\": []}", "no address"},
     {"RUNLET_EXTRA_HOSTS", "{\"\": [\"127.0.0.1\"]}", "host name"},
     {"RUNLET_EXTRA_HOSTS", "{\"a\\\"b\": [\"127.0.0.1\"]}", "host name"},
-    {"RUNLET_FRESH_ENVIRONMENT", "TRUE", "expected true or false"},
+    {"RUNLET_FRESH_ENVIRONMENT", "TRUE", "\"TRUE\": it must be true or false"},
     {"AWS_LAMBDA_MAX_CONCURRENCY", "4", "share one /tmp"},
 };
 
@@ -199,7 +199,7 @@ START_TEST(names_the_variable_the_flaw_and_the_form) {
     ck_assert_msg(strncmp(message, bad_values[_i].name, strlen(bad_values[_i].name)) == 0, "%s",
                   message);
     assert_contains(message, bad_values[_i].flaw);
-    assert_contains(message, "; expected ");
+    assert_contains(message, "it must be ");
 }
 END_TEST
 
@@ -370,7 +370,7 @@ START_TEST(knows_its_handlers) {
     ck_assert_int_eq(settings_choose("_HANDLER", handlers, &err), -1);
     ck_assert_str_eq(err.code, "Runtime.ConfigInvalid");
     assert_contains(err.message, "_HANDLER is \"index.handler\"");
-    assert_contains(err.message, "expected run or webhook");
+    assert_contains(err.message, "it must be run or webhook");
     set("_HANDLER", "webhook");
     ck_assert_int_eq(settings_choose("_HANDLER", handlers, &err), 1);
 }

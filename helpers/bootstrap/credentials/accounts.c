@@ -14,7 +14,8 @@
 
 enum { SHOWN_BYTES = 100 };
 
-// --- Forms: each fails with the flaw alone -----------------------------------------------------
+// --- Values --------------------------------------------------------------------------------------
+// Each check fails with the flaw alone.
 
 static bool flaw(struct error *err, const char *text) {
     return error_set(err, "form", "%s", text);
@@ -27,7 +28,7 @@ static bool is_word(struct slice text, size_t least, size_t longest, const char 
 static bool read_external_id(struct account *account, struct slice value, struct error *err) {
     account->external_id = slice_copy(value);
     return is_word(value, 2, 1224, "_+=,.@:/-") ||
-           flaw(err, "is no external id that STS would take");
+           flaw(err, "is not an external id that STS takes");
 }
 
 static bool read_role_arn(struct account *account, struct slice value, struct error *err) {
@@ -37,17 +38,18 @@ static bool read_role_arn(struct account *account, struct slice value, struct er
 
 static bool read_region(struct account *account, struct slice value, struct error *err) {
     account->region = slice_copy(value);
-    return (is_word(value, 1, 63, "-") && value.data[0] != '-') || flaw(err, "is no region's name");
+    return (is_word(value, 1, 63, "-") && value.data[0] != '-') ||
+           flaw(err, "is not a region's name");
 }
 
 static bool read_session_name(struct account *account, struct slice value, struct error *err) {
     account->session_name = slice_copy(value);
-    return is_word(value, 2, 64, "_+=,.@-") || flaw(err, "is no session name that STS would take");
+    return is_word(value, 2, 64, "_+=,.@-") || flaw(err, "is not a session name that STS takes");
 }
 
 static bool read_id_token(struct account *account, struct slice value, struct error *err) {
     account->id_token = slice_copy(value);
-    return job_tokens_is_name(value) || flaw(err, "is no variable's name");
+    return job_tokens_is_name(value) || flaw(err, "is not a variable's name");
 }
 
 /// The members of an account that are texts.
@@ -67,7 +69,7 @@ static const struct member {
 #define MEMBER_COUNT ARRAY_LENGTH(members)
 #define DURATION "duration_seconds"
 
-// --- Reading -------------------------------------------------------------------------------------
+// --- Map -----------------------------------------------------------------------------------------
 
 static const struct member *find_member(struct slice name) {
     for (size_t i = 0; i < MEMBER_COUNT; i++) {
@@ -78,13 +80,13 @@ static const struct member *find_member(struct slice name) {
     return NULL;
 }
 
-/// Fails with `accounts.prod.region is "x y": flaw; expected form`.
+/// Fails with `accounts.prod.region is "x y": flaw; it must be form`.
 static bool invalid(const struct json *value, struct slice text, const char *what, const char *form,
                     struct error *err) {
     cleanup_buffer struct buffer shown = BUFFER_INIT(8 * SHOWN_BYTES);
     const bool cut = text.len > SHOWN_BYTES;
     json_append_string(&shown, slice_make(text.data, cut ? SHOWN_BYTES : text.len));
-    return error_set(err, "form", "%s is %s%s: it %s; expected %s", value->path,
+    return error_set(err, "form", "%s is %s%s: it %s; it must be %s", value->path,
                      buffer_text(&shown), cut ? "..." : "", what, form);
 }
 
@@ -95,7 +97,8 @@ static bool read_duration(struct account *account, const struct json *value, str
     }
     account->duration_seconds = seconds;
     return (seconds >= STS_SHORTEST_SECONDS && seconds <= STS_LONGEST_SECONDS) ||
-           error_set(err, "form", "%s is %" PRId64 "; expected %d to %d, and without id_token %d",
+           error_set(err, "form",
+                     "%s is %" PRId64 "; it must be %d to %d, and without id_token at most %d",
                      value->path, seconds, STS_SHORTEST_SECONDS, STS_LONGEST_SECONDS,
                      STS_LONGEST_CHAINED_SECONDS);
 }
@@ -115,8 +118,8 @@ static bool read_member(struct account *account, const struct json_iterator *it,
     const struct member *member = find_member(it->key);
     if (!member) {
         return error_set(err, "form",
-                         "%s is not known; expected role_arn, external_id, region, " DURATION
-                         ", session_name or id_token",
+                         "%s is not known; an account has role_arn, external_id, region, " DURATION
+                         ", session_name and id_token",
                          it->value.path);
     }
     if (!json_as_string(&it->value, &text, err)) {
@@ -128,8 +131,8 @@ static bool read_member(struct account *account, const struct json_iterator *it,
 
 static bool check_together(const struct account *account, struct error *err) {
     if (!account->role_arn) {
-        return error_set(err, "form", "accounts.%s.role_arn is missing; expected %s", account->name,
-                         members[0].form);
+        return error_set(err, "form", "accounts.%s.role_arn is missing; it must be %s",
+                         account->name, members[0].form);
     }
     if (account->id_token && account->external_id) {
         return error_set(err, "form",
@@ -138,12 +141,13 @@ static bool check_together(const struct account *account, struct error *err) {
                          account->name);
     }
     if (!account->id_token && account->duration_seconds > STS_LONGEST_CHAINED_SECONDS) {
-        return error_set(err, "form",
-                         "accounts.%s.duration_seconds is %" PRId64
-                         ": one role's session gives another's for an hour at most; expected %d to "
-                         "%d",
-                         account->name, account->duration_seconds, STS_SHORTEST_SECONDS,
-                         STS_LONGEST_CHAINED_SECONDS);
+        return error_set(
+            err, "form",
+            "accounts.%s.duration_seconds is %" PRId64
+            ": one role's session gives another's for an hour at most; it must be %d to "
+            "%d",
+            account->name, account->duration_seconds, STS_SHORTEST_SECONDS,
+            STS_LONGEST_CHAINED_SECONDS);
     }
     return true;
 }
@@ -164,7 +168,7 @@ static bool read_account(struct account *account, const struct json_iterator *en
     if (!is_word(entry->key, 1, 64, "_.-") || strchr("_.-", entry->key.data[0]) ||
         slice_equal_text(entry->key, "default")) {
         return invalid(&(struct json){.path = "accounts: a name"}, entry->key,
-                       "is no name for a profile",
+                       "is not a name that a profile can have",
                        "1 to 64 letters, digits and characters of _.-, the first a letter or "
                        "digit, and not default",
                        err);
@@ -192,7 +196,7 @@ bool accounts_parse(struct slice text, struct accounts *accounts, struct error *
     }
     const int count = cJSON_GetArraySize(document.root.node);
     if (count > ACCOUNTS_MOST) {
-        return error_set(err, "form", "accounts: there are %d; expected %d at most", count,
+        return error_set(err, "form", "accounts: there are %d; %d is the most", count,
                          ACCOUNTS_MOST);
     }
     if (is_given_twice(&document.root)) {
@@ -223,7 +227,7 @@ void accounts_clean_up(struct accounts *accounts) {
     *accounts = (struct accounts){0};
 }
 
-// --- The configuration file --------------------------------------------------------------------
+// --- Configuration file --------------------------------------------------------------------------
 
 static void print_setting(struct buffer *out, const char *name, const char *value) {
     if (value) {

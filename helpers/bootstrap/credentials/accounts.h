@@ -41,7 +41,7 @@ struct accounts {
 #define cleanup_accounts __attribute__((cleanup(accounts_clean_up)))
 
 /// Reads the map into the zeroed `accounts`, which the caller cleans up in any case. Fails with the
-/// code "form" and a message such as "accounts.prod.region is "x y": ...; expected ...".
+/// code "form" and a message such as "accounts.prod.region is "x y": ...; it must be ...".
 bool accounts_parse(struct slice text, struct accounts *accounts, struct error *err);
 void accounts_clean_up(struct accounts *accounts);
 

@@ -49,7 +49,7 @@ void job_session_destroyp(struct job_session **pointer) {
     }
 }
 
-// --- Assuming the role ---------------------------------------------------------------------------
+// --- Role ----------------------------------------------------------------------------------------
 
 int64_t job_session_seconds(struct clock *clock, int64_t deadline_ms) {
     const int64_t seconds = clock_left_ms(clock, deadline_ms) / 1000 + 1;
@@ -149,7 +149,7 @@ static bool ensure(struct job_session *session, const struct job *job, int cance
     return false;
 }
 
-// --- Giving it out -------------------------------------------------------------------------------
+// --- Answer --------------------------------------------------------------------------------------
 
 static bool print(const struct job_session *session, struct buffer *out, struct error *err) {
     const struct aws_credentials *credentials = &session->current.credentials;

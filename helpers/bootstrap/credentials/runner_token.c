@@ -28,11 +28,11 @@ static bool fail(struct error *err, const char *what) {
     return error_set(err, ERROR_TOKEN_UNAVAILABLE, "%s", what);
 }
 
-// --- What was stored ---------------------------------------------------------------------------
+// --- Stored text ---------------------------------------------------------------------------------
 
 static struct secret *token_from_text(struct slice text, struct error *err) {
     if (text.len == 0) {
-        fail(err, "there is no token in it: it is empty");
+        fail(err, "it is empty");
         return NULL;
     }
     if (text.len > LONGEST_TOKEN) {
@@ -41,7 +41,7 @@ static struct secret *token_from_text(struct slice text, struct error *err) {
     }
     for (size_t i = 0; i < text.len; i++) {
         if (text.data[i] <= ' ' || text.data[i] >= 0x7f) {
-            fail(err, "it holds characters that no runner token has");
+            fail(err, "it holds characters that a runner token cannot have");
             return NULL;
         }
     }
@@ -53,12 +53,12 @@ static struct secret *token_from_json(struct slice text, struct error *err) {
     struct error reason;
     if (!json_parse(text, "secret", &document, &reason)) {
         // The parser's message may quote what it did not like.
-        fail(err, "it begins as a JSON object but is no valid JSON");
+        fail(err, "it begins as a JSON object but is not valid JSON");
         return NULL;
     }
     struct slice value;
     if (!json_get_string(&document.root, "token", &value, &reason)) {
-        fail(err, "its JSON object has no string `token`");
+        fail(err, "its JSON object does not have a string `token`");
         return NULL;
     }
     return token_from_text(slice_trim(value), err);
@@ -73,7 +73,7 @@ static struct secret *parse(struct slice stored, struct error *err) {
                                                : token_from_text(text, err);
 }
 
-// --- Where it is stored ------------------------------------------------------------------------
+// --- Place ---------------------------------------------------------------------------------------
 
 static struct secret *read_from_aws(void *context, int64_t deadline_ms, struct error *err) {
     const struct token_place *at = context;
@@ -111,7 +111,7 @@ struct token_source *token_source_at(const struct token_place *place) {
     return source;
 }
 
-// --- The source --------------------------------------------------------------------------------
+// --- Source --------------------------------------------------------------------------------------
 
 struct token_source *token_source_new(token_read *read, void *context, const char *place) {
     struct token_source *source = xcalloc(1, sizeof(*source));

@@ -147,7 +147,7 @@ static bool check_signature(struct id_token_verifier *verifier, const struct jwt
     return read_keys(verifier, err) && jwt_verify(jwt, verifier->keys, err);
 }
 
-// --- What it says ------------------------------------------------------------------------------
+// --- Claims --------------------------------------------------------------------------------------
 
 static bool not_ours(struct error *err, const char *claim, const char *what) {
     return error_set(err, "claims", "the token's %s %s", claim, what);

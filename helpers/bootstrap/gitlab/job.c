@@ -12,7 +12,7 @@
 /// A runner's request says what it can do: some 50 values.
 enum { REQUEST_MOST_VALUES = 2000 };
 
-// --- The answer --------------------------------------------------------------------------------
+// --- Answer --------------------------------------------------------------------------------------
 
 /// Values outside of strings, roughly: each begins after one of these characters.
 static size_t count_values(struct slice text) {

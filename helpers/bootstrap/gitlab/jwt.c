@@ -73,7 +73,7 @@ static bool read_part(struct slice part, const char *name, struct json_document 
     return (decode(part, &text, &reason) &&
             json_parse(buffer_slice(&text), name, document, &reason) &&
             json_as_object(&document->root, &reason)) ||
-           error_set(err, "token", "the token's %s is no JSON object", name);
+           error_set(err, "token", "the token's %s is not a JSON object", name);
 }
 
 static bool read_header(struct jwt *jwt, struct error *err) {
@@ -101,7 +101,7 @@ bool jwt_parse(struct slice token, struct jwt *jwt, struct error *err) {
         return error_set(err, "token", "the token is longer than %d bytes", JWT_LONGEST);
     }
     if (!split(token, part)) {
-        return bad_token(err, "it is no token: it has not three parts of base64url");
+        return bad_token(err, "it is not a token: it does not have three parts of base64url");
     }
     jwt->signed_part = slice_make(token.data, part[0].len + 1 + part[1].len);
     struct error reason;
@@ -222,7 +222,7 @@ struct jwt_keys *jwt_keys_parse(struct slice text, struct error *err) {
     return keys;
 }
 
-// --- Checking ------------------------------------------------------------------------------------
+// --- Signature -----------------------------------------------------------------------------------
 
 static bool signed_by(const struct jwt *jwt, EVP_PKEY *key) {
     EVP_MD_CTX *context = EVP_MD_CTX_new();

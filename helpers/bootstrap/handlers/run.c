@@ -134,7 +134,7 @@ void run_destroy(void *context) {
     }
 }
 
-// --- An event ------------------------------------------------------------------------------------
+// --- Event ---------------------------------------------------------------------------------------
 
 static bool check_event(const struct invocation *invocation, struct error *err) {
     // Its content is of no interest, and may be megabytes.

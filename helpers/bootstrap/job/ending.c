@@ -38,8 +38,7 @@ bool ending_kill_processes(const struct ending *ending, struct error *err) {
                      err->message);
 }
 
-// --- What the trace says of it
-// ----------------------------------------------------------------------
+// --- Line in the trace ---------------------------------------------------------------------------
 
 static const char *signal_word(int number) {
     static const char *const words[] = {
@@ -85,7 +84,7 @@ static char *closing_line(const struct supervision_result *supervision) {
     return xasprintf("Runlet: %s%s, before it reported the job's end.", end, hint);
 }
 
-// --- The end in GitLab --------------------------------------------------------------------------
+// --- State in GitLab -----------------------------------------------------------------------------
 
 /// A request that is with GitLab may bring a job that nobody is left to run: it has to be failed.
 static void await_request(const struct ending *ending, struct broker_status *status) {
@@ -119,7 +118,7 @@ static bool close_job(const struct ending *ending, struct broker_status *status,
                                (long long)status->job.id, err->message);
 }
 
-// --- What came of it ---------------------------------------------------------------------------
+// --- Outcome -------------------------------------------------------------------------------------
 
 static enum result_status judge_job(const struct ending *ending,
                                     const struct broker_status *status) {

@@ -20,7 +20,7 @@ enum { MAX_LOG_LINES = 500 };
 /// Bytes of output handled between two looks at the runner: a flood must not keep us from it.
 static const size_t MAX_DRAIN = (size_t)256 << 10;
 
-// --- Finding it --------------------------------------------------------------------------------
+// --- Search path ---------------------------------------------------------------------------------
 
 char *runner_search_path(void) {
     const char *path = getenv("PATH");
@@ -173,7 +173,7 @@ void runner_environment(const struct runner_options *options, struct environment
     }
 }
 
-// --- The process -------------------------------------------------------------------------------
+// --- Process -------------------------------------------------------------------------------------
 
 struct runner {
     struct process *process;

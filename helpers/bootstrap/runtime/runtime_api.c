@@ -58,7 +58,7 @@ void invocation_clean_up(struct invocation *invocation) {
     *invocation = (struct invocation){0};
 }
 
-// --- next --------------------------------------------------------------------------------------
+// --- Next ----------------------------------------------------------------------------------------
 
 /// A copy of the header, or NULL where it is missing or empty.
 static char *copy_header(const struct http_response *response, const char *name) {
@@ -126,7 +126,7 @@ bool runtime_api_next(struct runtime_api *api, int cancel_fd, struct invocation 
     return take_invocation(api, &response, invocation, err);
 }
 
-// --- response and error --------------------------------------------------------------------------
+// --- Response and error --------------------------------------------------------------------------
 
 static bool post(struct runtime_api *api, const char *url, const struct http_header *headers,
                  size_t header_count, struct slice body, int64_t deadline_ms, int *status,

@@ -177,7 +177,7 @@ bool form_parameter(struct slice text, struct error *err) {
         return form_arn(text, "ssm", true, "parameter/", err);
     }
     if (!slice_is_word(text, "_.-/")) {
-        return flaw(err, "has a character that no parameter's name has");
+        return flaw(err, "has a character that a parameter's name cannot have");
     }
     if (text.len > 1011) {
         return flaw(err, "is longer than a parameter's name can be");
@@ -198,11 +198,11 @@ bool form_role_arn(struct slice text, struct error *err) {
         name = slice_skip(name, slash + 1);
     }
     if (name.len == 0 || name.len > 64 || !slice_is_word(name, "_+=,.@-")) {
-        return flaw(err, "has no name of 1 to 64 characters that a role's name can have");
+        return flaw(err, "does not end with the name of a role, of 1 to 64 characters");
     }
     for (size_t i = 0; i < text.len; i++) {
         if ((unsigned char)text.data[i] > '~') {
-            return flaw(err, "has a character that no role's path has");
+            return flaw(err, "has a character that a role's path cannot have");
         }
     }
     return true;
@@ -274,7 +274,7 @@ static bool read_hosts(const struct json *object, struct http_host *hosts, size_
     while (json_each(object, &it)) {
         if (it.key.len == 0 || it.key.len > 253 || it.key.data[0] == '-' ||
             !slice_is_word(it.key, "-._")) {
-            return flaw(err, "has a name that is no host name");
+            return flaw(err, "has a name that is not a host name");
         }
         if (*count == MAX_HOSTS) {
             return error_set(err, "form", "has more than %d names", MAX_HOSTS);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// The forms that settings come in: what reads a text, or says what is wrong with it.
 ///
-/// Messages are the flaw alone, as in "RUNLET_MAX_JOBS is "0": <flaw>; expected ..."; the caller
+/// Messages are the flaw alone, as in "RUNLET_MAX_JOBS is "0": <flaw>; it must be ..."; the caller
 /// adds the rest. None of them shows the text itself.
 #pragma once
 

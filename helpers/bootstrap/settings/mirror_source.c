@@ -3,8 +3,6 @@
 
 #include <stdlib.h>
 
-#define FORM "form"
-
 void mirror_source_clean_up(struct mirror_source *source) {
     free(source->folder);
     free(source->bucket);
@@ -46,11 +44,11 @@ static bool read_object(struct slice rest, struct mirror_source *source, struct 
     struct slice bucket;
     if (!slice_split(&rest, '/', &bucket) || bucket.len < 3 || bucket.len > 63 ||
         !only_has(bucket, "abcdefghijklmnopqrstuvwxyz0123456789.-")) {
-        return error_set(err, FORM, "has no name of a bucket after s3://");
+        return error_set(err, "form", "does not have the name of a bucket after s3://");
     }
     if (rest.len == 0 || rest.len > 1024 || !has_plain_parts(rest) ||
         has_control_characters(rest)) {
-        return error_set(err, FORM, "has no key of an object after the bucket");
+        return error_set(err, "form", "does not have the key of an object after the bucket");
     }
     source->bucket = slice_copy(bucket);
     source->key = slice_copy(rest);
@@ -63,13 +61,13 @@ bool mirror_source_read(struct slice text, struct mirror_source *source, struct 
         return read_object(slice_skip(text, scheme.len), source, err);
     }
     if (!slice_starts_with(text, SLICE("/"))) {
-        return error_set(err, FORM, "is neither an absolute path nor an address in S3");
+        return error_set(err, "form", "is neither an absolute path nor an address in S3");
     }
     if (!has_plain_parts(slice_skip(text, 1)) || !slice_is_word(text, "._-+:/")) {
-        return error_set(err, FORM, "is no plain path of letters, digits and ._-+:");
+        return error_set(err, "form", "is not a plain path of letters, digits and ._-+:");
     }
     if (slice_equal_text(text, "/tmp") || slice_starts_with(text, SLICE("/tmp/"))) {
-        return error_set(err, FORM, "is in /tmp, which is emptied");
+        return error_set(err, "form", "is in /tmp, which is emptied");
     }
     source->folder = slice_copy(text);
     return true;
@@ -77,7 +75,7 @@ bool mirror_source_read(struct slice text, struct mirror_source *source, struct 
 
 bool mirror_source_read_sha256(struct slice text, struct mirror_source *source, struct error *err) {
     if (text.len != 64 || !only_has(text, "0123456789abcdefABCDEF")) {
-        return error_set(err, FORM, "is no SHA-256");
+        return error_set(err, "form", "is not a SHA-256");
     }
     source->sha256 = slice_copy(text);
     for (char *c = source->sha256; *c; c++) {

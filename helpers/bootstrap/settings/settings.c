@@ -9,7 +9,8 @@
 #include "common/alloc.h"
 #include "common/array.h"
 
-// --- Checks and readers of single rows: each fails with the flaw alone ---------------------------
+// --- Values --------------------------------------------------------------------------------------
+// Each check fails with the flaw alone.
 
 static bool read_concurrency(const struct setting *setting, struct slice value, void *member,
                              struct error *err) {
@@ -49,7 +50,8 @@ static bool read_token(const struct setting *setting, struct slice value, void *
     (void)setting;
     for (size_t i = 0; i < value.len; i++) {
         if (value.data[i] <= ' ' || value.data[i] > '~') {
-            return error_set(err, "form", "has a blank or another character that no token has");
+            return error_set(err, "form",
+                             "has a blank or another character that a token cannot have");
         }
     }
     *(struct secret **)member = secret_new(value);
@@ -59,7 +61,7 @@ static bool read_token(const struct setting *setting, struct slice value, void *
 static bool check_audience(struct slice value, struct error *err) {
     for (size_t i = 0; i < value.len; i++) {
         if (value.data[i] <= ' ' || value.data[i] > '~' || value.data[i] == '"') {
-            return error_set(err, "form", "has a blank, a quote or another character than ASCII's");
+            return error_set(err, "form", "has a blank, a quote or a character that is not ASCII");
         }
     }
     return value.len <= 255 || error_set(err, "form", "is longer than 255 characters");
@@ -92,7 +94,7 @@ static bool read_extra_hosts(const struct setting *setting, struct slice value, 
     return form_hosts(value, &settings->extra_hosts, &settings->extra_host_count, err);
 }
 
-// --- The table -----------------------------------------------------------------------------------
+// --- Table ---------------------------------------------------------------------------------------
 
 static const char *const job_credentials_words[] = {
     [JOB_CREDENTIALS_NONE] = "none",
@@ -154,7 +156,7 @@ static const struct setting rows[] = {
 };
 static const struct settings_table table = {rows, ARRAY_LENGTH(rows)};
 
-// --- Loading -------------------------------------------------------------------------------------
+// --- Load ----------------------------------------------------------------------------------------
 
 static bool check_token(struct settings *settings, struct error *err) {
     if (settings->token_secret_arn && settings->token_parameter) {

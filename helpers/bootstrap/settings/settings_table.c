@@ -28,8 +28,8 @@ static void append_words(struct buffer *message, const char *const *words) {
     }
 }
 
+/// "a whole number from 1 to 100", "none, role or inherit"
 static void append_form(struct buffer *message, const struct setting *setting) {
-    buffer_append_text(message, "; expected ");
     if (setting->words) {
         append_words(message, setting->words);
     } else {
@@ -37,7 +37,7 @@ static void append_form(struct buffer *message, const struct setting *setting) {
     }
 }
 
-/// Fails with `NAME is "value": flaw; expected form`.
+/// Fails with `NAME is "value": flaw; it must be form`; the flaw may be empty.
 static bool invalid(const struct setting *setting, struct slice value, const char *flaw,
                     struct error *err) {
     cleanup_buffer struct buffer message = BUFFER_INIT(ERROR_MESSAGE_SIZE * 2);
@@ -48,9 +48,9 @@ static bool invalid(const struct setting *setting, struct slice value, const cha
         json_append_string(&message, slice_make(value.data, cut ? SHOWN_BYTES : value.len));
         buffer_append_text(&message, cut ? "...: " : ": ");
     } else {
-        buffer_append_text(&message, " ");
+        buffer_append_text(&message, *flaw ? " " : ": ");
     }
-    buffer_append_text(&message, flaw);
+    buffer_appendf(&message, "%s%sit must be ", flaw, *flaw ? "; " : "");
     append_form(&message, setting);
     return error_set(err, ERROR_CONFIG_INVALID, "%s", buffer_text(&message));
 }
@@ -115,7 +115,8 @@ bool setting_read_word(const struct setting *setting, struct slice value, void *
                        struct error *err) {
     const int word = find_word(setting->words, value);
     if (word < 0) {
-        return error_set(err, "form", "is not one of the words that it takes");
+        // Which words there are says it all.
+        return error_set(err, "form", "%s", "");
     }
     *(unsigned *)member = (unsigned)word;
     return true;
@@ -156,7 +157,7 @@ void settings_take_credentials(struct aws_credentials *credentials) {
     scrub("AWS_CONTAINER_AUTHORIZATION_TOKEN");
 }
 
-// --- Reading -------------------------------------------------------------------------------------
+// --- Rows ----------------------------------------------------------------------------------------
 
 static bool read_row(const struct setting *setting, void *values, struct error *err) {
     const char *text = getenv(setting->name);
@@ -203,7 +204,7 @@ int settings_choose(const char *name, const char *const *words, struct error *er
     const struct slice value = slice_text(getenv(name));
     const int word = find_word(words, value);
     if (word < 0) {
-        invalid(&setting, value, value.data ? "is not known" : "is not set", err);
+        invalid(&setting, value, value.data ? "" : "is not set", err);
     }
     return word;
 }

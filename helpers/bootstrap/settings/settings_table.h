@@ -4,8 +4,8 @@
 ///
 /// A variable that is not set leaves its member as it is: what was put there before is the default.
 /// One that is set but bad fails with the code "Runtime.ConfigInvalid" and a message of the form
-/// `NAME is "value": flaw; expected form`. Values are shown only of variables that hold no secret,
-/// and never where they look like a token.
+/// `NAME is "value": flaw; it must be form`. Values are shown only of variables that hold no
+/// secret, and never where they look like a token.
 #pragma once
 
 #include <stdbool.h>
@@ -69,12 +69,12 @@ bool setting_read_boolean(const struct setting *setting, struct slice value, voi
 /// "true" and "false"
 extern const char *const settings_booleans[];
 
-// --- Reading -------------------------------------------------------------------------------------
+// --- Rows ----------------------------------------------------------------------------------------
 
 /// Reads all rows into the struct at `values`, in their order, up to the first that is bad. Wipes
 /// the secrets of all rows from the environment, also where it fails.
 bool settings_table_read(const struct settings_table *table, void *values, struct error *err);
-/// Fails with `NAME flaw; expected form`, for what rows together have to be.
+/// Fails with `NAME flaw; it must be form`, for what rows together have to be.
 bool settings_table_refuse(const struct settings_table *table, const char *name, const char *flaw,
                            struct error *err);
 /// Warns in the log of RUNLET_ variables that no row reads.

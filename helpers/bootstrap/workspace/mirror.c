@@ -72,7 +72,7 @@ bool mirror_is_kept(const struct mirror *mirror) {
     return mirror && mirror->manifest.count > 0;
 }
 
-// --- Looking again -------------------------------------------------------------------------------
+// --- Check ---------------------------------------------------------------------------------------
 
 static int64_t now_ms(void) {
     return clock_monotonic_ms(clock_system());
@@ -88,7 +88,7 @@ static int open_mirror(const struct mirror *mirror, struct error *err) {
     cleanup_close int parent = open_folder(AT_FDCWD, mirror->parent);
     const int folder = parent < 0 ? -1 : open_folder(parent, WORKSPACE_PROVIDERS);
     if (folder < 0) {
-        error_set(err, "changed", "it is no folder any more");
+        error_set(err, "changed", "it is not a folder any more");
     }
     return folder;
 }
@@ -123,7 +123,7 @@ static bool check(struct mirror *mirror, int64_t deadline_ms, struct error *err)
     return true;
 }
 
-// --- Fetching --------------------------------------------------------------------------------
+// --- Fetch ---------------------------------------------------------------------------------------
 
 /// The error as one of Lambda's types, with what to do about it.
 static bool explain(const struct mirror *mirror, struct error *err) {
@@ -275,7 +275,7 @@ static bool check_source_folder(const struct mirror *mirror, struct error *err) 
                          err->message, (unsigned)geteuid());
     }
     return S_ISDIR(status.st_mode) ||
-           error_set(err, ERROR_CONFIG_INVALID, "RUNLET_PROVIDER_MIRROR: %s is no folder",
+           error_set(err, ERROR_CONFIG_INVALID, "RUNLET_PROVIDER_MIRROR: %s is not a folder",
                      mirror->folder);
 }
 

@@ -77,7 +77,7 @@ static bool link_host(const char *mirror, const char *from, const char *links, c
     return true;
 }
 
-// --- The text --------------------------------------------------------------------------------
+// --- Text ----------------------------------------------------------------------------------------
 
 /// Appends the providers of a folder, "HOST/NAMESPACE/TYPE", as a list's elements.
 static bool append_providers(const char *folder, struct buffer *out, struct error *err) {

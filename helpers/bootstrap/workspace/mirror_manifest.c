@@ -45,7 +45,7 @@ static int compare(const void *a, const void *b) {
     return strcmp(((const struct mirror_entry *)a)->path, ((const struct mirror_entry *)b)->path);
 }
 
-// --- Holding it against a tree -------------------------------------------------------------------
+// --- Check ---------------------------------------------------------------------------------------
 
 struct check {
     const struct mirror_manifest *manifest;
@@ -123,7 +123,7 @@ static bool check_entry(struct check *check, int folder, const char *prefix, con
     }
     cleanup_close int fd = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0) {
-        return error_set(check->err, CHANGED, "%s is no folder that can be read", path);
+        return error_set(check->err, CHANGED, "%s is not a folder that can be read", path);
     }
     return check_status(check, entry, fd) && check_folder(check, fd, path);
 }

@@ -58,7 +58,7 @@ bool workspace_empty_but_providers(const char *root, int64_t limit_ms, struct er
            error_set(err, ERROR_WORKSPACE_DIRTY, "cannot empty %s: %s", parent, err->message);
 }
 
-// --- Checking ----------------------------------------------------------------------------------
+// --- Root ----------------------------------------------------------------------------------------
 
 static bool is_dots(const char *name) {
     return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
@@ -79,7 +79,7 @@ static bool check_empty(const char *root, const char *kept, struct error *err) {
     return true;
 }
 
-// --- Making --------------------------------------------------------------------------------------
+// --- Files ---------------------------------------------------------------------------------------
 
 static bool make_folder(const char *path, struct error *err) {
     return mkdir(path, 0700) == 0 || error_errno(err, errno, "cannot make %s", path);
@@ -244,7 +244,7 @@ void workspace_destroyp(struct workspace **pointer) {
     }
 }
 
-// --- Using ---------------------------------------------------------------------------------------
+// --- Environment ---------------------------------------------------------------------------------
 
 const char *workspace_folder(const struct workspace *workspace) {
     return workspace->folder;
