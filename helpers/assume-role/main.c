@@ -5,10 +5,10 @@
 #include <unistd.h>
 
 #include "assume-role/arguments.h"
-#include "assume-role/chain.h"
 #include "assume-role/command.h"
 #include "assume-role/hints.h"
 #include "assume-role/identity.h"
+#include "assume-role/walk.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/log.h"
@@ -55,7 +55,7 @@ static int run(struct arguments *arguments, void (*on_broken_pipe)(int)) {
         .use_cache = !arguments->no_cache,
     };
     if (!connection_open(&options, &connection, &err) ||
-        (hops->count > 0 && !chain_run(&connection, hops, &session, &hint, &err))) {
+        (hops->count > 0 && !walk_run(&connection, hops, &session, &hint, &err))) {
         return fail(&err, hint);
     }
     if (arguments->command) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "assume-role/chain.h"
+#include "assume-role/walk.h"
 
 #include <string.h>
 
@@ -63,8 +63,8 @@ static bool assume(const struct walk *walk, size_t index, const struct aws_crede
     return true;
 }
 
-static bool walk(const struct session_request *request, struct sts_session *session,
-                 struct error *err) {
+static bool walk_hops(const struct session_request *request, struct sts_session *session,
+                      struct error *err) {
     const struct walk *walk = request->context;
     for (size_t i = 0; i < walk->hops->count; i++) {
         cleanup_sts_session struct sts_session before = *session;
@@ -78,8 +78,8 @@ static bool walk(const struct session_request *request, struct sts_session *sess
     return true;
 }
 
-bool chain_run(struct connection *connection, const struct hops *hops, struct sts_session *session,
-               const char **hint, struct error *err) {
+bool walk_run(struct connection *connection, const struct hops *hops, struct sts_session *session,
+              const char **hint, struct error *err) {
     *hint = NULL;
     cleanup_free struct sts_assume *roles = xcalloc(hops->count, sizeof(*roles));
     for (size_t i = 0; i < hops->count; i++) {
@@ -94,7 +94,7 @@ bool chain_run(struct connection *connection, const struct hops *hops, struct st
         .clock = connection->clock,
         .deadline_ms = connection->deadline_ms,
         .use_cache = connection->use_cache,
-        .call = walk,
+        .call = walk_hops,
         .context = &context,
     };
     return session_request_send(&request, session, err);
