@@ -103,6 +103,7 @@ static bool is_readable(const struct broker *broker) {
 #define JOB_ANSWER "HTTP/1.1 201 Created\r\nContent-Length: 67\r\n\r\n" JOB
 #define GOOD "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nJob-Status: running\r\n\r\n200"
 #define TAKEN "HTTP/1.1 202 Accepted\r\nContent-Length: 3\r\nRange: 0-9\r\n\r\n0-9"
+#define BROKEN "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n"
 #define ASSUMED                                                                                    \
     "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{\"Credentials\":{\"AccessKeyId\":\"ASIAJOB\","   \
     "\"SecretAccessKey\":\"s\",\"SessionToken\":\"t\",\"Expiration\":\"2100-01-01T00:00:00Z\"},"   \
@@ -278,6 +279,23 @@ START_TEST(says_why_a_job_is_not_closed_when_there_is_no_time) {
 }
 END_TEST
 
+START_TEST(says_what_gitlab_answered_before_the_time_was_over) {
+    const struct scripted script[] = {{.answer = JOB_ANSWER},
+                                      {.answer = GOOD},
+                                      {.answer = TAKEN},
+                                      {.answer = BROKEN},
+                                      {.answer = NULL, .delay_ms = 5000, .close = true}};
+    start_gitlab(script, 5);
+    cleanup_broker struct broker *broker = start();
+    ck_assert_int_eq(ask_for_a_job(broker), 201);
+    int64_t until_ms = clock_now_ms(clock_system()) + 4000;
+    ck_assert(!broker_close_job(broker, "why", "runner_system_failure", until_ms, &err));
+    ck_assert_str_eq(err.message, "cannot close job 41 in GitLab: GitLab answered with status 500 "
+                                  "until the time was over");
+    stop_server();
+}
+END_TEST
+
 START_TEST(does_not_wait_for_a_checksum_when_time_is_short) {
     const struct scripted script[] = {{.answer = JOB_ANSWER},
                                       {.answer = GOOD},
@@ -347,6 +365,7 @@ int main(void) {
     tcase_add_test(tcase, gives_the_session_out_while_the_job_runs);
     tcase_add_test(tcase, closes_a_job_with_a_line_and_a_checksum);
     tcase_add_test(tcase, says_why_a_job_is_not_closed_when_there_is_no_time);
+    tcase_add_test(tcase, says_what_gitlab_answered_before_the_time_was_over);
     tcase_add_test(tcase, does_not_wait_for_a_checksum_when_time_is_short);
     tcase_add_test(tcase, waits_for_a_checksum_while_there_is_time);
     tcase_add_test(tcase, puts_its_whole_line_behind_what_nobody_told_it_of);

@@ -100,6 +100,8 @@ END_TEST
 
 START_TEST(leaves_time_for_a_last_attempt) {
     ck_assert_int_eq(pause_after(0, 0, "Retry-After: 7\r\n", fake.now_ms + 4000), 3000);
+    ck_assert_int_eq(pause_after(0, 0, NULL, fake.now_ms + 200), 100);
+    ck_assert_int_eq(pause_after(0, 0, NULL, fake.now_ms + 100), 0);
     ck_assert_int_eq(pause_after(0, 0, NULL, fake.now_ms + 50), -1);
     ck_assert_int_eq(pause_after(0, 0, NULL, fake.now_ms - 5000), -1);
 }

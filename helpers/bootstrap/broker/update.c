@@ -29,11 +29,22 @@ static bool was_taken(const struct dispatch *dispatch) {
            slice_equal_text(job_status, dispatch->state);
 }
 
+/// Says why an attempt failed. Where its time was over, GitLab's answer to one before says more.
+static void explain_failure(bool answered, int last_status, struct error *err) {
+    if (answered) {
+        error_set(err, "status", "GitLab answered with status %d", last_status);
+    } else if (last_status != 0 && error_is(err, "timeout")) {
+        error_set(err, "timeout", "GitLab answered with status %d until the time was over",
+                  last_status);
+    }
+}
+
 /// Sends it until there is an answer that is not mere trouble. False where there was none at all.
 static bool dispatch_send(struct dispatch *dispatch, struct error *err) {
     struct broker *broker = dispatch->broker;
     struct gitlab_backoff backoff = {0};
     bool uncertain = false;
+    int last_status = 0;
     const struct gitlab_call call = {
         .method = "PUT",
         .path = dispatch->path,
@@ -56,9 +67,8 @@ static bool dispatch_send(struct dispatch *dispatch, struct error *err) {
             return true;
         }
         uncertain = true;
-        if (answered) {
-            error_set(err, "status", "GitLab answered with status %d", dispatch->response.status);
-        }
+        last_status = answered ? dispatch->response.status : last_status;
+        explain_failure(answered, last_status, err);
         log_warn("an update of the job failed", LOG_ERROR_FIELDS(err));
         if ((!answered && error_is(err, "canceled")) ||
             !gitlab_pause(broker->gitlab, &backoff, answered ? &dispatch->response : NULL,

@@ -159,5 +159,8 @@ bool gitlab_pause(struct gitlab *gitlab, struct gitlab_backoff *backoff,
     }
     // The last attempts come closer together, so that there is time for an answer.
     int64_t longest = left / 4 * 3;
+    if (longest > left - SHORTEST_ATTEMPT_MS) {
+        longest = left - SHORTEST_ATTEMPT_MS;
+    }
     return clock_sleep_ms(gitlab->clock, pause < longest ? pause : longest, patience->cancel_fd);
 }
