@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import re
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,18 +14,10 @@ from typing import Any
 from localcloud import LocalCloud
 from localcloud.functions import Environment, Invocation
 from localcloud.gitlab import Job, Pipeline, Project, Runner
+from localcloud.waiting import wait_until
 
 MIB = 1 << 20
 StageMaker = Callable[..., "Stage"]
-
-
-def wait_until(condition: Callable[[], Any], limit: float, what: str) -> Any:
-    """Waits until `condition()` is true and returns it; after `limit` seconds the test fails."""
-    end = time.monotonic() + limit
-    while not (value := condition()):
-        assert time.monotonic() < end, f"waited {limit} s in vain for {what}"
-        time.sleep(0.05)
-    return value
 
 
 def output_of(job: Job) -> str:
@@ -80,9 +71,8 @@ class Invoking:
     def running(self) -> bool:
         return self._thread.is_alive()
 
-    def result(self, limit: float) -> Invocation:
-        self._thread.join(limit)
-        assert not self.running, f"the invocation did not end within {limit} s"
+    def result(self) -> Invocation:
+        wait_until(lambda: not self.running, "the invocation's end")
         assert self._result is not None, "the invocation could not be made"
         return self._result
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from e2e.stage import Stage, StageMaker, commands_of, last_line_of, output_of, wait_until
+from e2e.stage import Stage, StageMaker, commands_of, last_line_of, output_of
+from localcloud.waiting import wait_until
 
 LOOP = "for i in $(seq 1 1000); do sleep 1; done"
 SCRIPTS = {
@@ -28,8 +29,8 @@ def test_the_job_is_stopped_before_lambda_stops_us(
     job, invocation = stage.run(*script)
 
     assert not invocation.function_error, invocation.response
-    assert invocation.response["status"] == "deadline"
-    assert invocation.response["job"]["state"] == "failed"
+    assert invocation.answer["status"] == "deadline"
+    assert invocation.answer["job"]["state"] == "failed"
     assert invocation.duration_ms < timeout * 1000
     assert job.status == "failed"
     assert "started\n" in output_of(job)
@@ -40,7 +41,7 @@ def test_the_job_is_stopped_before_lambda_stops_us(
     assert_nothing_is_left(stage)
 
     job, invocation = stage.run("echo next")
-    assert invocation.response["status"] == "job_succeeded", output_of(job)
+    assert invocation.answer["status"] == "job_succeeded", output_of(job)
 
 
 @pytest.mark.parametrize("fault", [{"status": 500}, {"cut_response": True}, {"delay": 1.0}])
@@ -48,13 +49,13 @@ def test_the_line_gets_through_trouble_at_the_end(make_stage: StageMaker, fault:
     stage = make_stage(timeout=22, environment={"RUNLET_DEADLINE_MARGIN": "8"})
     job = stage.add_job("echo started", "sleep 600")
     invoking = stage.start()
-    wait_until(lambda: b"started" in job.trace, 60, "the job's first line")
+    wait_until(lambda: b"started" in job.trace, "the job's first line")
     for method, path in (("PATCH", rf"/jobs/{job.id}/trace$"), ("PUT", rf"/jobs/{job.id}$")):
         stage.cloud.gitlab.faults.add(method=method, path=path, times=2, **fault)
 
-    invocation = invoking.result(limit=60)
+    invocation = invoking.result()
 
-    assert invocation.response["status"] == "deadline", invocation.response
+    assert invocation.answer["status"] == "deadline", invocation.response
     assert job.status == "failed"
     assert "time ran out" in last_line_of(job)
     assert output_of(job).count("maximum_timeout") == 1

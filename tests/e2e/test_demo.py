@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from conftest import REPO
-from e2e.stage import wait_until
+from localcloud.waiting import LIMIT, wait_until
 
 
 def processes_about(folder: Path) -> list[str]:
@@ -60,7 +60,7 @@ def test_the_demo_runs_a_pipeline_and_leaves_nothing(tmp_path: Path) -> None:
     assert re.search(r"Cost in Lambda at list price, \w+", text)
     assert re.search(r"\$0\.00\d+", text)
     assert "glrt-" not in text
-    wait_until(lambda: not processes_about(tmp_path), 30, "the end of all its processes")
+    wait_until(lambda: not processes_about(tmp_path), "the end of all its processes")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -135,7 +135,7 @@ def test_the_local_cloud_in_the_foreground(tmp_path: Path) -> None:
             stderr=subprocess.STDOUT,
         )
     try:
-        wait_until(lambda: "Ctrl-C" in output.read_text(), 120, "how to use it")
+        wait_until(lambda: "Ctrl-C" in output.read_text(), "how to use it")
         text = output.read_text()
         ports = {int(port) for port in re.findall(r"https?://[^:/\s]+:(\d+)", text)}
         assert len(ports) >= 2
@@ -148,8 +148,8 @@ def test_the_local_cloud_in_the_foreground(tmp_path: Path) -> None:
         assert "Job succeeded" in guide.do("The jobs and their traces")
     finally:
         command.terminate()
-        command.wait(60)
-    wait_until(lambda: not processes_about(folder), 30, "the end of all its processes")
+        command.wait(LIMIT)
+    wait_until(lambda: not processes_about(folder), "the end of all its processes")
     assert list(folder.iterdir()) == []
     assert not ports & {port for _, port in listening()}
 

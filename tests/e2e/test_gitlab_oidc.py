@@ -126,7 +126,7 @@ class Trusting:
         pipeline = project.commit({".gitlab-ci.yml": json.dumps({"job": job})}, ref=ref)
         assert pipeline is not None
         invocation = self.stage.invoke()
-        assert invocation.response["status"] == "job_succeeded", invocation.response
+        assert invocation.answer["status"] == "job_succeeded", invocation.response
         return {name: _outcome(pipeline.job("job"), name) for name in AUDIENCES}
 
     def session(self, role: str) -> str:
@@ -258,7 +258,7 @@ def test_tofu_gets_in_by_the_profile_of_a_token(
     invocation = stage.invoke()
 
     said = output_of(pipeline.job("job"))
-    assert invocation.response["status"] == "job_succeeded", said + stage.logs
+    assert invocation.answer["status"] == "job_succeeded", said + stage.logs
     assert f'me = "{trusting.session("main")}"' in said
     made = [one for one in cloud.sts.calls[calls:] if one.action.startswith("AssumeRole")]
     assert {(one.action, one.access_key) for one in made} == {("AssumeRoleWithWebIdentity", None)}

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from e2e.stage import Stage, StageMaker, output_of, wait_until
+from e2e.stage import Stage, StageMaker, output_of
+from localcloud.waiting import wait_until
 
 COUNT = 400
 LINES = f"for i in $(seq 1 {COUNT}); do echo line-$i-of-the-trace; done"
@@ -53,7 +54,7 @@ def test_a_token_rotated_while_the_environment_is_warm(stage: Stage) -> None:
     job, second = stage.run("echo two")
 
     assert first.environment_id == second.environment_id
-    assert second.response["status"] == "job_succeeded"
+    assert second.answer["status"] == "job_succeeded"
     assert job.status == "success"
 
 
@@ -64,7 +65,7 @@ def test_a_token_that_is_put_right_later(stage: Stage) -> None:
     stage.put_token(stage.runner.token)
     job, invocation = stage.run("echo ok")
 
-    assert invocation.response["status"] == "job_succeeded"
+    assert invocation.answer["status"] == "job_succeeded"
     assert job.status == "success"
 
 
@@ -139,11 +140,11 @@ def test_gitlab_comes_back_while_the_invocation_waits(stage: Stage) -> None:
     job = stage.add_job("echo ok")
     stage.cloud.gitlab.stop_listening()
     invoking = stage.start()
-    wait_until(lambda: "onnect" in stage.logs, 60, "the first failed request in the log")
+    wait_until(lambda: "onnect" in stage.logs, "the first failed request in the log")
 
     stage.cloud.gitlab.start_listening()
 
-    assert invoking.result(limit=100).response["status"] == "job_succeeded"
+    assert invoking.result().answer["status"] == "job_succeeded"
     assert job.status == "success"
 
 
@@ -153,7 +154,7 @@ def test_job_requests_that_fail_are_sent_again(stage: Stage, fault: dict) -> Non
 
     job, invocation = stage.run("echo ok")
 
-    assert invocation.response["status"] == "job_succeeded"
+    assert invocation.answer["status"] == "job_succeeded"
     assert job.status == "success"
 
 
@@ -168,7 +169,7 @@ def test_nothing_of_a_trace_is_lost_when_gitlab_fails(stage: Stage, fault: dict)
 
     invocation = stage.invoke()
 
-    assert invocation.response["status"] == "job_succeeded"
+    assert invocation.answer["status"] == "job_succeeded"
     assert job.status == "success"
     assert_whole_trace(job)
 
@@ -180,22 +181,22 @@ def test_nothing_of_a_trace_is_lost_when_connections_are_cut(stage: Stage, fault
 
     invocation = stage.invoke()
 
-    assert invocation.response["status"] == "job_succeeded"
+    assert invocation.answer["status"] == "job_succeeded"
     assert_whole_trace(job)
 
 
 def test_nothing_of_a_trace_is_lost_while_gitlab_is_down(stage: Stage) -> None:
     job = stage.add_job("echo started", "while ! test -e $HOME/go; do sleep 0.2; done", LINES)
     invoking = stage.start()
-    wait_until(lambda: b"started" in job.trace, 60, "the job's first line")
+    wait_until(lambda: b"started" in job.trace, "the job's first line")
     (home,) = stage.environment.tmp.glob("runlet/*/home")
     stage.cloud.gitlab.stop_listening()
     (home / "go").touch()
-    wait_until(lambda: "could not be sent" in stage.logs, 60, "the first refused connection")
+    wait_until(lambda: "could not be sent" in stage.logs, "the first refused connection")
 
     stage.cloud.gitlab.start_listening()
 
-    assert invoking.result(limit=100).response["status"] == "job_succeeded"
+    assert invoking.result().answer["status"] == "job_succeeded"
     assert job.status == "success"
     assert_whole_trace(job)
 
@@ -207,7 +208,7 @@ def test_a_final_update_whose_answer_is_cut(stage: Stage) -> None:
     invocation = stage.invoke()
 
     assert job.status == "success"
-    assert invocation.response["status"] == "job_succeeded"
+    assert invocation.answer["status"] == "job_succeeded"
 
 
 def test_a_slow_gitlab(stage: Stage) -> None:
@@ -216,7 +217,7 @@ def test_a_slow_gitlab(stage: Stage) -> None:
 
     invocation = stage.invoke()
 
-    assert invocation.response["status"] == "job_succeeded"
+    assert invocation.answer["status"] == "job_succeeded"
     assert_whole_trace(job)
 
 
@@ -228,7 +229,7 @@ def test_an_upload_that_is_cut_is_sent_again(stage: Stage) -> None:
 
     invocation = stage.invoke()
 
-    assert invocation.response["status"] == "job_succeeded", output_of(job)
+    assert invocation.answer["status"] == "job_succeeded", output_of(job)
     assert job.artifacts is not None
 
 

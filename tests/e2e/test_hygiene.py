@@ -57,7 +57,7 @@ PROCESSES = (
 def test_the_next_job_sees_nothing_of_the_last(stage: Stage, mess: str) -> None:
     dirty_job, dirty = stage.run(mess, "echo made a mess")
 
-    assert dirty.response["status"] == "job_succeeded", output_of(dirty_job)
+    assert dirty.answer["status"] == "job_succeeded", output_of(dirty_job)
     assert "made a mess\n" in output_of(dirty_job)
     (bootstrap,) = commands_of(stage.environment)
     assert "bootstrap" in bootstrap
@@ -70,7 +70,7 @@ def test_the_next_job_sees_nothing_of_the_last(stage: Stage, mess: str) -> None:
         "test -s /etc/passwd && test -x /var/task/bootstrap && test -x /opt/bin/gitlab-runner",
     )
 
-    assert clean.response["status"] == "job_succeeded", output_of(job)
+    assert clean.answer["status"] == "job_succeeded", output_of(job)
     assert dirty.environment_id == clean.environment_id
     # Those with a command line: a zombie is none. The sandbox's first process may be called exe.
     processes = re.findall(r"^PROCESS (\S+) (\S.*)$", output_of(job), re.M)
@@ -99,8 +99,8 @@ def test_a_full_disk_is_emptied(make_stage: StageMaker) -> None:
     _, full = stage.run("dd if=/dev/zero of=/tmp/full bs=1M 2>/dev/null || echo it is full")
     job, next_one = stage.run("dd if=/dev/zero of=/tmp/big bs=1M count=300", "echo there is room")
 
-    assert full.response["status"] != "no_job"  # whatever gitlab-runner makes of it
-    assert next_one.response["status"] == "job_succeeded", output_of(job)
+    assert full.answer["status"] != "no_job"  # whatever gitlab-runner makes of it
+    assert next_one.answer["status"] == "job_succeeded", output_of(job)
     assert full.environment_id == next_one.environment_id
 
 
@@ -110,5 +110,5 @@ def test_a_fresh_environment_for_each_job_where_asked(make_stage: StageMaker) ->
     _, first = stage.run("echo one")
     _, second = stage.run("echo two")
 
-    assert first.response["status"] == second.response["status"] == "job_succeeded"
+    assert first.answer["status"] == second.answer["status"] == "job_succeeded"
     assert first.environment_id != second.environment_id

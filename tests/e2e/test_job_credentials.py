@@ -52,7 +52,7 @@ def test_a_job_gets_a_session_of_its_role(make_stage: StageMaker, job_role: str)
 
     job, invocation = stage.run(ASK, "echo", "env | sort", timeout="5 minutes")
 
-    assert invocation.response["status"] == "job_succeeded", output_of(job)
+    assert invocation.answer["status"] == "job_succeeded", output_of(job)
     given = json.loads(re.search(r"\{\"AccessKeyId.*\}", output_of(job))[0])  # type: ignore[index]
     caller = boto3.client(
         "sts",
@@ -134,8 +134,8 @@ def test_an_sts_that_does_not_answer_holds_nobody_up(make_stage: StageMaker, job
             f"({ASK}) > /dev/null 2>&1 &", f"until {asked}; do sleep 0.1; done"
         )
 
-    assert invocation.response["status"] == "job_succeeded", output_of(job)
-    assert invocation.duration_ms - invocation.response["job"]["duration_ms"] < 5000
+    assert invocation.answer["status"] == "job_succeeded", output_of(job)
+    assert invocation.duration_ms - invocation.answer["job"]["duration_ms"] < 5000
 
 
 def test_a_job_without_credentials_has_no_endpoint(stage: Stage) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from e2e.stage import Stage, StageMaker, commands_of, last_line_of, output_of, wait_until
+from e2e.stage import Stage, StageMaker, commands_of, last_line_of, output_of
+from localcloud.waiting import wait_until
 
 KILL_RUNNER = "kill -KILL $(pidof gitlab-runner)"
 LINES = "for i in $(seq 1 3000); do echo line-$i-of-the-trace; done"
@@ -15,17 +16,17 @@ def test_a_killed_runner_is_told_to_gitlab(stage: Stage) -> None:
     job = stage.add_job(LINES, 'while ! test -e "$HOME/go"; do sleep 0.2; done', KILL_RUNNER,
                         "(setsid sleep 100 &); sleep 100")  # fmt: skip
     invoking = stage.start()
-    wait_until(lambda: b"line-3000-of-the-trace" in job.trace, 60, "all lines in GitLab")
+    wait_until(lambda: b"line-3000-of-the-trace" in job.trace, "all lines in GitLab")
     (home,) = stage.environment.tmp.glob("runlet/*/home")
 
     (home / "go").touch()
-    invocation = invoking.result(limit=60)
+    invocation = invoking.result()
 
     assert not invocation.function_error, invocation.response
-    assert invocation.response["status"] == "job_failed"
-    assert invocation.response["job"]["state"] == "failed"
-    assert invocation.response["job"]["failure_reason"] == "runner_system_failure"
-    assert invocation.response["job"]["exit_code"] is None
+    assert invocation.answer["status"] == "job_failed"
+    assert invocation.answer["job"]["state"] == "failed"
+    assert invocation.answer["job"]["failure_reason"] == "runner_system_failure"
+    assert invocation.answer["job"]["exit_code"] is None
     assert job.status == "failed"
     assert job.failure_reason == "runner_system_failure"
     for i in (1, 1500, 3000):
@@ -42,15 +43,15 @@ def test_a_killed_runner_is_told_through_trouble(stage: Stage, fault: dict) -> N
     job = stage.add_job("echo started", 'while ! test -e "$HOME/go"; do sleep 0.2; done',
                         KILL_RUNNER)  # fmt: skip
     invoking = stage.start()
-    wait_until(lambda: b"started" in job.trace, 60, "the job's first line")
+    wait_until(lambda: b"started" in job.trace, "the job's first line")
     for method, path in (("PATCH", rf"/jobs/{job.id}/trace$"), ("PUT", rf"/jobs/{job.id}$")):
         stage.cloud.gitlab.faults.add(method=method, path=path, times=2, **fault)
 
     (home,) = stage.environment.tmp.glob("runlet/*/home")
     (home / "go").touch()
-    invocation = invoking.result(limit=60)
+    invocation = invoking.result()
 
-    assert invocation.response["status"] == "job_failed", invocation.response
+    assert invocation.answer["status"] == "job_failed", invocation.response
     assert job.status == "failed"
     assert "SIGKILL" in last_line_of(job)
     assert output_of(job).count("SIGKILL") == 1
@@ -89,7 +90,7 @@ def test_a_killed_bootstrap_costs_only_its_environment(
     assert not any(one.alive for one in stage.environments)
 
     next_job, next_invocation = stage.run('test "$(ls -A /tmp)" = runlet', "echo clean")
-    assert next_invocation.response["status"] == "job_succeeded", output_of(next_job)
+    assert next_invocation.answer["status"] == "job_succeeded", output_of(next_job)
     assert next_invocation.environment_id != invocation.environment_id
 
     stage.cloud.gitlab.advance(7200)
@@ -99,13 +100,13 @@ def test_a_killed_bootstrap_costs_only_its_environment(
 def test_a_bootstrap_that_is_told_to_end_closes_its_job(stage: Stage) -> None:
     job, invocation = stage.run("echo started; sleep 4; kill -TERM $(pidof bootstrap); sleep 300")
 
-    assert invocation.response["status"] == "job_failed"
+    assert invocation.answer["status"] == "job_failed"
     assert job.status == "failed"
     assert job.failure_reason == "runner_system_failure"
     assert "started\n" in output_of(job)
     assert "ended the environment" in last_line_of(job)
     next_job, next_invocation = stage.run("echo clean")
-    assert next_invocation.response["status"] == "job_succeeded", output_of(next_job)
+    assert next_invocation.answer["status"] == "job_succeeded", output_of(next_job)
     assert next_invocation.environment_id != invocation.environment_id
 
 
@@ -122,7 +123,7 @@ def test_a_used_tmp_after_a_crash_is_emptied_at_init(make_stage: StageMaker) -> 
         stage.cloud.functions.keep_tmp_after_crash = False
 
     assert first.function_error
-    assert second.response["status"] == "job_succeeded", output_of(job)
+    assert second.answer["status"] == "job_succeeded", output_of(job)
 
 
 def test_memory_used_up_is_lambdas_end_of_the_environment(make_stage: StageMaker) -> None:
@@ -133,7 +134,7 @@ def test_memory_used_up_is_lambdas_end_of_the_environment(make_stage: StageMaker
     assert invocation.function_error
     assert job.status == "running"
     next_job, next_invocation = stage.run("echo clean")
-    assert next_invocation.response["status"] == "job_succeeded", output_of(next_job)
+    assert next_invocation.answer["status"] == "job_succeeded", output_of(next_job)
     assert next_invocation.environment_id != invocation.environment_id
 
 
@@ -152,6 +153,6 @@ def test_a_job_without_git_fails_and_says_so(make_stage: StageMaker) -> None:
 
     job, invocation = stage.run("echo never")
 
-    assert invocation.response["status"] == "job_failed"
+    assert invocation.answer["status"] == "job_failed"
     assert job.status == "failed"
     assert "git: command not found" in output_of(job)

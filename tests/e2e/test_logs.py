@@ -45,6 +45,6 @@ def test_the_log_level_is_honoured(make_stage: StageMaker) -> None:
 
     _, invocation = stage.run("echo ok")
 
-    assert invocation.response["status"] == "job_succeeded"
+    assert invocation.answer["status"] == "job_succeeded"
     levels = {line["level"] for line in lines_of(stage) if "_aws" not in line}
     assert levels <= {"ERROR", "FATAL"}

@@ -45,7 +45,7 @@ def test_fewer_jobs_than_allowed(make_stage: StageMaker) -> None:
 
     first, second = stage.invoke(), stage.invoke()
 
-    assert first.response["status"] == "job_succeeded"
+    assert first.answer["status"] == "job_succeeded"
     assert [one["name"] for one in first.response["jobs"]] == ["only"]
     assert second.response == {"status": "no_job", "job": None, "jobs": []}
 
@@ -61,9 +61,9 @@ def test_the_time_runs_out_in_the_second_job(make_stage: StageMaker) -> None:
 
     invocation = stage.invoke()
 
-    assert invocation.response["status"] == "deadline"
+    assert invocation.answer["status"] == "deadline"
     assert [one["state"] for one in invocation.response["jobs"]] == ["success", "failed"]
-    assert invocation.response["job"]["name"] == "long"
+    assert invocation.answer["job"]["name"] == "long"
     assert pipeline.job("long").status == "failed"
     assert pipeline.job("late").status == "pending"
     assert invocation.duration_ms < 30_000

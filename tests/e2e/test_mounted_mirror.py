@@ -155,7 +155,7 @@ def test_jobs_find_the_mirror_that_terraform_mounts(mounted: Mounted) -> None:
     invocation = cloud.invoke(outputs["function_name"])
 
     said = output_of(pipeline.job("job"))
-    assert invocation.response["status"] == "job_succeeded", f"{invocation.response}\n{said}"
+    assert invocation.answer["status"] == "job_succeeded", f"{invocation.response}\n{said}"
     assert "the true provider" in said and "refused" in said
     assert 'path    = "/mnt/shared/providers"' in said
 

@@ -16,9 +16,9 @@ from e2e.stage import (
     StageMaker,
     output_of,
     peak_memory_of_bootstrap,
-    wait_until,
 )
 from localcloud import LocalCloud
+from localcloud.waiting import wait_until, within
 
 
 def test_a_job_succeeds(stage: Stage) -> None:
@@ -58,9 +58,9 @@ def test_a_failed_job_is_a_successful_invocation(stage: Stage) -> None:
     assert job.failure_reason == "script_failure"
     assert "before\n" in output_of(job) and "never" not in output_of(job)
     assert not invocation.function_error
-    assert invocation.response["status"] == "job_failed"
-    assert invocation.response["job"]["failure_reason"] == "script_failure"
-    assert invocation.response["job"]["exit_code"] is None  # gitlab-runner 12.7 sends none
+    assert invocation.answer["status"] == "job_failed"
+    assert invocation.answer["job"]["failure_reason"] == "script_failure"
+    assert invocation.answer["job"]["exit_code"] is None  # gitlab-runner 12.7 sends none
 
 
 def test_no_job_waits(stage: Stage) -> None:
@@ -74,14 +74,15 @@ def test_no_job_waits(stage: Stage) -> None:
 def test_a_job_canceled_in_gitlab_ends_the_invocation(stage: Stage, script: str) -> None:
     job = stage.add_job("echo started", script)
     invoking = stage.start()
-    wait_until(lambda: b"started" in job.trace, 60, "the job's first line")
+    wait_until(lambda: b"started" in job.trace, "the job's first line")
 
-    job.cancel()
-    invocation = invoking.result(limit=45)
+    with within(45, "the invocation's end"):
+        job.cancel()
+        invocation = invoking.result()
 
     assert job.status == "canceled"
-    assert invocation.response["status"] == "job_canceled"
-    assert invocation.response["job"]["state"] == "canceled"
+    assert invocation.answer["status"] == "job_canceled"
+    assert invocation.answer["job"]["state"] == "canceled"
     assert not invocation.function_error
 
 
@@ -89,7 +90,7 @@ def test_a_job_over_its_own_timeout_fails(stage: Stage) -> None:
     job, invocation = stage.run("echo started", "sleep 300", timeout="6 seconds")
 
     assert job.status == "failed"
-    assert invocation.response["status"] == "job_failed"
+    assert invocation.answer["status"] == "job_failed"
     assert invocation.duration_ms < 60_000
 
 
@@ -97,15 +98,15 @@ def test_two_invocations_at_a_time_run_in_two_environments(stage: Stage) -> None
     meet = "echo started; for i in $(seq 300); do test -e /tmp/go && break; sleep 0.1; done"
     pipeline = stage.commit({name: {"script": [meet, "ls -A /tmp"]} for name in ("one", "two")})
     invoking = [stage.start(), stage.start()]
-    wait_until(lambda: all(b"started" in job.trace for job in pipeline.jobs), 60, "both jobs")
+    wait_until(lambda: all(b"started" in job.trace for job in pipeline.jobs), "both jobs")
 
     for environment in stage.environments:
         (environment.tmp / "go").touch()
-    first, second = [one.result(limit=60) for one in invoking]
+    first, second = [one.result() for one in invoking]
 
     assert pipeline.status == "success"
     assert first.environment_id != second.environment_id
-    assert {one.response["job"]["name"] for one in (first, second)} == {"one", "two"}
+    assert {one.answer["job"]["name"] for one in (first, second)} == {"one", "two"}
 
 
 def test_an_asynchronous_invocation_runs_the_job_once(stage: Stage) -> None:
@@ -113,9 +114,9 @@ def test_an_asynchronous_invocation_runs_the_job_once(stage: Stage) -> None:
 
     stage.invoke(asynchronous=True)
 
-    wait_until(lambda: stage.cloud.queue.pending == 0, 60, "the end of all retries")
+    wait_until(lambda: stage.cloud.queue.pending == 0, "the end of all retries")
     (invocation,) = stage.cloud.functions.invocations(stage.function)
-    assert invocation.response["status"] == "job_failed"  # a success for Lambda: no second deploy
+    assert invocation.answer["status"] == "job_failed"  # a success for Lambda: no second deploy
     assert job.status == "failed"
 
 
@@ -130,7 +131,7 @@ def test_git_and_others_trust_a_private_ca(stage: Stage) -> None:
         "env | grep -c '^CI_PROJECT_'",
     )
 
-    assert invocation.response["status"] == "job_succeeded", output_of(job)
+    assert invocation.answer["status"] == "job_succeeded", output_of(job)
 
 
 def test_before_and_after_script_variables_and_stages(stage: Stage) -> None:
@@ -175,7 +176,7 @@ def test_the_layers_programs_are_found_where_a_profile_replaces_path(
         invocation = cloud.invoke("replaced")
 
         job = pipeline.job("job")
-        assert invocation.response["status"] == "job_succeeded", output_of(job)
+        assert invocation.answer["status"] == "job_succeeded", output_of(job)
         assert "git version" in output_of(job)
         assert runner.token not in "".join(cloud.functions.logs("replaced"))
 
@@ -200,8 +201,8 @@ def test_artifacts_of_200_mb_pass_in_constant_memory(make_stage: StageMaker) -> 
 
     first, second = stage.invoke(), stage.invoke()
 
-    assert first.response["status"] == "job_succeeded", pipeline.job("build").trace.decode()
-    assert second.response["status"] == "job_succeeded", pipeline.job("check").trace.decode()
+    assert first.answer["status"] == "job_succeeded", pipeline.job("build").trace.decode()
+    assert second.answer["status"] == "job_succeeded", pipeline.job("check").trace.decode()
     assert pipeline.status == "success"
     assert b"200000000" in pipeline.job("check").trace
     assert peak_memory_of_bootstrap(stage.environment) < 32 * MIB
@@ -212,7 +213,7 @@ def test_a_trace_over_the_limit_is_cut_and_the_job_goes_on(stage: Stage) -> None
         "head -c 6000000 /dev/zero | tr '\\0' 'x' | fold -w 100", "echo the end"
     )
 
-    assert invocation.response["status"] == "job_succeeded"
+    assert invocation.answer["status"] == "job_succeeded"
     assert b"exceeded limit of 4194304 bytes" in job.trace
     assert len(job.trace) < 4.5 * MIB
     assert peak_memory_of_bootstrap(stage.environment) < 32 * MIB
@@ -224,7 +225,7 @@ def test_two_invocations_of_one_warm_environment(stage: Stage) -> None:
 
     assert first.environment_id == second.environment_id
     assert first.cold_start and not second.cold_start
-    assert first.response["status"] == second.response["status"] == "job_succeeded"
+    assert first.answer["status"] == second.answer["status"] == "job_succeeded"
     assert "left" not in output_of(second_job)
 
 
@@ -237,7 +238,7 @@ def test_the_token_may_stand_in_a_parameter(make_stage: StageMaker) -> None:
 
     job, invocation = stage.run("echo ok")
 
-    assert invocation.response["status"] == "job_succeeded"
+    assert invocation.answer["status"] == "job_succeeded"
     assert job.status == "success"
 
 
@@ -292,4 +293,4 @@ def test_a_private_host_name_is_resolved_by_extra_hosts(make_stage: StageMaker) 
         "/$CI_PROJECT_PATH.git HEAD",
     )
 
-    assert invocation.response["status"] == "job_succeeded", job.trace.decode()
+    assert invocation.answer["status"] == "job_succeeded", job.trace.decode()

@@ -118,9 +118,9 @@ def test_is_fetched_once_and_checked_before_each_job(make_stage: StageMaker, sma
     script = (f"{PROVIDER}", "cat $TF_CLI_CONFIG_FILE", "ls /tmp /tmp/runlet")
 
     first, invocation = stage.run(*script)
-    assert invocation.response["status"] == "job_succeeded", stage.logs
+    assert invocation.answer["status"] == "job_succeeded", stage.logs
     second, invocation = stage.run(*script)
-    assert invocation.response["status"] == "job_succeeded", stage.logs
+    assert invocation.answer["status"] == "job_succeeded", stage.logs
 
     for job in (first, second):
         said = output_of(job)
@@ -155,7 +155,7 @@ def test_what_a_job_changed_the_next_does_not_see(
 ) -> None:
     stage = make_stage(environment=small.settings)
     _, invocation = stage.run(TAMPERINGS[how])
-    assert invocation.response["status"] == "job_succeeded", stage.logs
+    assert invocation.answer["status"] == "job_succeeded", stage.logs
     # What it left is removed in its own time, and only the content is for the next one to find.
     assert len(lines(stage, CHANGED)) == (how != "content of the same size")
 
@@ -163,7 +163,7 @@ def test_what_a_job_changed_the_next_does_not_see(
         PROVIDER, f"find {FOLDER} | wc -l", "ls -a /tmp /tmp/runlet", f"stat -c %a {PROVIDER}"
     )
 
-    assert invocation.response["status"] == "job_succeeded", stage.logs
+    assert invocation.answer["status"] == "job_succeeded", stage.logs
     said = output_of(job)
     assert "the true provider" in said
     assert "evil" not in said and "aside" not in said
@@ -183,7 +183,7 @@ def test_a_wrong_hash_unpacks_nothing(make_stage: StageMaker, small: Mirror) -> 
     assert small.sha256 in message
     assert job.status == "pending"
     stage.reconfigure(**small.settings)
-    assert stage.invoke().response["status"] == "job_succeeded"
+    assert stage.invoke().answer["status"] == "job_succeeded"
 
 
 @pytest.mark.parametrize("missing", ["key", "bucket"])
@@ -262,7 +262,7 @@ def test_a_mirror_that_is_mounted(make_stage: StageMaker, tmp_path: Path) -> Non
         "ls /tmp/runlet",
     )
 
-    assert invocation.response["status"] == "job_succeeded", stage.logs
+    assert invocation.answer["status"] == "job_succeeded", stage.logs
     said = output_of(job)
     assert "the true provider" in said and "refused" in said
     assert 'path    = "/mnt/providers"' in said
@@ -311,7 +311,7 @@ def test_the_machines_program_takes_the_same_mirror(
 
     invocation = stage.invoke()
 
-    assert invocation.response["status"] == "job_succeeded", output_of(job) + stage.logs
+    assert invocation.answer["status"] == "job_succeeded", output_of(job) + stage.logs
     assert "Installed example/small v1.2.3" in output_of(job)
 
 
@@ -332,7 +332,7 @@ def test_tofu_takes_the_aws_provider_from_s3(
 
     invocation = stage.invoke()
 
-    assert invocation.response["status"] == "job_succeeded", output_of(job) + stage.logs
+    assert invocation.answer["status"] == "job_succeeded", output_of(job) + stage.logs
     assert "The configuration is valid" in output_of(job)
     assert "Installed hashicorp/aws v5.100.0" in output_of(job)
     assert peak_memory_of_bootstrap(stage.environment) < 32 * MIB
@@ -342,7 +342,7 @@ def test_tofu_takes_the_aws_provider_from_s3(
 
     # The next job finds it, checked again.
     _, invocation = stage.run("grep -c hashicorp/aws $TF_CLI_CONFIG_FILE")
-    assert invocation.response["status"] == "job_succeeded", stage.logs
+    assert invocation.answer["status"] == "job_succeeded", stage.logs
     (checked,) = lines(stage, CHECKED)
     print(json.dumps(checked))
     assert peak_memory_of_bootstrap(stage.environment) < 32 * MIB

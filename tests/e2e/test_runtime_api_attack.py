@@ -6,7 +6,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from e2e.stage import Stage, StageMaker, output_of, wait_until
+from e2e.stage import Stage, StageMaker, output_of
+from localcloud.waiting import wait_until
 
 # The job's tools against the Runtime API: bash alone. In Lambda its address is no secret; here
 # the test tells the job, because other sandboxes listen on the same loopback.
@@ -30,7 +31,7 @@ ANSWER = f"api POST invocation/$id/response '{json.dumps(FORGED)}' | sed -n '1s/
 def attack(stage: Stage, *script: str) -> Any:
     """Makes a job of this script that finds a warm environment, where it knows its way."""
     _, warm = stage.run("echo warm")
-    assert warm.response["status"] == "job_succeeded"
+    assert warm.answer["status"] == "job_succeeded"
     return stage.add_job(
         TOOLS, ASK, *script, name="attack", variables={"RUNTIME_API": stage.environment.runtime_api}
     )
@@ -52,7 +53,7 @@ def assert_no_secret(stage: Stage, job: Any) -> None:
 def assert_fresh(stage: Stage, victim: Any, first_environment: str) -> None:
     assert victim.status == "success", output_of(victim)
     last = stage.cloud.functions.invocations(stage.function)[-1]
-    assert last.response["job"]["id"] == victim.id
+    assert last.answer["job"]["id"] == victim.id
     assert last.environment_id != first_environment
     assert "thief" not in output_of(victim)
 
@@ -68,7 +69,7 @@ def test_a_job_answers_in_our_place_and_leaves_a_waiter(make_stage: StageMaker) 
 
     assert first.environment_id == first_environment.id
     assert first.response == FORGED  # what it cannot stop
-    wait_until(lambda: not first_environment.alive, 60, "the end of the environment")
+    wait_until(lambda: not first_environment.alive, "the end of the environment")
     assert f"request <{first.request_id}>\n" in output_of(job)
     assert "answered: HTTP/1.1 202" in output_of(job)
     assert "somebody else" in stage.logs
@@ -95,7 +96,7 @@ def test_a_job_takes_the_following_event(make_stage: StageMaker) -> None:
 
     assert second.environment_id == first.environment_id
     assert second.function_error, second.response
-    wait_until(lambda: not first_environment.alive, 60, "the end of the environment")
+    wait_until(lambda: not first_environment.alive, "the end of the environment")
     assert 'stolen: {"number": 2}' in output_of(job)
     assert_no_secret(stage, job)
     # The job of the event that was taken is still there, for the next one.
@@ -113,11 +114,11 @@ def test_a_job_that_only_asks_changes_nothing(make_stage: StageMaker) -> None:
 
     invocation = stage.invoke()
 
-    assert invocation.response["status"] == "job_succeeded"
-    assert invocation.response["job"]["id"] == job.id
+    assert invocation.answer["status"] == "job_succeeded"
+    assert invocation.answer["job"]["id"] == job.id
     assert f"request <{invocation.request_id}>\n" in output_of(job)
     victim = victim_of(stage)
-    assert stage.invoke().response["status"] == "job_succeeded"
+    assert stage.invoke().answer["status"] == "job_succeeded"
     assert victim.status == "success"
 
 
@@ -131,9 +132,9 @@ def test_a_job_that_reports_an_error_in_our_place(make_stage: StageMaker) -> Non
     invocation = stage.invoke()
 
     assert invocation.response["errorType"] == "Function.Forged"
-    wait_until(lambda: not environment.alive, 60, "the end of the environment")
+    wait_until(lambda: not environment.alive, "the end of the environment")
     victim = victim_of(stage)
-    assert stage.invoke().response["status"] == "job_succeeded"
+    assert stage.invoke().answer["status"] == "job_succeeded"
     assert_fresh(stage, victim, environment.id)
 
 
@@ -144,5 +145,5 @@ def test_a_job_that_reports_a_failed_init(make_stage: StageMaker) -> None:
     invocation = stage.invoke()
 
     assert "answered: HTTP/1.1 403" in output_of(job)
-    assert invocation.response["status"] == "job_succeeded"
-    assert invocation.response["job"]["id"] == job.id
+    assert invocation.answer["status"] == "job_succeeded"
+    assert invocation.answer["job"]["id"] == job.id

@@ -67,7 +67,7 @@ def test_the_hunt_finds_nothing(stage: Stage) -> None:
     job, invocation = stage.run(HUNT)
 
     text = output_of(job)
-    assert invocation.response["status"] == "job_succeeded", text
+    assert invocation.answer["status"] == "job_succeeded", text
     assert "NO PREY" not in text
     assert re.search(r"^hunt over [1-9]\d* pieces of memory$", text, re.M), text
     assert re.findall(r"^HIT .*", text, re.M) == []
@@ -87,7 +87,7 @@ def test_the_environment_of_a_job_is_built_from_an_allow_list(make_stage: StageM
 
     job, invocation = stage.run("env -0 | tr '\\n\\0' ' \\n' | sed 's/^/ENV /'")
 
-    assert invocation.response["status"] == "job_succeeded"
+    assert invocation.answer["status"] == "job_succeeded"
     names = set(re.findall(r"^ENV (\w+)=", output_of(job), re.M))
     assert {"HOME", "PATH", "TMPDIR", "CI_JOB_ID", "AWS_REGION"} <= names
     assert {name for name in names if name.startswith(("RUNLET_", "_HANDLER"))} == set()
@@ -130,14 +130,14 @@ def test_the_broker_gives_no_second_job_and_nothing_else(stage: Stage) -> None:
     invocation = stage.invoke()
 
     text = output_of(job)
-    assert invocation.response["status"] == "job_succeeded", text
-    assert invocation.response["job"]["id"] == job.id
+    assert invocation.answer["status"] == "job_succeeded", text
+    assert invocation.answer["job"]["id"] == job.id
     answers = dict(re.findall(r"^ANSWER (\S+) HTTP/1.1 (\d+)", text, re.M))
     assert answers.pop("second-job") == answers.pop("second-job-by-header") == "204"
     assert len(answers) == 9, text
     assert set(answers.values()) <= {"400", "403", "404", "405"}, answers
     assert waiting.status == "pending"
-    assert stage.invoke().response["job"]["id"] == waiting.id
+    assert stage.invoke().answer["job"]["id"] == waiting.id
 
 
 def test_the_runner_token_goes_to_job_requests_alone(stage: Stage) -> None:
@@ -157,7 +157,7 @@ def test_the_logs_hold_no_secret(stage: Stage) -> None:
 
     job, invocation = stage.run("echo this goes to GitLab alone")
 
-    assert invocation.response["status"] == "job_succeeded"
+    assert invocation.answer["status"] == "job_succeeded"
     assert stage.runner.token not in stage.logs
     assert re.search(SECRETS, stage.logs) is None
     assert job.token not in stage.logs
@@ -172,5 +172,5 @@ def test_job_credentials(make_stage: StageMaker, credentials: str, count: int) -
         "env | grep -cE '^AWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN)=..' || true"
     )
 
-    assert invocation.response["status"] == "job_succeeded"
+    assert invocation.answer["status"] == "job_succeeded"
     assert f"\n{count}\n" in output_of(job)

@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 
 from e2e.conftest import Publisher
-from e2e.stage import output_of, wait_until
+from e2e.stage import output_of
 from integration.artifacts import change_bootstrap, copy_artifacts, publish_artifacts
 from localcloud import LocalCloud
 from localcloud.demo import ca_layer
 from localcloud.functions import Invocation
 from localcloud.gitlab import Job, Project
 from localcloud.terraform import Terraform
+from localcloud.waiting import wait_until
 
 EXAMPLE = "self-deploy"
 ARTIFACTS, STATE = "self-deploy-artifacts", "self-deploy-state"
@@ -145,13 +146,13 @@ def test_a_changed_bootstrap_changes_its_function_under_a_running_job(
     )
     invoking = threading.Thread(target=deployed.invoke, daemon=True)
     invoking.start()
-    wait_until(lambda: job.status == "running", 60, "the job to run")
+    wait_until(lambda: job.status == "running", "the job to run")
 
     deployed.apply_plan()
 
     assert job.status == "running"
     deployed.project.commit({"applied": "yes"}, ref="applied", message="[skip ci]")
-    invoking.join(60)
+    wait_until(lambda: not invoking.is_alive(), "the invocation's end")
     assert job.status == "success", output_of(job)
     assert "not cut off" in output_of(job)
     after = deployed.terraform.outputs()

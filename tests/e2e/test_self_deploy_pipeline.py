@@ -74,7 +74,7 @@ class SelfDeploy:
     def run(self, job: Job) -> str:
         """Invokes the runner as a trigger does, by its alias; returns what the job said."""
         invocation = self.cloud.invoke(self.outputs["function_name"], qualifier="live")
-        assert invocation.response["status"] == "job_succeeded", (
+        assert invocation.answer["status"] == "job_succeeded", (
             f"{invocation.response}\n{output_of(job)}"
         )
         return output_of(job)

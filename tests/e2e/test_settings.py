@@ -111,7 +111,7 @@ def test_a_secret_wins_over_a_plain_token(make_stage: StageMaker) -> None:
 
     _, invocation = stage.run("echo ok")
 
-    assert invocation.response["status"] == "job_succeeded"
+    assert invocation.answer["status"] == "job_succeeded"
 
 
 def test_a_plain_token_for_local_use(make_stage: StageMaker) -> None:
@@ -120,7 +120,7 @@ def test_a_plain_token_for_local_use(make_stage: StageMaker) -> None:
 
     job, invocation = stage.run("env | grep -c CI_SERVER_TOKEN= || true")
 
-    assert invocation.response["status"] == "job_succeeded"
+    assert invocation.answer["status"] == "job_succeeded"
     assert stage.runner.token not in job.trace.decode()
 
 
@@ -131,5 +131,5 @@ def test_arguments_for_the_runner(make_stage: StageMaker) -> None:
 
     job, invocation = stage.run("echo ok")
 
-    assert invocation.response["status"] == "job_succeeded"
+    assert invocation.answer["status"] == "job_succeeded"
     assert "from the arguments\n" in output_of(job)

@@ -25,6 +25,7 @@ import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
 from conftest import BUILD
+from localcloud.waiting import LIMIT
 
 PROGRAM = BUILD / "tests" / "base-credentials"
 EXPIRATION = "2099-01-01T00:00:00Z"
@@ -106,7 +107,7 @@ class Handler(BaseHTTPRequestHandler):
         self.note({})
         faults = self.server.faults
         if faults.metadata_hangs:
-            self.server.released.wait(60)
+            self.server.released.wait(LIMIT)
         self.answer(faults.metadata_token_status, b"the-token", "text/plain")
 
     def do_GET(self) -> None:
@@ -191,7 +192,7 @@ class Case:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=LIMIT,
         )
         if result.returncode == 0:
             return dict(json.loads(result.stdout))

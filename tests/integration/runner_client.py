@@ -16,6 +16,7 @@ from typing import Any
 import requests
 
 from conftest import BUILD
+from localcloud.waiting import LIMIT, wait_until
 
 # Another build of it, such as the one with sanitizers, may be named.
 BROKER_HOST = Path(os.environ.get("RUNLET_TEST_BROKER", BUILD / "tests" / "broker-host"))
@@ -59,7 +60,7 @@ class BrokerHost:
     def __exit__(self, *exc: object) -> None:
         assert self.process.stdin
         self.process.stdin.close()
-        self.exit_status = self.process.wait(30)
+        self.exit_status = self.process.wait(LIMIT)
         assert self.exit_status == 0, "\n".join(self.log)
 
     def _read_log(self) -> None:
@@ -83,16 +84,17 @@ class BrokerHost:
     def status(self) -> dict[str, Any]:
         return self.order("status")
 
-    def wait_for(self, limit: float = 60, **wanted: Any) -> dict[str, Any]:
+    def wait_for(self, limit: float = LIMIT, **wanted: Any) -> dict[str, Any]:
         """Waits until the status has these values."""
-        end = time.monotonic() + limit
-        while True:
+
+        def reached() -> dict[str, Any] | None:
             status = self.status
-            if all(status[name] == value for name, value in wanted.items()):
-                return status
-            if time.monotonic() > end:
-                raise TimeoutError(f"not within {limit} s: {wanted}; it is {status}")
-            time.sleep(0.02)
+            return status if wanted.items() <= status.items() else None
+
+        try:
+            return wait_until(reached, f"a broker with {wanted}", limit)
+        except TimeoutError as error:
+            raise TimeoutError(f"{error}; it is {self.status}") from None
 
     def hold(self, line: str) -> None:
         self.order(f"hold {line}")
@@ -182,14 +184,16 @@ class RunnerClient:
             self.sent = int(answer.headers["Range"].split("-")[1])
         return answer
 
-    def write_through(self, text: str, limit: float) -> None:
+    def write_through(self, text: str) -> None:
         """Sends it as gitlab-runner does: what a cut connection lost is sent again."""
-        end = time.monotonic() + limit
         self.written += text.encode()
-        while self.sent < len(self.written):
-            assert time.monotonic() < end, f"{text!r} was not taken within {limit} s"
+
+        def taken() -> bool:
             with contextlib.suppress(requests.ConnectionError):
                 self.send_rest()
+            return self.sent == len(self.written)
+
+        wait_until(taken, f"{text!r} to be taken")
 
     def output(self) -> dict[str, Any]:
         checksum = f"crc32:{zlib.crc32(self.written):08x}"

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from localcloud.waiting import LIMIT, wait_until
+
 PREFIX = "/2018-06-01/runtime"
 
 
@@ -24,8 +26,10 @@ class ApiInvocation:
     """One event, and what was posted for it."""
 
     body: bytes
-    deadline_ms: int
+    seconds: float
+    """From being handed out to its deadline."""
     headers: dict[str, str]
+    deadline_ms: int = 0
     request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     done: threading.Event = field(default_factory=threading.Event)
     handed_out: threading.Event = field(default_factory=threading.Event)
@@ -35,9 +39,8 @@ class ApiInvocation:
     answer_headers: dict[str, str] = field(default_factory=dict)
     answered_at: float = 0.0
 
-    def wait(self, limit: float) -> ApiInvocation:
-        if not self.done.wait(limit):
-            raise TimeoutError(f"no answer to invocation {self.request_id} within {limit} s")
+    def wait(self, limit: float = LIMIT) -> ApiInvocation:
+        wait_until(self.done.is_set, f"the answer to invocation {self.request_id}", limit)
         return self
 
     @property
@@ -82,19 +85,17 @@ class RuntimeApi:
     def invoke(
         self, event: Any = None, *, seconds: float = 120, body: bytes | None = None, **headers: str
     ) -> ApiInvocation:
-        """Queues an event with a deadline in `seconds` from now."""
+        """Queues an event; its deadline comes `seconds` after it was handed out."""
         content = body if body is not None else json.dumps({} if event is None else event).encode()
-        invocation = ApiInvocation(content, int((time.time() + seconds) * 1000), headers)
+        invocation = ApiInvocation(content, seconds, headers)
         with self.condition:
             self.pending.append(invocation)
             self.condition.notify_all()
         return invocation
 
-    def wait_for_next(self, count: int = 1, limit: float = 60) -> None:
+    def wait_for_next(self, count: int = 1) -> None:
         """Waits until `next` was asked for so often."""
-        with self.condition:
-            if not self.condition.wait_for(lambda: self.next_requests >= count, limit):
-                raise TimeoutError(f"no {count}. next within {limit} s")
+        wait_until(lambda: self.next_requests >= count, f"request {count} for the next event")
 
     def take(self) -> ApiInvocation | None:
         """The current invocation, or the next one as soon as there is one."""
@@ -107,6 +108,7 @@ class RuntimeApi:
                     return None
                 if self.pending:
                     self.current = self.pending.pop(0)
+                    self.current.deadline_ms = int((time.time() + self.current.seconds) * 1000)
                 else:
                     self.condition.wait()
             self.current.handed_out.set()

@@ -12,10 +12,9 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+
+from localcloud.waiting import LIMIT
 
 REPO = Path(__file__).resolve().parents[2]
 # Another build of it, such as the one with sanitizers, may be named.
@@ -23,18 +22,6 @@ PROGRAM = Path(os.environ.get("RUNLET_TEST_BOOTSTRAP", REPO / "build" / "bin" / 
 UID = 993
 # This Python, as the sandbox has it.
 SANDBOX_PYTHON = "/mnt/python"
-
-
-def wait_until(condition: Callable[[], Any], limit: float, what: str) -> Any:
-    """Waits for the condition to hold and returns its value."""
-    end = time.monotonic() + limit
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > end:
-            raise TimeoutError(f"{what}: not within {limit} s")
-        time.sleep(0.05)
 
 
 class SandboxedBootstrap:
@@ -132,7 +119,7 @@ class SandboxedBootstrap:
     def log(self) -> str:
         return "\n".join(self.lines)
 
-    def wait(self, limit: float = 60) -> int:
+    def wait(self, limit: float = LIMIT) -> int:
         """Waits for its end and returns the exit status."""
         assert self.process
         return self.process.wait(limit)

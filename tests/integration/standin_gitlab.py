@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import time
 import zlib
-from collections.abc import Callable
 from typing import Any
 
 import requests
@@ -75,10 +73,3 @@ class ScriptedRunner:
 
 def output_of(trace: bytes) -> dict[str, Any]:
     return {"checksum": f"crc32:{zlib.crc32(trace):08x}", "bytesize": len(trace)}
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 30.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "the condition never held"
-        time.sleep(0.01)

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from conftest import DIST, REPO
+from localcloud.waiting import LIMIT
 
 ARCHES = ("x86_64", "arm64")
 MACHINES = {"x86_64": "Advanced Micro Devices X86-64", "arm64": "AArch64"}
@@ -57,7 +58,7 @@ def run_in_empty_root(program: Path, folder: Path, *arguments: str) -> str:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=LIMIT,
     ).stdout
 
 
@@ -76,7 +77,7 @@ def test_arm64_answers_under_qemu(program: str, tmp_path: Path) -> None:
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=LIMIT,
     ).stdout
     assert said == f"{program} {VERSION}\n"
 

@@ -17,6 +17,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from conftest import BUILD, REPO
+from localcloud.waiting import LIMIT
 
 PROGRAM = BUILD / "bin" / "assume-role"
 ROLE = "arn:aws:iam::123456789012:role/deploy"
@@ -56,7 +57,7 @@ def environment(endpoint: str, tmp_path: Path) -> dict[str, str]:
 
 def run(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [PROGRAM, *arguments], env=environment, capture_output=True, text=True, timeout=90
+        [PROGRAM, *arguments], env=environment, capture_output=True, text=True, timeout=LIMIT
     )
 
 
@@ -74,7 +75,7 @@ def test_parallel_callers_get_one_session(environment: dict[str, str], tmp_path:
     running = [
         subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) for _ in range(10)
     ]
-    assert len({process.communicate(timeout=90)[0] for process in running}) == 1
+    assert len({process.communicate(timeout=LIMIT)[0] for process in running}) == 1
     folder = tmp_path / ".cache" / "runlet"
     (file,) = folder.iterdir()
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
@@ -126,7 +127,7 @@ def test_the_command_takes_its_place(environment: dict[str, str]) -> None:
     assert process.stdout is not None
     assert int(process.stdout.readline()) == process.pid
     process.terminate()
-    process.communicate(timeout=30)
+    process.communicate(timeout=LIMIT)
     assert process.returncode == -signal.SIGTERM
 
 
@@ -176,7 +177,7 @@ def test_takes_a_closed_folder_of_the_path_for_an_empty_one(
     try:
         result = subprocess.run(
             [PROGRAM, "--role-arn", ROLE, "--", "no-such-command"],
-            env=given, user=user, capture_output=True, text=True, timeout=60,
+            env=given, user=user, capture_output=True, text=True, timeout=LIMIT,
         )  # fmt: skip
     except PermissionError:
         pytest.skip("the program lies where only root can reach it")
@@ -196,7 +197,7 @@ def test_needs_no_home_of_its_own(environment: dict[str, str], tmp_path: Path) -
         given = {**environment, "HOME": str(home), **more}
         return subprocess.run(
             [PROGRAM, "--role-arn", ROLE, "--format", "json"],
-            env=given, user=user, capture_output=True, text=True, timeout=60,
+            env=given, user=user, capture_output=True, text=True, timeout=LIMIT,
         )  # fmt: skip
 
     try:
@@ -228,7 +229,7 @@ def test_says_that_nobody_gets_its_help(environment: dict[str, str]) -> None:
     for option in ("--help", "--version"):
         with Path("/dev/full").open("w") as full:
             result = subprocess.run(
-                [PROGRAM, option], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60
+                [PROGRAM, option], stdout=full, stderr=subprocess.PIPE, text=True, timeout=LIMIT
             )
         assert result.returncode == 2
         assert "cannot write to stdout: No space left on device" in result.stderr
@@ -271,6 +272,6 @@ def test_boto3_takes_it_as_its_credential_process(
         env={**environment, "AWS_DEFAULT_REGION": "eu-west-1", "AWS_CONFIG_FILE": str(config)},
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=LIMIT,
     )
     assert ":assumed-role/deploy/runlet-" in result.stdout, result.stderr

@@ -18,6 +18,7 @@ import pytest
 from conftest import BUILD
 from integration.test_assume_role_faults import session
 from localcloud.gitlab.authority import CertificateAuthority
+from localcloud.waiting import LIMIT
 
 PROGRAM = BUILD / "bin" / "assume-role"
 ROLE = "arn:aws:iam::123456789012:role/deploy"
@@ -109,7 +110,7 @@ def environment(internet: Internet, tmp_path: Path) -> dict[str, str]:
 
 def run(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [PROGRAM, *arguments], env=environment, capture_output=True, text=True, timeout=60
+        [PROGRAM, *arguments], env=environment, capture_output=True, text=True, timeout=LIMIT
     )
 
 

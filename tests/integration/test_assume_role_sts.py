@@ -21,6 +21,7 @@ from localcloud.aws import ACCESS_KEY, ACCOUNT_ID, REGION, SECRET_KEY
 from localcloud.gitlab import CertificateAuthority, StandInGitLab
 from localcloud.sts import StsCloud
 from localcloud.terraform import find_program, write_cli_configuration
+from localcloud.waiting import LIMIT
 
 PROGRAM = BUILD / "bin" / "assume-role"
 AUDIENCE = "https://aws.example"
@@ -90,7 +91,7 @@ def environment(keyless: dict[str, str]) -> dict[str, str]:
 
 def run(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [PROGRAM, *arguments], env=environment, capture_output=True, text=True, timeout=60
+        [PROGRAM, *arguments], env=environment, capture_output=True, text=True, timeout=LIMIT
     )
 
 
@@ -280,7 +281,7 @@ def test_prints_keys_that_work(cloud: StsCloud, environment: dict[str, str], for
             env=environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=LIMIT,
         )
         lines = [line.partition("=") for line in shell.stdout.splitlines()]
         found = {name: value for name, _, value in lines}
@@ -314,7 +315,7 @@ def test_the_aws_cli_takes_it_as_its_credential_process(
         env={**environment, "AWS_CONFIG_FILE": str(config)},
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=LIMIT,
     )
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout)["Arn"].endswith("/cli-1")

@@ -13,6 +13,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from conftest import BUILD
+from localcloud.waiting import LIMIT
 
 PROGRAM = BUILD / "tests" / "aws-read"
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret"}
@@ -48,7 +49,7 @@ def read(endpoint: str, *arguments: str, **environment: str) -> subprocess.Compl
             **environment,
         },
         capture_output=True,
-        timeout=120,
+        timeout=LIMIT,
     )
 
 

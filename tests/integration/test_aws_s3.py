@@ -16,6 +16,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from conftest import BUILD
+from localcloud.waiting import LIMIT
 
 PROGRAM = BUILD / "tests" / "aws-get"
 REGION = "eu-central-1"
@@ -35,7 +36,7 @@ def get(*arguments: object, **environment: str) -> subprocess.CompletedProcess[s
         env={"PATH": os.environ["PATH"], "AWS_REGION": REGION, **KEYS, **environment},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=LIMIT,
     )
 
 

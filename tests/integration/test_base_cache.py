@@ -15,6 +15,7 @@ import pytest
 
 from conftest import BUILD
 from integration.base_stage import Case, case, keys, running, standin
+from localcloud.waiting import LIMIT
 
 __all__ = ["case", "running", "standin"]
 
@@ -49,7 +50,7 @@ def assume(case: Case, *arguments: str) -> tuple[str, int]:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=LIMIT,
     )
     assert result.returncode == 0, result.stderr
     calls = [path for method, path, *_ in case.standin.requests[before:] if method == "POST"]
@@ -121,7 +122,7 @@ def test_of_parallel_callers_one_calls_sts(case: Case) -> None:
         subprocess.Popen(command(case), env=case.whole_environment(), stdout=subprocess.PIPE)
         for _ in range(10)
     ]
-    assert len({process.communicate(timeout=60)[0] for process in running}) == 1
+    assert len({process.communicate(timeout=LIMIT)[0] for process in running}) == 1
     assert len(case.standin.requests) == 3
 
 

@@ -17,8 +17,9 @@ from typing import Any
 import pytest
 
 from integration.runtime_api import RuntimeApi
-from integration.sandboxed_bootstrap import SandboxedBootstrap, wait_until
+from integration.sandboxed_bootstrap import SandboxedBootstrap
 from localcloud.gitlab import CertificateAuthority, StandInGitLab
+from localcloud.waiting import wait_until, within
 
 PROTOCOL_RUNNER = Path(__file__).resolve().parent / "protocol_runner.py"
 
@@ -70,7 +71,7 @@ def test_a_failed_job_has_its_exit_code(make_stage: StageMaker, arguments: tuple
     stage = make_stage("fails", *arguments)
     stage.gitlab.accept_updates_later(2)
 
-    result = stage.api.invoke().wait(90).json
+    result = stage.api.invoke().wait().json
 
     assert result["status"] == "job_failed"
     job = result["job"]
@@ -86,11 +87,12 @@ def test_a_failed_job_has_its_exit_code(make_stage: StageMaker, arguments: tuple
 def test_after_script_runs_when_a_job_is_canceled(make_stage: StageMaker) -> None:
     stage = make_stage("is_canceled")
     invocation = stage.api.invoke()
-    wait_until(lambda: b"working" in stage.job.trace, 60, "the job runs")
+    wait_until(lambda: b"working" in stage.job.trace, "the job runs")
 
-    stage.job.cancel()
-    assert stage.job.status == "canceling"
-    result = invocation.wait(45).json
+    with within(45, "the job's end"):
+        stage.job.cancel()
+        assert stage.job.status == "canceling"
+        result = invocation.wait().json
 
     assert result["status"] == "job_canceled" and result["job"]["state"] == "canceled"
     assert stage.job.status == "canceled"
@@ -100,7 +102,7 @@ def test_after_script_runs_when_a_job_is_canceled(make_stage: StageMaker) -> Non
 def test_at_the_deadline_the_last_line_says_why(make_stage: StageMaker) -> None:
     stage = make_stage("is_stopped", margin="8")
 
-    invocation = stage.api.invoke(seconds=20).wait(30)
+    invocation = stage.api.invoke(seconds=20).wait()
 
     assert invocation.json["status"] == "deadline"
     assert invocation.left_ms > 0
@@ -115,7 +117,7 @@ def test_at_the_deadline_the_last_line_says_why(make_stage: StageMaker) -> None:
 def test_a_patient_runner_does_not_outlive_the_deadline(make_stage: StageMaker) -> None:
     stage = make_stage("is_patient", margin="8")
 
-    invocation = stage.api.invoke(seconds=20).wait(30)
+    invocation = stage.api.invoke(seconds=20).wait()
 
     assert invocation.json["status"] == "deadline"
     assert invocation.left_ms > 0
@@ -130,10 +132,11 @@ def test_a_patient_runner_does_not_outlive_the_deadline(make_stage: StageMaker) 
 def test_a_patient_runner_does_not_outlive_a_cancel(make_stage: StageMaker) -> None:
     stage = make_stage("is_patient")
     invocation = stage.api.invoke()
-    wait_until(lambda: b"still here" in stage.job.trace, 60, "the job runs")
+    wait_until(lambda: b"still here" in stage.job.trace, "the job runs")
 
-    stage.job.cancel()
-    result = invocation.wait(45).json
+    with within(45, "the job's end"):
+        stage.job.cancel()
+        result = invocation.wait().json
 
     assert result["status"] == "job_canceled"
     assert stage.job.status == "canceled"
@@ -142,18 +145,20 @@ def test_a_patient_runner_does_not_outlive_a_cancel(make_stage: StageMaker) -> N
 def test_a_job_that_says_nothing_is_canceled_too(make_stage: StageMaker) -> None:
     stage = make_stage("is_stopped")
     invocation = stage.api.invoke()
-    wait_until(lambda: b"until SIGTERM" in stage.job.trace, 60, "the job runs")
+    wait_until(lambda: b"until SIGTERM" in stage.job.trace, "the job runs")
 
-    stage.job.cancel(force=True)
+    with within(45, "the job's end"):
+        stage.job.cancel(force=True)
+        invocation.wait()
 
-    assert invocation.wait(45).json["status"] == "job_canceled"
+    assert invocation.json["status"] == "job_canceled"
 
 
 def test_two_jobs_of_one_environment_are_one_runner_manager(make_stage: StageMaker) -> None:
     stage = make_stage("succeeds")
     stage.job.project.commit({".gitlab-ci.yml": "again: {script: [x]}"})
 
-    results = [stage.api.invoke().wait(90).json for _ in range(3)]
+    results = [stage.api.invoke().wait().json for _ in range(3)]
 
     statuses = [result["status"] for result in results]
     assert statuses == ["job_succeeded", "job_succeeded", "no_job"]

@@ -13,6 +13,7 @@ import time
 import pytest
 
 from integration.broker_stage import ONE_JOB, StageMaker, make_stage
+from localcloud.waiting import LIMIT, wait_until, within
 
 __all__ = ["make_stage"]
 
@@ -105,12 +106,11 @@ def test_a_short_wait_is_not_held_by_gitlab(make_stage: StageMaker) -> None:
     runner = stage.client()
     stage.gitlab.long_poll_seconds = 60
 
-    begin = time.monotonic()
-    runner.request_job()
-    assert runner.last_update
-    assert runner.request_job().status_code == 204
+    with within(20, "asking twice"):
+        runner.request_job()
+        assert runner.last_update
+        assert runner.request_job().status_code == 204
 
-    assert time.monotonic() - begin < 20
     assert all("last_update" not in r.json for r in stage.requests("POST", "/jobs/request"))
 
 
@@ -144,12 +144,11 @@ def test_a_refused_token_ends_the_wait_at_once(make_stage: StageMaker, status: i
     stage = make_stage()
     stage.gitlab.faults.add(path="/jobs/request", status=status, times=None)
 
-    begin = time.monotonic()
-    answer = stage.client().request_job()
+    with within(5, "the refusal"):
+        answer = stage.client().request_job()
 
     # A 403 would make gitlab-runner sleep for five minutes.
     assert answer.status_code == 503
-    assert time.monotonic() - begin < 5
     state = stage.broker.status
     assert state["unauthorized"] and state["failure_code"] == "Function.RunnerUnauthorized"
     assert stage.runner.token not in state["failure"]
@@ -190,10 +189,11 @@ def test_gitlab_that_is_down_is_unreachable_in_the_end(make_stage: StageMaker) -
     stage.gitlab.stop_listening()
 
     begin = time.monotonic()
-    answer = stage.client().request_job()
+    with within(45, "giving up"):
+        answer = stage.client().request_job()
 
     assert answer.status_code == 503
-    assert 30 < time.monotonic() - begin < 45
+    assert time.monotonic() - begin > 30
     status = stage.broker.status
     assert status["unreachable"] and status["failure_code"] == "Function.GitLabUnreachable"
     assert "127.0.0.1" in status["failure"]
@@ -225,10 +225,9 @@ def test_after_a_good_answer_trouble_is_no_error(make_stage: StageMaker) -> None
     assert runner.request_job().status_code == 204
     stage.gitlab.faults.add(path="/jobs/request", status=502, times=None)
 
-    begin = time.monotonic()
-    runner.request_job()
+    with within(10, "the wait"):
+        runner.request_job()
 
-    assert time.monotonic() - begin < 10
     assert not stage.broker.status["unreachable"]
 
 
@@ -241,11 +240,10 @@ def test_a_request_in_flight_is_given_up_when_told(make_stage: StageMaker) -> No
     asking.start()
     stage.broker.wait_for(request_in_flight=True)
 
-    begin = time.monotonic()
-    stage.broker.order("drop")
-    asking.join(10)
+    with within(5, "giving up"):
+        stage.broker.order("drop")
+        asking.join(LIMIT)
 
-    assert time.monotonic() - begin < 5
     assert answers == [204]
     status = stage.broker.status
     assert not status["request_in_flight"]
@@ -264,7 +262,7 @@ def test_giving_up_after_trouble_alone_is_unreachable(make_stage: StageMaker) ->
     stage.broker.wait_for(request_in_flight=False)
 
     stage.broker.order("drop")
-    asking.join(10)
+    asking.join(LIMIT)
 
     assert stage.broker.status["unreachable"]
 
@@ -386,7 +384,8 @@ def test_a_cancel_is_seen_while_the_runner_says_nothing(make_stage: StageMaker) 
     stage.client().take_job().write("hello\n")
     stage.job.cancel(force=True)
 
-    assert stage.broker.wait_for(12, finished=True)["state"] == "canceled"
+    with within(12, "the cancel"):
+        assert stage.broker.wait_for(finished=True)["state"] == "canceled"
 
 
 def test_a_job_that_gitlab_timed_out(make_stage: StageMaker) -> None:
@@ -537,11 +536,10 @@ def test_a_job_that_cannot_be_closed_in_time(make_stage: StageMaker) -> None:
     stage.client().take_job()
     stage.gitlab.faults.add(method="PUT", status=500, times=None)
 
-    begin = time.monotonic()
-    result = stage.broker.close_job(LINE, limit=3)
+    with within(8, "the attempt to close it"):
+        result = stage.broker.close_job(LINE, limit=3)
 
     assert not result["closed"] and "500" in result["error"]
-    assert time.monotonic() - begin < 8
     assert not stage.broker.status["finished"]
 
 
@@ -577,11 +575,10 @@ def test_a_patch_under_way_gets_through_before_the_line(make_stage: StageMaker) 
     stage.gitlab.faults.add(method="PATCH", status=503, times=2)
     sending = threading.Thread(target=lambda: runner.write("the last words\n"))
     sending.start()
-    while not stage.requests("PATCH", "/trace"):
-        time.sleep(0.01)
+    wait_until(lambda: stage.requests("PATCH", "/trace"), "the patch")
 
     assert stage.broker.close_job(LINE, limit=30)["closed"]
-    sending.join(10)
+    sending.join(LIMIT)
 
     assert stage.job.trace.decode() == f"the last words\n{LINE}\n"
     assert stage.job.checksum_ok

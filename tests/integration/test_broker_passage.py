@@ -7,7 +7,6 @@ import hashlib
 import json
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,6 +18,7 @@ import requests
 
 from integration.broker_stage import StageMaker, make_stage
 from integration.runner_client import BrokerHost, RunnerClient
+from localcloud.waiting import LIMIT, wait_until, within
 
 __all__ = ["make_stage"]
 
@@ -407,10 +407,12 @@ def test_idle_connections_make_room_for_the_runner(make_stage: StageMaker) -> No
                     connection.sendall(b"PATCH /api/v4/jobs/1/trace HTTP/1.1\r\nHost: x\r\n")
                 except ConnectionError:
                     continue
-        runner.write_through("one\n", limit=10)
+        with within(10, "a line"):
+            runner.write_through("one\n")
         another = stage.client()
         another.job, another.written, another.sent = runner.job, runner.written, runner.sent
-        another.write_through("two\n", limit=10)
+        with within(10, "another line"):
+            another.write_through("two\n")
 
         memory = stage.broker.order("memory")
         assert memory["threads"] < 80 and memory["peak_kib"] < LIMIT_KIB
@@ -433,9 +435,8 @@ def test_many_half_sent_patches_stay_within_memory(make_stage: StageMaker) -> No
             connection.sendall(head + b"x" * MIB)
         assert stage.broker.order("memory")["peak_kib"] < LIMIT_KIB
     # They are gone: what they held is free again.
-    end = time.monotonic() + 20
-    while runner.write("x").status_code != 202:
-        assert time.monotonic() < end
+    with within(20, "what they held"):
+        wait_until(lambda: runner.write("x").status_code == 202, "what they held to be free")
 
 
 def test_many_large_requests_stay_within_memory(make_stage: StageMaker) -> None:
@@ -468,12 +469,10 @@ def test_it_ends_at_once_whatever_is_under_way(make_stage: StageMaker) -> None:
 
     threading.Thread(target=try_to_write, daemon=True).start()
     with socket.create_connection(("127.0.0.1", stage.broker.port)):
-        while not stage.requests("PATCH", "/trace"):
-            time.sleep(0.01)
-        begin = time.monotonic()
-        stage.broker.process.stdin.close()
-        assert stage.broker.process.wait(10) == 0
-        assert time.monotonic() - begin < 2
+        wait_until(lambda: stage.requests("PATCH", "/trace"), "the patch")
+        with within(2, "the broker's end"):
+            stage.broker.process.stdin.close()
+            assert stage.broker.process.wait(LIMIT) == 0
 
 
 # --- A GitLab with its own ideas ---------------------------------------------------------------

@@ -14,6 +14,7 @@ import pytest
 from conftest import DIST
 from localcloud.gitlab import CertificateAuthority, Project, StandInGitLab
 from localcloud.sandbox import CodeStore, bare_root
+from localcloud.waiting import LIMIT
 
 BUDGET = 250 * 1024 * 1024
 CI_FILE = "job: {script: echo x}\n"
@@ -49,7 +50,7 @@ class Sandbox:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=LIMIT,
         )
 
 

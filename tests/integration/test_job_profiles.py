@@ -93,7 +93,7 @@ class Stage:
         added = self.project.commit({".gitlab-ci.yml": json.dumps({"job": job})}).job("job")
         self.bootstrap = SandboxedBootstrap(self.folder, api.address, environment, opt_bin)
         self.stack.enter_context(self.bootstrap)
-        return added, api.invoke({}).wait(90)
+        return added, api.invoke({}).wait()
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 import zipfile
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from integration.packer import PROGRAM, elf, modes, names, pack, refuse, run
+from localcloud.waiting import LIMIT, wait_until
 
 BIG = 9 * 1024 * 1024 + 12345
 
@@ -519,16 +519,17 @@ class TestFaults:
             stderr=subprocess.PIPE,
             text=True,
         )
-        descriptors = Path(f"/proc/{process.pid}/fd")
-        limit = time.monotonic() + 60
-        while time.monotonic() < limit:
+        folder = Path(f"/proc/{process.pid}")
+
+        def packs_the_first() -> bool:
             try:
-                threads = list(Path(f"/proc/{process.pid}/task").iterdir())
-                opened = [file.readlink() for file in descriptors.iterdir()]
+                threads = list((folder / "task").iterdir())
+                opened = [file.readlink() for file in (folder / "fd").iterdir()]
             except OSError:
-                continue
-            if len(threads) > 1 and victim not in opened:
-                break
+                return False
+            return len(threads) > 1 and victim not in opened
+
+        wait_until(packs_the_first, "the thread that packs the first file", every=0.001)
         if change == "shrinks":
             os.truncate(victim, 100)
         elif change == "grows":
@@ -538,7 +539,7 @@ class TestFaults:
             victim.write_bytes(text_of(10, 8_000_000))
         else:
             victim.unlink()
-        _, message = process.communicate(timeout=120)
+        _, message = process.communicate(timeout=LIMIT)
         assert process.returncode == 1
         assert str(victim) in message
         assert not (tmp_path / "o.zip").exists()

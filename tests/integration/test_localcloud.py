@@ -19,6 +19,7 @@ import pytest
 from conftest import REPO
 from integration.tiny_runtime import function_zip, layer_zip
 from localcloud import LocalCloud
+from localcloud.waiting import wait_until
 
 Deploy = Callable[..., str]
 
@@ -44,7 +45,7 @@ def deploy(cloud: LocalCloud, zip_file: Path) -> Iterator[Deploy]:
             name,
             zip=settings.pop("zip", zip_file),
             environment={"ON_INIT": on_init, **settings.pop("environment", {})},
-            **{"timeout": 20, **settings},
+            **{"timeout": 300, **settings},
         )
         made.append(name)
         return name
@@ -53,6 +54,12 @@ def deploy(cloud: LocalCloud, zip_file: Path) -> Iterator[Deploy]:
     for name in made:
         cloud.functions.drop_environments(name)
     cloud.functions.keep_tmp_after_crash = False
+
+
+def at_work(cloud: LocalCloud, name: str) -> list[Any]:
+    """The function's environments that were handed an event and are not done with it."""
+    environments = cloud.functions.environments(name)
+    return [one for one in environments if one.current and one.current.delivered_at]
 
 
 def gone(pids: list[int]) -> bool:
@@ -94,15 +101,18 @@ def test_at_one_time_one_environment_an_event(cloud: LocalCloud, deploy: Deploy)
     results: list[Any] = []
 
     def run() -> None:
-        results.append(cloud.invoke(name, "sleep 2; echo done"))
+        results.append(cloud.invoke(name, "until [ -e /tmp/go ]; do sleep 0.1; done; echo done"))
 
     threads = [threading.Thread(target=run) for _ in range(2)]
     for thread in threads:
         thread.start()
+    wait_until(lambda: len(at_work(cloud, name)) == 2, "two environments at work")
+    for environment in at_work(cloud, name):
+        (environment.tmp / "go").touch()
     for thread in threads:
         thread.join()
 
-    assert [one.response for one in results] == ["done\n", "done\n"]
+    assert [one.answer for one in results] == ["done\n", "done\n"]
     assert len({one.environment_id for one in results}) == 2
     assert all(one.cold_start for one in results)
 
@@ -338,7 +348,7 @@ def test_tmp_has_its_size(cloud: LocalCloud, deploy: Deploy) -> None:
         "head -c 600000000 /dev/zero >/tmp/big; size=$(wc -c </tmp/big); rm /tmp/big; echo $size",
     )
 
-    assert 500 << 20 < said.response <= 512 << 20
+    assert 500 << 20 < said.answer <= 512 << 20
 
 
 def test_layers_are_unpacked_in_order(cloud: LocalCloud, deploy: Deploy, tmp_path: Path) -> None:
@@ -446,7 +456,7 @@ with LocalCloud(folder=folder) as cloud:
     command.send_signal(signal.SIGKILL)
     command.communicate()
 
-    LocalCloud.wait_for(lambda: gone(inside + own), 30, "the end of all its processes")
+    wait_until(lambda: gone(inside + own), "the end of all its processes")
 
 
 def _children(pid: int) -> list[str]:

@@ -16,6 +16,7 @@ import pytest
 
 from integration.tiny_runtime import function_zip
 from localcloud import LocalCloud
+from localcloud.waiting import wait_until
 
 Deploy = Callable[..., str]
 
@@ -64,11 +65,10 @@ def receive(cloud: LocalCloud, arn: str) -> dict[str, Any]:
     """Waits for the one message of a queue."""
     client = cloud.aws.client("sqs")
     url = client.get_queue_url(QueueName=arn.rpartition(":")[2])["QueueUrl"]
-    messages = cloud.wait_for(
+    messages = wait_until(
         lambda: client.receive_message(
             QueueUrl=url, MessageAttributeNames=["All"], WaitTimeSeconds=0
         ).get("Messages"),
-        30,
         f"a message in {arn}",
     )
     return messages[0]
@@ -172,11 +172,14 @@ def test_reserved_concurrency(cloud: LocalCloud, deploy: Deploy) -> None:
     name = deploy()
     client = cloud.aws.client("lambda")
     client.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=1)
-    first = threading.Thread(target=lambda: cloud.invoke(name, "sleep 3"))
+    script = "until [ -e /tmp/go ]; do sleep 0.1; done"
+    first = threading.Thread(target=lambda: cloud.invoke(name, script))
     first.start()
-    cloud.wait_for(lambda: cloud.functions.environments(name), 20, "the first invocation")
+    (environment,) = wait_until(lambda: cloud.functions.environments(name), "an environment")
+    wait_until(lambda: environment.pid, "the first invocation")
 
     throttled = refusal(lambda: client.invoke(FunctionName=name, Payload='"echo"'))
+    threading.Timer(3, (environment.tmp / "go").touch).start()
     later = cloud.invoke(name, "echo later", asynchronous=True)
     first.join()
 
@@ -227,12 +230,12 @@ def test_no_retries_where_none_are_wanted(cloud: LocalCloud, deploy: Deploy) -> 
     client.invoke(
         FunctionName=name, Qualifier="live", InvocationType="Event", Payload='"kill -9 $$"'
     )
-    cloud.wait_for(lambda: cloud.queue.pending == 0, 30, "the end of the event")
+    wait_until(lambda: cloud.queue.pending == 0, "the end of the event")
     assert len(cloud.functions.invocations(name)) == 1
 
     # What holds for the alias does not hold for $LATEST.
     client.invoke(FunctionName=name, InvocationType="Event", Payload='"kill -9 $$"')
-    cloud.wait_for(lambda: cloud.queue.pending == 0, 60, "the end of the event")
+    wait_until(lambda: cloud.queue.pending == 0, "the end of the event")
     assert len(cloud.functions.invocations(name)) == 1 + 3
 
 

@@ -23,6 +23,7 @@ from botocore.exceptions import ClientError
 from localcloud.aws import ACCESS_KEY, ACCOUNT_ID, REGION, SECRET_KEY
 from localcloud.gitlab import CertificateAuthority, StandInGitLab
 from localcloud.sts import StsCloud
+from localcloud.waiting import LIMIT
 
 OTHER = "210987654321"
 FORM = "application/x-www-form-urlencoded"
@@ -144,7 +145,7 @@ def _send(request: AWSRequest, body: str | None = None) -> tuple[int, str]:
     data = body.encode() if body is not None else request.body
     sent = urllib.request.Request(request.url, data, dict(request.headers), method="POST")
     try:
-        with urllib.request.urlopen(sent, timeout=30) as answer:
+        with urllib.request.urlopen(sent, timeout=LIMIT) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()

@@ -18,6 +18,7 @@ import requests
 from moto.server import ThreadedMotoServer
 
 from conftest import REPO
+from localcloud.waiting import LIMIT
 
 BUCKET = "artifacts-of-runlet"
 ACCESS = {
@@ -80,7 +81,7 @@ def publisher(tmp_path: Path) -> Iterator[Publisher]:
     try:
         host, port = server.get_host_and_port()
         # moto keeps its state for as long as the process lives.
-        requests.post(f"http://{host}:{port}/moto-api/reset", timeout=60).raise_for_status()
+        requests.post(f"http://{host}:{port}/moto-api/reset", timeout=LIMIT).raise_for_status()
         subject = Publisher(tmp_path, f"http://{host}:{port}")
         yield subject
         subject.s3._endpoint.http_session.close()

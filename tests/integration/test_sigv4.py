@@ -24,6 +24,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from conftest import BUILD
+from localcloud.waiting import LIMIT
 
 PROGRAM = BUILD / "tests" / "sigv4-sign"
 HOST = "service.eu-central-1.amazonaws.com"
@@ -67,7 +68,7 @@ class Request:
 
 
 def run(text: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([PROGRAM], input=text, capture_output=True, text=True, timeout=60)
+    return subprocess.run([PROGRAM], input=text, capture_output=True, text=True, timeout=LIMIT)
 
 
 def sign(request: Request) -> dict[str, str]:

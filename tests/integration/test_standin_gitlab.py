@@ -16,9 +16,9 @@ from integration.standin_gitlab import (
     commit,
     output_of,
     session_for,
-    wait_for,
 )
 from localcloud.gitlab import Project, StandInGitLab
+from localcloud.waiting import wait_until
 
 pytest_plugins = ["integration.standin_gitlab_fixtures"]
 
@@ -153,11 +153,11 @@ def test_a_request_with_the_last_update_is_held_until_there_is_a_job(
         target=lambda: answers.append(scripted.request(last_update=last_update))
     )
     held.start()
-    wait_for(lambda: len(gitlab.requests) == 2)
+    wait_until(lambda: len(gitlab.requests) == 2, "the second request")
     assert not answers
 
     commit(project)
-    held.join(30)
+    wait_until(lambda: not held.is_alive(), "the answer to the held request")
 
     assert answers[0].status_code == 201
     assert scripted.request(last_update=last_update).status_code == 204  # has changed: not held
@@ -186,7 +186,7 @@ def test_a_client_that_hangs_up_while_held_gets_no_job(
             json={"token": scripted.runner.token, "last_update": last_update},
             timeout=0.3,
         )
-    wait_for(lambda: gitlab.requests[-1].status == 499)
+    wait_until(lambda: gitlab.requests[-1].status == 499, "the notice of the lost client")
 
     job = commit(project).job("job")
 
@@ -265,7 +265,7 @@ def test_a_job_succeeds(project: Project, scripted: ScriptedRunner) -> None:
 
     assert (answer.status_code, answer.headers["Job-Status"]) == (200, "success")
     assert (job.status, job.exit_code, job.checksum_ok) == ("success", 0, True)
-    assert pipeline.wait(5).status == "success"
+    assert pipeline.wait().status == "success"
     assert len(job.final_updates) == 1
     again = scripted.put("success")
     assert (again.status_code, again.headers["Job-Status"]) == (403, "success")

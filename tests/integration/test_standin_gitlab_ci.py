@@ -237,7 +237,7 @@ def test_stages_run_in_order(pipeline_of: PipelineMaker) -> None:
     assert pipeline.job("three").status == "pending"
     finish(pipeline.job("three"))
     assert pipeline.status == "success"
-    assert pipeline.wait(1) is pipeline
+    assert pipeline.wait() is pipeline
 
 
 def test_a_failure_skips_what_comes_later_but_not_its_cleaning_up(
@@ -443,7 +443,7 @@ def test_a_timeout_comes_by_itself(pipeline_of: PipelineMaker) -> None:
     take(job)
 
     begin = time.monotonic()
-    job.wait(timeout=30)
+    job.wait()
 
     assert job.status == "failed"
     assert time.monotonic() - begin > 0.9
@@ -487,4 +487,4 @@ def test_waiting_says_what_became_of_the_job(pipeline_of: PipelineMaker) -> None
 
     assert job.wait("running", timeout=0) is job  # it was, once
     with pytest.raises(TimeoutError, match="script_failure"):
-        job.wait("success", timeout=30)
+        job.wait("success")

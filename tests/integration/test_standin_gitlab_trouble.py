@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from integration.standin_gitlab import MIB, ScriptedRunner, commit, wait_for
+from integration.standin_gitlab import MIB, ScriptedRunner, commit
 from localcloud.gitlab import CertificateAuthority, Job, Project, StandInGitLab
+from localcloud.waiting import LIMIT, wait_until
 
 pytest_plugins = ["integration.standin_gitlab_fixtures"]
 
@@ -133,9 +134,9 @@ def test_gitlab_goes_down_and_comes_back_on_the_same_port(
 
     held = threading.Thread(target=ask)
     held.start()
-    wait_for(lambda: len(gitlab.requests) == 2)
+    wait_until(lambda: len(gitlab.requests) == 2, "the second request")
     gitlab.stop_listening()
-    held.join(30)
+    wait_until(lambda: not held.is_alive(), "the end of the held request")
     assert failures
     with pytest.raises(requests.ConnectionError):
         scripted.request()
@@ -189,6 +190,6 @@ def test_runs_alone(tmp_path: Path) -> None:
             web.trust_env = False
             answer = web.post(f"{url}/api/v4/jobs/request", json={"token": token})
         process.terminate()
-        assert process.wait(30) == 0
+        assert process.wait(LIMIT) == 0
 
     assert answer.json()["job_info"]["name"] == "hello"

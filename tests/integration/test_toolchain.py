@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from conftest import REPO
+from localcloud.waiting import LIMIT
 
 TOOLCHAIN = REPO / "helpers" / "toolchain"
 
@@ -55,7 +56,7 @@ def machine(tmp_path: Path) -> Machine:
 def test_setup_says_nothing_where_all_is_there() -> None:
     subprocess.run([TOOLCHAIN / "setup.sh"], check=True, capture_output=True)
     result = subprocess.run(
-        [TOOLCHAIN / "setup.sh"], check=True, capture_output=True, text=True, timeout=30
+        [TOOLCHAIN / "setup.sh"], check=True, capture_output=True, text=True, timeout=LIMIT
     )
     assert (result.stdout, result.stderr) == ("", "")
 
@@ -122,7 +123,7 @@ def test_a_layer_is_of_the_version_that_is_built(tmp_path: Path) -> None:
     recipe = tmp_path / "layers" / "opentofu" / "layer.json"
     recipe.write_text(re.sub(r'"version": "[^"]*"', '"version": "1.0.0"', recipe.read_text()))
     result = subprocess.run(
-        [recipe.parent / "build.sh", "x86_64"], capture_output=True, text=True, timeout=60
+        [recipe.parent / "build.sh", "x86_64"], capture_output=True, text=True, timeout=LIMIT
     )
     assert result.returncode == 1
     assert (
@@ -142,7 +143,9 @@ def cache_of(machine: Machine) -> subprocess.CompletedProcess[str]:
     ["opentofu/build.sh", "opentofu/mirror.sh", "terraform/release.sh", "gitlab-runner/release.sh"],
 )
 def test_a_layers_script_says_what_it_wants(script: str) -> None:
-    result = subprocess.run([REPO / "layers" / script], capture_output=True, text=True, timeout=60)
+    result = subprocess.run(
+        [REPO / "layers" / script], capture_output=True, text=True, timeout=LIMIT
+    )
     assert result.returncode == 1
     assert result.stderr.startswith("error: ")
     assert "usage: " in result.stderr or "expected x86_64 or arm64" in result.stderr
@@ -272,6 +275,6 @@ def test_two_callers_build_once(machine: Machine, tmp_path: Path) -> None:
         )
         for _ in range(3)
     ]
-    folders = {one.communicate(timeout=60)[0].strip() for one in running}
+    folders = {one.communicate(timeout=LIMIT)[0].strip() for one in running}
     assert folders == {str(tmp_path / "cache" / "build" / "thing-1234")}
     assert (tmp_path / "builds").read_text() == "once\n"

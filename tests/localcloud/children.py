@@ -10,11 +10,12 @@ import signal
 import socket
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
+
+from localcloud.waiting import wait_until
 
 # Before a command: it gets the signal when the thread that started it is gone.
 LEASH = ("setpriv", "--pdeathsig", "KILL", "--")
@@ -107,15 +108,15 @@ def free_port() -> int:
             return port
 
 
-def wait_for_port(port: int, seconds: float, alive: Callable[[], bool] = lambda: True) -> None:
+def wait_for_port(port: int, alive: Callable[[], bool] = lambda: True) -> None:
     """Waits until something listens on the port; raises when it dies first or takes too long."""
-    limit = time.monotonic() + seconds
-    while time.monotonic() < limit:
+
+    def listens() -> bool:
         if not alive():
             raise RuntimeError(f"the process that should listen on port {port} has ended")
-        try:
+        with contextlib.suppress(OSError):
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return
-        except OSError:
-            time.sleep(0.005)
-    raise TimeoutError(f"nothing listens on port {port} after {seconds} s")
+            return True
+        return False
+
+    wait_until(listens, f"a process that listens on port {port}", every=0.005)

@@ -4,8 +4,7 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -28,6 +27,7 @@ from localcloud.moto_start import Moto
 from localcloud.rie import emulator
 from localcloud.sandbox import CodeStore, bare_root, build_enter
 from localcloud.sts import StrictSts
+from localcloud.waiting import wait_until
 
 TESTS = Path(__file__).resolve().parents[1]
 TOOLS = TESTS.parent / "build" / "tools"
@@ -195,15 +195,5 @@ class LocalCloud:
             ]
             return bool(found)
 
-        self.wait_for(ended, 960, f"the end of invocation {request_id} of {name}")
+        wait_until(ended, f"the end of invocation {request_id} of {name}", limit=960)
         return found[0]
-
-    @staticmethod
-    def wait_for(condition: Callable[[], Any], seconds: float, what: str) -> Any:
-        """Waits until the condition is true, and returns what it returned."""
-        limit = time.monotonic() + seconds
-        while not (result := condition()):
-            if time.monotonic() > limit:
-                raise TimeoutError(f"waited {seconds} s for {what}")
-            time.sleep(0.02)
-        return result

@@ -21,6 +21,7 @@ from localcloud.terminal import Terminal
 from localcloud.terraform import REPO, Terraform
 from localcloud.timeline import print_cost, print_timeline
 from localcloud.trigger import JobTrigger
+from localcloud.waiting import wait_until
 
 EXAMPLE = "quick-start"
 PATIENCE = 900.0
@@ -134,7 +135,7 @@ class Demo:
             traces.follow(pipeline.jobs)
             time.sleep(0.05)
         traces.follow(pipeline.jobs)
-        cloud.wait_for(lambda: cloud.queue.pending == 0, 60, "the last invocation's end")
+        wait_until(lambda: cloud.queue.pending == 0, "the last invocation's end")
 
     def _summarise(self, pipeline: Pipeline, storage_mb: int) -> None:
         by_job = {_job_id(one): one for one in self._ended}

@@ -35,7 +35,7 @@ class Moto:
         stack.callback(end, self._process)
 
     def wait(self) -> None:
-        wait_for_port(self.port, 120, lambda: self._process.poll() is None)
+        wait_for_port(self.port, lambda: self._process.poll() is None)
 
 
 def _without_aws(variables: Mapping[str, str]) -> dict[str, str]:

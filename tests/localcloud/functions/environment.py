@@ -163,7 +163,7 @@ class Environment:
             )  # fmt: skip
         process = self._process
         try:
-            wait_for_port(self._invoke_port, 30, lambda: process.poll() is None)
+            wait_for_port(self._invoke_port, lambda: process.poll() is None)
         except RuntimeError as error:
             raise RuntimeError(f"the emulator has ended: {log_file.read_text()}") from error
 

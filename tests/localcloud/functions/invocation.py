@@ -52,6 +52,14 @@ class Invocation:
             return self.payload.decode(errors="replace")
 
     @property
+    def answer(self) -> Any:
+        """The response of an invocation that came to a good end. Raises where it did not."""
+        if self.function_error:
+            end = "\n".join(self.log[-20:])
+            raise AssertionError(f"the function failed: {self.response}; its log ends:\n{end}")
+        return self.response
+
+    @property
     def error_type(self) -> str | None:
         """The `errorType` of a failed invocation."""
         if not self.function_error or not isinstance(self.response, dict):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from localcloud.gitlab.ci_config import JobConfig
 from localcloud.gitlab.durations import seconds_of
 from localcloud.gitlab.traces import Trace
+from localcloud.waiting import LIMIT
 
 if TYPE_CHECKING:
     from localcloud.gitlab.instance import Instance
@@ -110,7 +111,7 @@ class Job:
     def failed_for_good(self) -> bool:
         return self.status == "failed" and not self.config.may_fail
 
-    def wait(self, status: str = "finished", timeout: float = 60.0) -> Job:
+    def wait(self, status: str = "finished", timeout: float = LIMIT) -> Job:
         """Waits until the job has reached a status ('finished': any final one).
 
         Raises TimeoutError, at once if the job has ended without it.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from localcloud.gitlab.ci_config import JobConfig, Variable
 from localcloud.gitlab.jobs import HOLDING, Job
 from localcloud.gitlab.repositories import RefChange
+from localcloud.waiting import LIMIT
 
 if TYPE_CHECKING:
     from localcloud.gitlab.instance import Instance
@@ -102,7 +103,7 @@ class Pipeline:
     def finished(self) -> bool:
         return self.status in ("success", "failed", "canceled", "skipped")
 
-    def wait(self, timeout: float = 60.0) -> Pipeline:
+    def wait(self, timeout: float = LIMIT) -> Pipeline:
         """Waits until no job is left to run. Raises TimeoutError that says what is missing."""
         with self._instance.changed:
             if self._instance.changed.wait_for(lambda: self.finished, timeout):
