@@ -163,7 +163,9 @@ class Environment:
             )  # fmt: skip
         process = self._process
         try:
-            wait_for_port(self._invoke_port, lambda: process.poll() is None)
+            # It opens both in threads of their own: the first says nothing of the second.
+            for port in (self._invoke_port, runtime_port):
+                wait_for_port(port, lambda: process.poll() is None)
         except RuntimeError as error:
             raise RuntimeError(f"the emulator has ended: {log_file.read_text()}") from error
 
