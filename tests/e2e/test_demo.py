@@ -55,6 +55,13 @@ def test_the_demo_runs_a_pipeline_and_leaves_nothing(tmp_path: Path) -> None:
     own = [line for line in text.splitlines() if re.match(r"\s*\d+\.\d+ s|==|--", line)]
     assert not [line for line in own if "\x1b" in line and "gitlab-runner" not in line]
     assert "Apply complete!" in text
+    # A line for each resource, and the plan in its file.
+    for resource in ("aws_secretsmanager_secret.runner_token[0]", "module.runner."):
+        assert re.search(rf"^ +\d+\.\d\d s  created {re.escape(resource)}", text, re.M), text
+    plan = re.search(r"The whole plan goes to (.+)", text)
+    assert plan
+    assert "will be created" in Path(plan[1]).read_text()
+    assert "will be created" not in text
     for word in ("Timeline", "queued", "cold start", "first byte of trace", "done"):
         assert word in text
     assert re.search(r"Cost in Lambda at list price, \w+", text)

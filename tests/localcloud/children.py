@@ -67,18 +67,22 @@ def end(process: subprocess.Popen[bytes], patience: float = 5.0) -> None:
 
 
 def run_gently(
-    command: Sequence[str | Path], *, keep_output: bool = True, **options: Any
+    command: Sequence[str | Path], tell: Callable[[str], None] | None = None, **options: Any
 ) -> subprocess.CompletedProcess[str]:
     """Runs a command that ends its own children when it is interrupted, and only then.
 
-    Where we are told to stop meanwhile, it is interrupted and waited for.
+    Where we are told to stop meanwhile, it is interrupted and waited for. `tell` hears each line
+    of its output and errors when it comes; without it they are in the answer.
     """
-    pipe = subprocess.PIPE if keep_output else None
     process = subprocess.Popen(
-        [*GENTLE_LEASH, *command], stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True,
-        **options,
+        [*GENTLE_LEASH, *command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT if tell else subprocess.PIPE, text=True, **options,
     )  # fmt: skip
     try:
+        if tell:
+            assert process.stdout
+            for line in process.stdout:
+                tell(line.rstrip("\n"))
         said, complained = process.communicate()
     except BaseException:
         process.send_signal(signal.SIGINT)

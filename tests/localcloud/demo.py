@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TextIO
 
 from localcloud.aws import Aws
 from localcloud.children import LEASH
@@ -24,6 +26,7 @@ from localcloud.trigger import JobTrigger
 from localcloud.waiting import wait_until
 
 EXAMPLE = "quick-start"
+PLAN = REPO / "build" / "demo-plan.txt"
 PATIENCE = 900.0
 RUNNER_TIMEOUT = 800  # the function's 900 s, less a margin: GitLab ends a job before Lambda does
 
@@ -40,7 +43,7 @@ def ca_layer(cloud: LocalCloud, folder: Path) -> Path:
     certificate = folder / "gitlab-ca.pem"
     shutil.copy(cloud.gitlab.ca.file, certificate)
     layer = folder / "gitlab-ca.zip"
-    packer = REPO / "build" / "bin" / "layer-packer"
+    packer = REPO / "dist" / "x86_64" / "bin" / "layer-packer"
     answer = subprocess.run(
         [packer, "pack", "--output", layer, certificate], capture_output=True, text=True
     )
@@ -87,8 +90,10 @@ class Demo:
         }
         terraform.init()
         self._terminal.step("Providers are in place")
-        terraform.apply(variables, stream=True)
-        self._terminal.step("Applied")
+        self._terminal.step(f"The whole plan goes to {PLAN}")
+        PLAN.parent.mkdir(exist_ok=True)
+        with PLAN.open("w") as file:
+            terraform.apply(variables, tell=_Resources(self._terminal, file).hear)
         return terraform.outputs()
 
     def _push(self, cloud: LocalCloud, project: Project) -> Pipeline:
@@ -153,6 +158,21 @@ class Demo:
                 self._terminal.step(f"Invocation {one.request_id} failed: {one.response}", "red")
                 for line in one.log[-20:]:
                     self._terminal.line(f"           {line}")
+
+
+class _Resources:
+    """Keeps all that terraform says in a file, and shows a line for each resource."""
+
+    def __init__(self, terminal: Terminal, file: TextIO) -> None:
+        self._terminal = terminal
+        self._file = file
+
+    def hear(self, line: str) -> None:
+        self._file.write(f"{line}\n")
+        if made := re.match(r"(.+): Creation complete ", line):
+            self._terminal.step(f"created {made[1]}")
+        elif line.startswith("Apply complete!"):
+            self._terminal.step(line, "green")
 
 
 class _Traces:

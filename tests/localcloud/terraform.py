@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -163,16 +163,23 @@ class Terraform:
         return {name: one["value"] for name, one in json.loads(answer.stdout).items()}
 
     def run(
-        self, *arguments: str, check: bool = True, stream: bool = False
+        self, *arguments: str, check: bool = True, tell: Callable[[str], None] | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """Runs it; what it says is kept, or goes on to our own output with `stream`."""
+        """Runs it; what it says is kept, and `tell` hears each line of it at once."""
+        lines: list[str] = []
+
+        def hear(line: str) -> None:
+            lines.append(line)
+            if tell:
+                tell(line)
+
         answer = run_gently(
             [self.program, *arguments],
-            keep_output=not stream,
+            tell=hear if tell else None,
             cwd=self.folder,
             env=self._environ,
         )
         if check and answer.returncode != 0:
-            said = "" if stream else f"\n{answer.stdout}{answer.stderr}"
-            raise RuntimeError(f"{self.program.name} {arguments[0]} failed{said}")
+            said = "\n".join(lines[-40:]) or f"{answer.stdout}{answer.stderr}"
+            raise RuntimeError(f"{self.program.name} {arguments[0]} failed\n{said}")
         return answer
