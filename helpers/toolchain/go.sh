@@ -24,7 +24,7 @@ unpack_go() {
     "$folder/go/bin/go" version
 }
 
-folder=$(cached go "$(hash_of "$GO_VERSION" "$goarch")" unpack_go)
+folder=$(cached go "$(hash_of "$GO_VERSION" "$goarch")" unpack_go fetched)
 # What the wrapper's environment must not change: neither the toolchain nor the target's details.
 mkdir -p "$folder"
 printf '%s\n' "$folder/go/bin/go"

@@ -21,5 +21,5 @@ unpack_emulator() {
     chmod 0755 "$folder/aws-lambda-rie"
 }
 
-folder=$(cached rie "$(hash_of "$SAM_CLI_VERSION $SAM_CLI_SHA256 $member")" unpack_emulator)
+folder=$(cached rie "$(hash_of "$SAM_CLI_VERSION $SAM_CLI_SHA256 $member")" unpack_emulator fetched)
 printf '%s\n' "$folder/aws-lambda-rie"

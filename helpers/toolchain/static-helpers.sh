@@ -14,6 +14,12 @@ unset MAKEFLAGS MAKEOVERRIDES SANITIZE FUZZ ONLY
 mkdir -p build
 exec 9>"build/.static-$arch.lock"
 flock 9
-make --silent --no-print-directory -j"$jobs" -f "$toolchain/helpers.mk" STATIC="$arch" PREFIX="$prefix" \
-    binaries >&2
+compile() {
+    make --silent --no-print-directory -j"$jobs" -f "$toolchain/helpers.mk" STATIC="$arch" \
+        PREFIX="$prefix" binaries "$@"
+}
+# Nothing is said where nothing is to be done.
+if ! compile --question >/dev/null 2>&1; then
+    reported built "helpers $arch" "build/static-$arch.log" compile
+fi
 printf '%s\n' "build/static/$arch/bin"

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# static-libs.sh ARCH: builds the static libraries of the Lambda artifacts from Debian's sources and
-# prints the prefix they are installed under (include/, lib/, licenses/).
+# static-libs.sh ARCH [LIBRARY]: builds the static libraries of the Lambda artifacts from Debian's
+# sources, or one of them with those that it needs, and prints the prefix they are installed under
+# (include/, lib/, licenses/).
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
 arch=$1
@@ -70,8 +71,8 @@ build_libzip() {
         -DCMAKE_BUILD_TYPE=None -DBUILD_SHARED_LIBS=OFF -DBUILD_TOOLS=OFF -DBUILD_REGRESS=OFF \
         -DBUILD_EXAMPLES=OFF -DBUILD_DOC=OFF -DENABLE_BZIP2=OFF -DENABLE_LZMA=OFF \
         -DENABLE_ZSTD=OFF -DENABLE_OPENSSL=OFF -DENABLE_GNUTLS=OFF -DENABLE_MBEDTLS=OFF \
-        -DENABLE_COMMONCRYPTO=OFF -DZLIB_LIBRARY="$prefix/lib/libz.a" \
-        -DZLIB_INCLUDE_DIR="$prefix/include"
+        -DENABLE_COMMONCRYPTO=OFF -DZLIB_LIBRARY="$zlib/lib/libz.a" \
+        -DZLIB_INCLUDE_DIR="$zlib/include"
     cmake --build build --parallel "$jobs" --target zip
     cp build/lib/libzip.a "$prefix/lib/"
     cp lib/zip.h build/zipconf.h "$prefix/include/"
@@ -95,7 +96,7 @@ build_openssl() {
 build_curl() {
     unpack curl
     ./configure --build="$(uname -m)-linux-gnu" --host="$host" --prefix="$prefix" \
-        --disable-shared --with-openssl="$prefix" --with-zlib="$prefix" \
+        --disable-shared --with-openssl="$openssl" --with-zlib="$zlib" \
         --enable-threaded-resolver --enable-http --disable-ftp --disable-file --disable-ldap \
         --disable-ldaps --disable-rtsp --disable-dict --disable-telnet --disable-tftp \
         --disable-pop3 --disable-imap --disable-smb --disable-smtp --disable-gopher \
@@ -105,7 +106,8 @@ build_curl() {
         --without-libpsl --without-libidn2 --without-brotli --without-zstd --without-nghttp2 \
         --without-librtmp --without-libssh2 --without-libgsasl --enable-ipv6 \
         --with-ca-bundle=/etc/pki/tls/certs/ca-bundle.crt --without-ca-path \
-        CFLAGS="$static_cflags" CPPFLAGS="-I$prefix/include" LDFLAGS="-L$prefix/lib" \
+        CFLAGS="$static_cflags" CPPFLAGS="-I$openssl/include -I$zlib/include" \
+        LDFLAGS="-L$openssl/lib -L$zlib/lib" \
         LIBS="-lssl -lcrypto -lz" PKG_CONFIG=false
     make -j"$jobs" -C lib
     cp lib/.libs/libcurl.a "$prefix/lib/"
@@ -114,7 +116,7 @@ build_curl() {
     license curl COPYING
 }
 
-build_all() {
+build_library() {
     prefix=$1
     work=$(mktemp -d)
     # shellcheck disable=SC2064 # the folder of this moment
@@ -122,13 +124,37 @@ build_all() {
     SOURCE_ROOT=$work
     export SOURCE_ROOT
     mkdir -p "$prefix/lib" "$prefix/include"
-    local library
-    for library in zlib cjson libdeflate libmicrohttpd libzip openssl curl; do
-        "build_$library"
-    done
+    "build_$library"
 }
 
-inputs=$(grep -E '^(ZIGLANG|OPENSSL|CURL|CJSON|LIBZIP|ZLIB|LIBMICROHTTPD|LIBDEFLATE)_' \
-    "$toolchain/versions.env")
-cached "libs-$arch" "$(hash_of "$inputs" "$0" "$toolchain/static-env.sh" "$toolchain/source.sh" \
-    "$toolchain"/bin/*)" build_all
+# The folders that they need are in variables of their names: `zlib`, `openssl`.
+build_one() {
+    local library=$1 openssl='' zlib=''
+    case $library in
+        curl) openssl=$(build_one openssl) zlib=$(build_one zlib) ;;
+        libzip) zlib=$(build_one zlib) ;;
+    esac
+    local key versions
+    key=$(printf '%s' "$library" | tr '[:lower:]' '[:upper:]')
+    versions=$(grep -E "^(ZIGLANG|$key)_" "$toolchain/versions.env")
+    cached "$library-$arch" "$(hash_of "$versions" "${openssl##*/}" "${zlib##*/}" "$0" \
+        "$toolchain/static-env.sh" "$toolchain/source.sh" "$toolchain"/bin/*)" build_library
+}
+
+if [ -n "${2:-}" ]; then
+    build_one "$2"
+    exit 0
+fi
+
+# OpenSSL takes about as long as all that do not wait for it.
+libraries=(zlib cjson libdeflate libmicrohttpd libzip openssl curl)
+together 'build_one openssl' \
+    'for one in zlib libmicrohttpd libzip libdeflate cjson; do build_one "$one"; done'
+folders=()
+for one in "${libraries[@]}"; do folders+=("$(build_one "$one")"); done
+
+join_folders() {
+    local folder
+    for folder in "${folders[@]}"; do cp -R "$folder/." "$1/"; done
+}
+cached "libs-$arch" "$(hash_of "${folders[@]##*/}")" join_folders ''

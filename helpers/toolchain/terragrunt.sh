@@ -14,6 +14,7 @@ build_terragrunt() {
     "$toolchain/go-build.sh" "$goarch" "$package" "$1" -X "$package/internal/version.Version=$version"
 }
 
+"$toolchain/go.sh" >/dev/null
 hash=$(hash_of "$GO_VERSION" "$modules/go.mod" "$modules/go.sum" "$0" "$toolchain/go-build.sh")
-folder=$(cached terragrunt "$hash" build_terragrunt)
+folder=$(cached terragrunt "$hash" build_terragrunt built go)
 printf '%s\n' "$folder/bin/terragrunt"

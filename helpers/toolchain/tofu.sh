@@ -14,5 +14,6 @@ build_tofu() {
     "$toolchain/go-build.sh" "$goarch" "$package/cmd/tofu" "$1" -X "$package/version.dev=no"
 }
 
+"$toolchain/go.sh" >/dev/null
 hash=$(hash_of "$GO_VERSION" "$modules/go.mod" "$modules/go.sum" "$0" "$toolchain/go-build.sh")
-cached "tofu-$goarch" "$hash" build_tofu
+cached "tofu-$goarch" "$hash" build_tofu built go

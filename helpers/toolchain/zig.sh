@@ -15,5 +15,5 @@ unpack_wheel() {
     chmod +x ziglang/zig
 }
 
-folder=$(cached zig "$(hash_of "$ZIGLANG_VERSION" "$ZIGLANG_SHA256")" unpack_wheel)
+folder=$(cached zig "$(hash_of "$ZIGLANG_VERSION" "$ZIGLANG_SHA256")" unpack_wheel fetched)
 printf '%s\n' "$folder/ziglang/zig"

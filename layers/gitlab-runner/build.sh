@@ -18,5 +18,6 @@ build_runner() {
         -X "$package/common.REVISION=$revision" -X "$package/common.BRANCH=source"
 }
 
+"$toolchain/go.sh" >/dev/null
 hash=$(hash_of "$version $GO_VERSION" "$here/go.mod" "$here/go.sum" "$0" "$toolchain/go-build.sh")
-cached "gitlab-runner-$1" "$hash" build_runner
+cached "gitlab-runner-$1" "$hash" build_runner built go
