@@ -7,6 +7,7 @@
 
 #include "common/alloc.h"
 #include "common/encoding.h"
+#include "common/json_syntax.h"
 #include "common/wipe.h"
 
 /// Whole numbers that a double holds exactly.
@@ -22,90 +23,57 @@ void json_initialise(void) {
     (void)pthread_once(&once, install_hooks);
 }
 
-/// Where json_check is in the text.
-struct scan {
-    bool in_string;
-    size_t depth;
-};
-
-/// Looks at one byte, and at what follows it after a backslash. Returns how many bytes it took, or
-/// 0 with an error.
-static size_t scan_byte(struct scan *scan, struct slice rest, const char *name, struct error *err) {
-    const char byte = rest.data[0];
-    const bool control = (unsigned char)byte < 0x20;
-    if (!scan->in_string) {
-        if (control && byte != '\t' && byte != '\n' && byte != '\r') {
-            error_set(err, "json", "%s: a control character between the values", name);
-            return 0;
-        }
-        scan->in_string = byte == '"';
-        scan->depth += byte == '{' || byte == '[' ? 1U : 0U;
-        scan->depth -= (byte == '}' || byte == ']') && scan->depth > 0 ? 1U : 0U;
-        if (scan->depth > JSON_MAX_DEPTH) {
-            error_set(err, "json", "%s: nested deeper than %d", name, JSON_MAX_DEPTH);
-            return 0;
-        }
-        return 1;
+static bool refuse(const struct json_scan *scan, const char *name, const struct json_bounds *bounds,
+                   struct error *err) {
+    switch (scan->fault) {
+    case JSON_TOO_MANY:
+        return error_set(err, "too_large", "%s: more than %zu values", name, bounds->values);
+    case JSON_TOO_DEEP:
+        return error_set(err, "json", "%s: nested deeper than %zu", name, bounds->depth);
+    case JSON_FOLLOWED:
+        return error_set(err, "json", "%s: something follows the JSON value, at byte %zu", name,
+                         scan->at);
+    case JSON_CONTROL:
+        return error_set(err, "json", "%s: a control character between the values", name);
+    case JSON_CONTROL_IN_STRING:
+        return error_set(err, "json", "%s: a string holds an unescaped control character", name);
+    case JSON_NUL:
+        return error_set(err, "json", "%s: a string holds \\u0000", name);
+    case JSON_GOOD:
+    case JSON_BROKEN:
+        break;
     }
-    if (byte == '"') {
-        scan->in_string = false;
-    } else if (control) {
-        error_set(err, "json", "%s: a string holds an unescaped control character", name);
-        return 0;
-    } else if (byte == '\\') {
-        if (slice_starts_with(rest, SLICE("\\u0000"))) {
-            error_set(err, "json", "%s: a string holds \\u0000", name);
-            return 0;
-        }
-        return rest.len > 1 ? 2 : 1;
-    }
-    return 1;
-}
-
-/// Refuses what cJSON would take and should not, before it sees it.
-static bool check_text(struct slice text, const char *name, struct error *err) {
-    struct scan scan = {0};
-    while (text.len > 0) {
-        const size_t taken = scan_byte(&scan, text, name, err);
-        if (taken == 0) {
-            return false;
-        }
-        text = slice_skip(text, taken);
-    }
-    return true;
-}
-
-static bool only_blanks(const char *start, const char *end) {
-    for (; start < end; start++) {
-        if (*start != ' ' && *start != '\t' && *start != '\r' && *start != '\n') {
-            return false;
-        }
-    }
-    return true;
+    return error_set(err, "json", "%s: not JSON, from byte %zu on", name, scan->at);
 }
 
 bool json_parse(struct slice text, const char *name, struct json_document *document,
                 struct error *err) {
+    return json_parse_bounded(text, name, SIZE_MAX, document, err);
+}
+
+bool json_parse_bounded(struct slice text, const char *name, size_t most_values,
+                        struct json_document *document, struct error *err) {
+    const struct json_bounds bounds = {
+        .depth = JSON_MAX_DEPTH, .values = most_values, .c_strings = true};
     json_initialise();
     *document = (struct json_document){0};
     if (text.len == 0) {
         return error_set(err, "json", "%s: empty, expected JSON", name);
     }
-    if (!check_text(text, name, err)) {
-        return false;
+    // An editor's mark of UTF-8, which is not a part of the text.
+    const struct slice mark = SLICE("\xef\xbb\xbf");
+    text = slice_skip(text, slice_starts_with(text, mark) ? mark.len : 0);
+    struct json_scan scan = json_scan(text, &bounds);
+    if (scan.fault != JSON_GOOD) {
+        return refuse(&scan, name, &bounds, err);
     }
     const char *end = NULL;
-    cJSON *node = cJSON_ParseWithLengthOpts(text.data, text.len, &end, false);
-    if (!node) {
-        const size_t offset = end >= text.data ? (size_t)(end - text.data) : 0;
-        return error_set(err, "json", "%s: not JSON, from byte %zu on", name, offset);
+    document->root.node = cJSON_ParseWithLengthOpts(text.data, text.len, &end, false);
+    if (!document->root.node) {
+        // Half a surrogate pair.
+        scan.at = end >= text.data ? (size_t)(end - text.data) : 0;
+        return refuse(&scan, name, &bounds, err);
     }
-    if (!only_blanks(end, text.data + text.len)) {
-        cJSON_Delete(node);
-        return error_set(err, "json", "%s: something follows the JSON value, at byte %zu", name,
-                         (size_t)(end - text.data));
-    }
-    document->root.node = node;
     (void)snprintf(document->root.path, sizeof(document->root.path), "%s", name);
     return true;
 }

@@ -40,11 +40,15 @@ struct json_document {
 /// parsing any.
 void json_initialise(void);
 
-/// Parses `text`, called `name` in messages. Refuses (code "json") what is no JSON, text after the
+/// Parses `text`, called `name` in messages. Refuses (code "json") what is not JSON, text after the
 /// value, nesting over JSON_MAX_DEPTH, control characters in strings, and \u0000 (which cJSON would
 /// take for a string's end). On success json_document_clean_up() releases the document.
 bool json_parse(struct slice text, const char *name, struct json_document *document,
                 struct error *err);
+/// The same, for a text that must not make us take much more memory than it takes itself: refuses
+/// (code "too_large") more than `most_values` members and elements.
+bool json_parse_bounded(struct slice text, const char *name, size_t most_values,
+                        struct json_document *document, struct error *err);
 /// Releases the nodes; a zeroed document is fine.
 void json_document_clean_up(struct json_document *document);
 /// For cleanup_cjson: deletes a tree made with cJSON.

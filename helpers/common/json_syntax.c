@@ -19,7 +19,11 @@ enum expected {
 };
 
 struct scanner {
+    const struct json_bounds *bounds;
     struct slice rest;
+    enum json_fault fault;
+    /// Of cJSON's nodes, but for the first: each begins after one of ",[{".
+    size_t values;
     /// A bit for each open level: set for an object, clear for an array.
     struct buffer *levels;
     size_t depth;
@@ -32,7 +36,22 @@ static bool is_object(const struct scanner *scanner) {
     return ((unsigned char)scanner->levels->data[level / 8] >> (level % 8)) & 1;
 }
 
+static bool fail(struct scanner *scanner, enum json_fault fault) {
+    scanner->fault = fault;
+    return false;
+}
+
+static bool count_value(struct scanner *scanner) {
+    return ++scanner->values <= scanner->bounds->values || fail(scanner, JSON_TOO_MANY);
+}
+
 static bool open_level(struct scanner *scanner, bool object) {
+    if (scanner->depth >= scanner->bounds->depth) {
+        return fail(scanner, JSON_TOO_DEEP);
+    }
+    if (!count_value(scanner)) {
+        return false;
+    }
     size_t level = scanner->depth++;
     if (level / 8 == scanner->levels->len && !buffer_append_byte(scanner->levels, 0)) {
         return false;
@@ -89,6 +108,9 @@ static bool take_number(struct scanner *scanner) {
 }
 
 static bool take_escape(struct scanner *scanner) {
+    if (scanner->bounds->c_strings && slice_starts_with(scanner->rest, SLICE("u0000"))) {
+        return fail(scanner, JSON_NUL);
+    }
     if (!take(scanner, "u")) {
         return take(scanner, "\"\\/bfnrt");
     }
@@ -98,6 +120,26 @@ static bool take_escape(struct scanner *scanner) {
         }
     }
     return true;
+}
+
+static bool is_plain(char byte) {
+    return byte >= ' ' && byte < 0x7f && byte != '"' && byte != '\\';
+}
+
+/// At least one character of a string, neither quote nor backslash.
+static bool take_characters(struct scanner *scanner) {
+    size_t count = 0;
+    while (count < scanner->rest.len && is_plain(scanner->rest.data[count])) {
+        count++;
+    }
+    if (count == 0 && scanner->rest.len > 0) {
+        if ((unsigned char)scanner->rest.data[0] < ' ') {
+            return fail(scanner, JSON_CONTROL_IN_STRING);
+        }
+        count = scanner->bounds->c_strings ? 1 : encoding_utf8_length(scanner->rest);
+    }
+    skip(scanner, count);
+    return count > 0;
 }
 
 static bool take_string(struct scanner *scanner) {
@@ -111,12 +153,9 @@ static bool take_string(struct scanner *scanner) {
             }
             continue;
         }
-        // 0 at the text's end, too.
-        size_t length = encoding_utf8_length(scanner->rest);
-        if (length == 0 || (unsigned char)scanner->rest.data[0] < ' ') {
+        if (!take_characters(scanner)) {
             return false;
         }
-        skip(scanner, length);
     }
     return true;
 }
@@ -183,29 +222,47 @@ static bool step(struct scanner *scanner, enum expected *expected) {
             return true;
         }
         *expected = is_object(scanner) ? KEY : VALUE;
-        return take(scanner, ",");
+        return take(scanner, ",") && count_value(scanner);
     case NOTHING:
         break;
     }
     return false;
 }
 
-bool json_is_object(struct slice text, struct error *err) {
+/// Where nothing said more: what is wrong with what comes next.
+static enum json_fault fault_of(const struct scanner *scanner, enum expected expected) {
+    if (scanner->fault != JSON_GOOD) {
+        return scanner->fault;
+    }
+    const bool control = scanner->rest.len > 0 && (unsigned char)scanner->rest.data[0] < ' ';
+    return control ? JSON_CONTROL : expected == NOTHING ? JSON_FOLLOWED : JSON_BROKEN;
+}
+
+struct json_scan json_scan(struct slice text, const struct json_bounds *bounds) {
     cleanup_buffer struct buffer levels = BUFFER_INIT(text.len / 8 + 1);
-    struct scanner scanner = {.rest = text, .levels = &levels};
+    struct scanner scanner = {.bounds = bounds, .rest = text, .levels = &levels};
+    struct json_scan scan = {0};
     enum expected expected = VALUE;
-    bool good = true;
-    bool object = false;
-    while (good) {
+    for (size_t end = 0;; end = text.len - scanner.rest.len) {
         (void)take_all(&scanner, " \t\r\n", SIZE_MAX);
-        if (scanner.rest.len == 0) {
-            break;
+        if (scanner.rest.len == 0 && expected == NOTHING) {
+            return scan;
         }
-        object |= scanner.depth == 0 && expected == VALUE && next_is(&scanner, "{");
-        good = step(&scanner, &expected);
+        scan.is_object |= scanner.depth == 0 && expected == VALUE && next_is(&scanner, "{");
+        const enum expected now = expected;
+        if (scanner.rest.len == 0 || !step(&scanner, &expected)) {
+            scan.fault = fault_of(&scanner, now);
+            scan.at = scan.fault == JSON_FOLLOWED ? end : text.len - scanner.rest.len;
+            return scan;
+        }
     }
-    if (!good || expected != NOTHING) {
-        return error_set(err, "json", "not JSON, from byte %zu on", text.len - scanner.rest.len);
+}
+
+bool json_is_object(struct slice text, struct error *err) {
+    static const struct json_bounds none = {.depth = SIZE_MAX, .values = SIZE_MAX};
+    const struct json_scan scan = json_scan(text, &none);
+    if (scan.fault != JSON_GOOD) {
+        return error_set(err, "json", "not JSON, from byte %zu on", scan.at);
     }
-    return object || error_set(err, "json", "not an object");
+    return scan.is_object || error_set(err, "json", "not an object");
 }

@@ -14,32 +14,6 @@ enum { REQUEST_MOST_VALUES = 2000 };
 
 // --- Answer --------------------------------------------------------------------------------------
 
-/// Values outside of strings, roughly: each begins after one of these characters.
-static size_t count_values(struct slice text) {
-    size_t count = 0;
-    bool quoted = false;
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.data[i];
-        if (quoted && c == '\\') {
-            i++;
-        } else if (c == '"') {
-            quoted = !quoted;
-        } else if (!quoted && (c == ',' || c == '[' || c == '{')) {
-            count++;
-        }
-    }
-    return count;
-}
-
-/// json_parse, for a text that must not make us take much more memory than it takes itself.
-static bool parse_bounded(struct slice text, const char *name, size_t most_values,
-                          struct json_document *document, struct error *err) {
-    if (count_values(text) > most_values) {
-        return error_set(err, "too_large", "%s: more than %zu values", name, most_values);
-    }
-    return json_parse(text, name, document, err);
-}
-
 static struct secret *read_token(const struct json *object, struct error *err) {
     struct slice token;
     if (!json_get_string(object, "token", &token, err)) {
@@ -107,7 +81,7 @@ static bool read_job(struct job *job, const struct json *root, struct error *err
 
 struct job *job_parse(struct slice answer, struct error *err) {
     cleanup_json_document struct json_document document = {0};
-    if (!parse_bounded(answer, "job", JOB_MOST_VALUES, &document, err)) {
+    if (!json_parse_bounded(answer, "job", JOB_MOST_VALUES, &document, err)) {
         return NULL;
     }
     struct job *job = xcalloc(1, sizeof(*job));
@@ -182,7 +156,7 @@ bool job_request_rewrite(struct slice body, const char *placeholder, const struc
                          struct error *err) {
     cleanup_json_document struct json_document document = {0};
     struct slice given;
-    if (!parse_bounded(body, "job request", REQUEST_MOST_VALUES, &document, err) ||
+    if (!json_parse_bounded(body, "job request", REQUEST_MOST_VALUES, &document, err) ||
         !json_get_string(&document.root, "token", &given, err)) {
         return false;
     }
@@ -213,7 +187,7 @@ static const char *known_state(struct slice state) {
 bool job_update_parse(struct slice body, struct job_update *update, struct error *err) {
     cleanup_json_document struct json_document document = {0};
     struct slice text;
-    if (!parse_bounded(body, "update", REQUEST_MOST_VALUES, &document, err) ||
+    if (!json_parse_bounded(body, "update", REQUEST_MOST_VALUES, &document, err) ||
         !json_get_string(&document.root, "state", &text, err)) {
         return false;
     }
@@ -259,7 +233,7 @@ static cJSON *output_node(const struct job_trace *trace) {
 bool job_update_rewrite(struct slice body, const struct job_trace *trace, struct buffer *out,
                         struct error *err) {
     cleanup_json_document struct json_document document = {0};
-    if (!parse_bounded(body, "update", REQUEST_MOST_VALUES, &document, err) ||
+    if (!json_parse_bounded(body, "update", REQUEST_MOST_VALUES, &document, err) ||
         !json_as_object(&document.root, err)) {
         return false;
     }
