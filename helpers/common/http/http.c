@@ -117,11 +117,6 @@ static size_t append_body(void *context, const char *data, size_t size) {
     return buffer_append(&response->body, slice_make(data, size)) ? size : 0;
 }
 
-static bool never(const void *context) {
-    (void)context;
-    return false;
-}
-
 static void set_body(const struct http_transfer *transfer, const struct http_request *request) {
     const struct slice method = slice_text(request->method);
     const bool takes_body = slice_equal(method, SLICE("POST")) ||
@@ -150,7 +145,7 @@ static bool send_once(struct http_client *client, const struct http_request *req
     transfer.take_body = append_body;
     transfer.context = response;
     set_body(&transfer, request);
-    if (!http_transfer_start(&transfer, err) || !http_transfer_drive(&transfer, never, NULL, err)) {
+    if (!http_transfer_start(&transfer, err) || !http_transfer_drive(&transfer, NULL, NULL, err)) {
         return false;
     }
     if (response->body.overflowed) {

@@ -100,11 +100,6 @@ static size_t take(void *context, const char *data, size_t size) {
     return size;
 }
 
-static bool never(const void *context) {
-    (void)context;
-    return false;
-}
-
 /// One attempt, from `offset` on. `*status` is 0 where there was no answer. The transfer is
 /// released by the caller.
 static bool attempt(struct state *state, struct http_client *client,
@@ -135,7 +130,7 @@ static bool attempt(struct state *state, struct http_client *client,
     transfer->take_body = take;
     transfer->context = state;
     (void)curl_easy_setopt(transfer->easy, CURLOPT_CUSTOMREQUEST, request->method);
-    if (!http_transfer_start(transfer, err) || !http_transfer_drive(transfer, never, NULL, err) ||
+    if (!http_transfer_start(transfer, err) || !http_transfer_drive(transfer, NULL, NULL, err) ||
         !http_transfer_result(transfer, err)) {
         return false;
     }

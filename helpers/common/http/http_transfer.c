@@ -281,7 +281,7 @@ bool http_transfer_drive(struct http_transfer *transfer, bool (*reached)(const v
         int running = 0;
         CURLMcode result = curl_multi_perform(multi, &running);
         note_ends(multi);
-        if (transfer->done || reached(context)) {
+        if (transfer->done || (reached && reached(context))) {
             return true;
         }
         const int64_t left_ms = stall_left_ms(&stall, transfer);

@@ -48,8 +48,8 @@ bool http_transfer_init(struct http_transfer *transfer, struct http_client *clie
 bool http_transfer_start(struct http_transfer *transfer, struct error *err);
 void http_transfer_clean_up(struct http_transfer *transfer);
 
-/// Drives the client's transfers until `reached(context)` or the transfer is done, whichever way it
-/// ended. False if it was canceled or nothing moved for too long.
+/// Drives the client's transfers until `reached(context)` (may be NULL) or the transfer is done,
+/// whichever way it ended. False if it was canceled or nothing moved for too long.
 bool http_transfer_drive(struct http_transfer *transfer, bool (*reached)(const void *context),
                          const void *context, struct error *err);
 /// True if the transfer, which is done, ended well; else the error.
