@@ -16,8 +16,8 @@ struct arguments {
     const char *region;
     const char *endpoint_url;
     enum print_format format;
-    /// --check without --format json.
-    bool check_as_text;
+    /// --format was given; without it --check answers as text.
+    bool has_format;
     bool check;
     bool no_cache;
     bool debug;

@@ -32,9 +32,9 @@ static bool answer(const struct arguments *arguments, struct connection *connect
     cleanup_buffer struct buffer out = BUFFER_INIT_SENSITIVE(LARGEST_OUTPUT);
     const struct aws_credentials *credentials =
         arguments->hops.count > 0 ? &session->credentials : &connection->base.credentials;
-    const bool made = arguments->check ? identity_check(connection, credentials,
-                                                        !arguments->check_as_text, &out, err)
-                                       : print_session(session, arguments->format, &out, err);
+    const bool made =
+        arguments->check ? identity_check(connection, credentials, arguments->has_format, &out, err)
+                         : print_session(session, arguments->format, &out, err);
     return made && files_write_fd(STDOUT_FILENO, "stdout", buffer_slice(&out), err);
 }
 

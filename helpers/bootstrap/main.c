@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /// bootstrap: a Lambda custom runtime that runs GitLab CI jobs.
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "bootstrap/handlers/run.h"
 #include "bootstrap/runtime/loop.h"
 #include "bootstrap/settings/settings_table.h"
 #include "common/array.h"
-#include "common/buffer.h"
 #include "common/error.h"
 #include "common/log.h"
 #include "common/options.h"
@@ -27,30 +27,28 @@ static const struct handler *choose_handler(struct error *err) {
     return index < 0 ? NULL : &handlers[index];
 }
 
-static void append_handlers(struct buffer *help) {
-    buffer_append_text(help, "Handlers (the function's handler setting):\n");
+static void print_handlers(void) {
+    (void)puts("Handlers (the function's handler setting):");
     for (size_t i = 0; i < ARRAY_LENGTH(handlers); i++) {
-        buffer_appendf(help, "  %-10s %s\n", handlers[i].name, handlers[i].summary);
+        options_print_word(handlers[i].name, handlers[i].summary);
     }
 }
 
 /// Outside Lambda there is nothing to run, but to say what this is.
 static int command_line(int argc, char **argv) {
     static const struct option_spec specs[] = {{0}};
-    cleanup_buffer struct buffer footer = BUFFER_INIT(4096);
-    append_handlers(&footer);
-    const struct options options = {
+    static const struct options options = {
         .program = "bootstrap",
         .synopsis = "[--help | --version]",
         .summary =
             "The Lambda custom runtime of Runlet. Lambda starts it, with "
             "AWS_LAMBDA_RUNTIME_API set; elsewhere it does nothing but answer these options.",
         .specs = specs,
-        .footer = buffer_text(&footer),
+        .print_more = print_handlers,
     };
     cleanup_options_operands struct options_operands operands = {0};
     struct error err;
-    switch (options_parse(&options, argc, argv, &operands, &err)) {
+    switch (options_parse(&options, argc, argv, NULL, &operands, &err)) {
     case OPTIONS_ANSWERED:
         return EXIT_SUCCESS;
     case OPTIONS_RUN:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Command lines with long options, from one table that also makes the help.
+/// Command lines with long options, from one constant table that also makes the help.
 ///
 /// `--name VALUE` and `--name=VALUE`, only the latter for values that begin with two dashes;
 /// options and operands may be mixed; after `--` all are operands. Of an option given twice the
@@ -14,7 +14,18 @@
 
 enum { EXIT_MISUSED = 2 };
 
-/// One option; exactly one of the four targets is set. A table ends with a zeroed one.
+enum option_kind {
+    /// A bool, set to true.
+    OPTION_FLAG,
+    /// A const char *, set to the value, which is borrowed from argv.
+    OPTION_TEXT,
+    /// An int64_t between `min` and `max`.
+    OPTION_INTEGER,
+    /// Whatever `call` sets.
+    OPTION_CALL,
+};
+
+/// One option. A table ends with a zeroed one.
 struct option_spec {
     /// Without the dashes.
     const char *name;
@@ -22,17 +33,15 @@ struct option_spec {
     const char *value;
     /// A sentence; lines are broken by the help.
     const char *help;
-    /// Set to true.
-    bool *flag;
-    /// Set to the value, borrowed from argv.
-    const char **text;
-    /// Set to the value as an integer between `min` and `max`.
-    int64_t *integer;
+    enum option_kind kind;
+    /// Where its target is in the arguments that options_parse() is given: offsetof().
+    size_t offset;
+    /// Of OPTION_INTEGER.
     int64_t min;
     int64_t max;
-    /// Called with `context` and the value (NULL for a flag) in the order of the command line.
-    bool (*call)(void *context, const char *value, struct error *err);
-    void *context;
+    /// Of OPTION_CALL: called with the target and the value (NULL for a flag) in the order of the
+    /// command line.
+    bool (*call)(void *target, const char *value, struct error *err);
 };
 
 struct options {
@@ -43,7 +52,10 @@ struct options {
     /// One or more sentences under the synopsis; may be NULL.
     const char *summary;
     const struct option_spec *specs;
-    /// At the end of the help, as it is: further text, such as the list of commands; may be NULL.
+    /// Prints more after the options, such as the commands, from a table of the program's; may be
+    /// NULL.
+    void (*print_more)(void);
+    /// At the end of the help, as it is; may be NULL.
     const char *footer;
 };
 
@@ -67,12 +79,14 @@ enum options_result {
     OPTIONS_MISUSED,
 };
 
-/// Reads the arguments behind the program's (or command's) name: argv[0] is not looked at.
+/// Reads the words behind the program's (or command's) name: argv[0] is not looked at. `arguments`
+/// is the struct that the table's offsets are in, with its defaults set; NULL for an empty table.
 enum options_result options_parse(const struct options *options, int argc, char *const *argv,
-                                  struct options_operands *operands, struct error *err);
+                                  void *arguments, struct options_operands *operands,
+                                  struct error *err);
 void options_operands_clean_up(struct options_operands *operands);
 
-/// Prints the help to stdout.
-void options_print_help(const struct options *options);
+/// Prints one line of a list in the help: a command and what it does.
+void options_print_word(const char *word, const char *summary);
 /// The nearest of `candidates` (ended by NULL) to a mistyped `word`, or NULL: for "did you mean".
 const char *options_nearest(const char *word, const char *const *candidates);

@@ -35,40 +35,51 @@ static bool fetch_all(const char *path, enum arch arch, size_t *files, size_t *d
     return true;
 }
 
+struct arguments {
+    const char *recipe;
+    enum arch arch;
+};
+
+static const struct option_spec specs[] = {
+    {.name = "recipe",
+     .value = "FILE",
+     .help = "The layer.json.",
+     .kind = OPTION_TEXT,
+     .offset = offsetof(struct arguments, recipe)},
+    {.name = "arch",
+     .value = "ARCH",
+     .help = "x86_64 or arm64 (all that the recipe names).",
+     .kind = OPTION_CALL,
+     .offset = offsetof(struct arguments, arch),
+     .call = command_set_arch},
+    {0},
+};
+static const struct options options = {
+    .program = "layer-packer fetch",
+    .synopsis = "--recipe FILE [--arch ARCH]",
+    .summary = "Downloads what a recipe takes by URL, so that pack then needs no network. What "
+               "was cut is resumed; a file gets its name when its SHA-256 was proven.",
+    .specs = specs,
+    .footer = "The cache is $XDG_CACHE_HOME/runlet/downloads, else ~/.cache/runlet/downloads.\n"
+              "URLs are https; plain http is taken from loopback only.\n",
+};
+
 int command_fetch(int argc, char **argv) {
-    const char *recipe = NULL;
-    enum arch arch = ARCH_NONE;
-    const struct option_spec specs[] = {
-        {.name = "recipe", .value = "FILE", .help = "The layer.json.", .text = &recipe},
-        {.name = "arch",
-         .value = "ARCH",
-         .help = "x86_64 or arm64 (all that the recipe names).",
-         .call = command_set_arch,
-         .context = &arch},
-        {0},
-    };
-    const struct options options = {
-        .program = "layer-packer fetch",
-        .synopsis = "--recipe FILE [--arch ARCH]",
-        .summary = "Downloads what a recipe takes by URL, so that pack then needs no network. What "
-                   "was cut is resumed; a file gets its name when its SHA-256 was proven.",
-        .specs = specs,
-        .footer = "The cache is $XDG_CACHE_HOME/runlet/downloads, else ~/.cache/runlet/downloads.\n"
-                  "URLs are https; plain http is taken from loopback only.\n",
-    };
+    struct arguments arguments = {.arch = ARCH_NONE};
     cleanup_options_operands struct options_operands operands = {0};
     int code = EXIT_SUCCESS;
     struct error err;
-    if (!command_parse(&options, "fetch", argc, argv, &operands, &code)) {
+    if (!command_parse(&options, "fetch", argc, argv, &arguments, &operands, &code)) {
         return code;
     }
+    const char *recipe = arguments.recipe;
     if (!recipe || operands.count > 0) {
         error_set(&err, "usage", "expected --recipe FILE and nothing else");
         return command_misused("fetch", &err);
     }
     size_t files = 0;
     size_t downloads = 0;
-    if (!fetch_all(recipe, arch, &files, &downloads, &err)) {
+    if (!fetch_all(recipe, arguments.arch, &files, &downloads, &err)) {
         error_prefix(&err, "cannot fetch for %s", recipe);
         return command_failed(&err);
     }

@@ -64,7 +64,12 @@ static void print_budget(const char *name, uint64_t size, uint64_t unzipped) {
     }
 }
 
-static bool list(const char *path, bool json, bool summarize, uint64_t *total_size,
+struct arguments {
+    bool json;
+    bool summarize;
+};
+
+static bool list(const char *path, const struct arguments *arguments, uint64_t *total_size,
                  uint64_t *total_unzipped, struct error *err) {
     cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
     struct summary summary = {0};
@@ -84,38 +89,43 @@ static bool list(const char *path, bool json, bool summarize, uint64_t *total_si
     summary.unzipped_size = inspection.unzipped_size;
     *total_size += summary.size;
     *total_unzipped += summary.unzipped_size;
-    if (json) {
+    if (arguments->json) {
         summary_print_json(&summary);
         return true;
     }
-    if (!summarize && !print_entries(&reader, err)) {
+    if (!arguments->summarize && !print_entries(&reader, err)) {
         return error_prefix(err, "%s", path);
     }
     print_budget(path, summary.size, summary.unzipped_size);
     return true;
 }
 
+static const struct option_spec specs[] = {
+    {.name = "summary",
+     .help = "Leave the entries out.",
+     .kind = OPTION_FLAG,
+     .offset = offsetof(struct arguments, summarize)},
+    {.name = "json",
+     .help = command_json_help,
+     .kind = OPTION_FLAG,
+     .offset = offsetof(struct arguments, json)},
+    {0},
+};
+static const struct options options = {
+    .program = "layer-packer list",
+    .synopsis = "[--summary] ZIP...",
+    .summary = "Prints the entries of zips, each zip's size and what it unpacks to, beside "
+               "Lambda's limits: 250 MB unzipped for a function with all its layers, 50 MB "
+               "zipped for a direct upload. With several zips their sum is printed, too.",
+    .specs = specs,
+};
+
 int command_list(int argc, char **argv) {
-    bool json = false;
-    bool summarize = false;
-    const struct option_spec specs[] = {
-        {.name = "summary", .help = "Leave the entries out.", .flag = &summarize},
-        {.name = "json", .help = "Describe each zip as JSON, on a line.", .flag = &json},
-        {0},
-    };
-    const struct options options = {
-        .program = "layer-packer list",
-        .synopsis = "[--summary] ZIP...",
-        .summary = "Prints the entries of zips, each zip's size and what it unpacks to, beside "
-                   "Lambda's limits: 250 MB unzipped for a function with all its layers, 50 MB "
-                   "zipped for a direct upload. With several zips their sum is printed, too.",
-        .specs = specs,
-        .footer = "The JSON has path, sha256, source_code_hash, size, unzipped_size, entries.\n",
-    };
+    struct arguments arguments = {0};
     cleanup_options_operands struct options_operands operands = {0};
     int code = EXIT_SUCCESS;
     struct error err;
-    if (!command_parse(&options, "list", argc, argv, &operands, &code)) {
+    if (!command_parse(&options, "list", argc, argv, &arguments, &operands, &code)) {
         return code;
     }
     if (operands.count == 0) {
@@ -125,11 +135,11 @@ int command_list(int argc, char **argv) {
     uint64_t size = 0;
     uint64_t unzipped = 0;
     for (size_t i = 0; i < operands.count; i++) {
-        if (!list(operands.items[i], json, summarize, &size, &unzipped, &err)) {
+        if (!list(operands.items[i], &arguments, &size, &unzipped, &err)) {
             return command_failed(&err);
         }
     }
-    if (operands.count > 1 && !json) {
+    if (operands.count > 1 && !arguments.json) {
         cleanup_free char *whole = summary_format_size(unzipped);
         printf("together: unzipped %s (%" PRIu64 " bytes), %" PRIu64 " %% of Lambda's 250 MB%s\n",
                whole, unzipped, (unzipped * 100 + UNZIPPED - 1) / UNZIPPED,

@@ -93,60 +93,69 @@ static bool check_usage(const struct settings *settings, struct error *err) {
     return true;
 }
 
+static const struct option_spec specs[] = {
+    {.name = "output",
+     .value = "FILE",
+     .help = "The zip to write; it is there whole or not at all.",
+     .kind = OPTION_TEXT,
+     .offset = offsetof(struct settings, output)},
+    {.name = "recipe",
+     .value = "FILE",
+     .help = "Pack what this layer.json names, downloading what the cache lacks.",
+     .kind = OPTION_TEXT,
+     .offset = offsetof(struct settings, recipe)},
+    {.name = "arch",
+     .value = "ARCH",
+     .help = "x86_64 or arm64: refuse ELF files for anything else.",
+     .kind = OPTION_CALL,
+     .offset = offsetof(struct settings, arch),
+     .call = command_set_arch},
+    {.name = "level",
+     .value = "1-12",
+     .help = "How hard to compress (7).",
+     .kind = OPTION_INTEGER,
+     .offset = offsetof(struct settings, level),
+     .min = 1,
+     .max = 12},
+    {.name = "jobs",
+     .value = "N",
+     .help = "Threads (one for each processor). The zip does not depend on it.",
+     .kind = OPTION_INTEGER,
+     .offset = offsetof(struct settings, jobs),
+     .min = 1,
+     .max = MAX_THREADS},
+    {.name = "max-unzipped-size",
+     .value = "BYTES",
+     .help = "Refuse to pack more (262144000, Lambda's limit).",
+     .kind = OPTION_INTEGER,
+     .offset = offsetof(struct settings, max_unzipped_size),
+     .min = 0,
+     .max = COMMAND_LARGEST_SIZE},
+    {.name = "json",
+     .help = command_json_help,
+     .kind = OPTION_FLAG,
+     .offset = offsetof(struct settings, json)},
+    {0},
+};
+static const struct options options = {
+    .program = "layer-packer pack",
+    .synopsis = "--output FILE (--recipe FILE | SOURCE...) [OPTIONS]",
+    .summary = "Packs files by their base names and the content of folders, or what a recipe "
+               "names. The same content gives the same bytes.",
+    .specs = specs,
+    .footer = "Refused, with the file and the reason: paths and symlinks out of the root,\n"
+              "device files, a file named twice, ELF files for another architecture,\n"
+              "executables that need a library which neither the layer nor provided.al2023\n"
+              "has, and more than --max-unzipped-size.\n",
+};
+
 int command_pack(int argc, char **argv) {
     struct settings settings = {
         .level = DEFAULT_LEVEL, .jobs = processors(), .max_unzipped_size = MAX_UNZIPPED_SIZE};
-    const struct option_spec specs[] = {
-        {.name = "output",
-         .value = "FILE",
-         .help = "The zip to write; it is there whole or not at all.",
-         .text = &settings.output},
-        {.name = "recipe",
-         .value = "FILE",
-         .help = "Pack what this layer.json names, downloading what the cache lacks.",
-         .text = &settings.recipe},
-        {.name = "arch",
-         .value = "ARCH",
-         .help = "x86_64 or arm64: refuse ELF files for anything else.",
-         .call = command_set_arch,
-         .context = &settings.arch},
-        {.name = "level",
-         .value = "1-12",
-         .help = "How hard to compress (7).",
-         .integer = &settings.level,
-         .min = 1,
-         .max = 12},
-        {.name = "jobs",
-         .value = "N",
-         .help = "Threads (one for each processor). The zip does not depend on it.",
-         .integer = &settings.jobs,
-         .min = 1,
-         .max = MAX_THREADS},
-        {.name = "max-unzipped-size",
-         .value = "BYTES",
-         .help = "Refuse to pack more (262144000, Lambda's limit).",
-         .integer = &settings.max_unzipped_size,
-         .min = 0,
-         .max = (int64_t)1 << 53},
-        {.name = "json", .help = "Describe the zip as JSON.", .flag = &settings.json},
-        {0},
-    };
-    const struct options options = {
-        .program = "layer-packer pack",
-        .synopsis = "--output FILE (--recipe FILE | SOURCE...) [OPTIONS]",
-        .summary = "Packs files by their base names and the content of folders, or what a recipe "
-                   "names. The same content gives the same bytes.",
-        .specs = specs,
-        .footer = "Refused, with the file and the reason: paths and symlinks out of the root,\n"
-                  "device files, a file named twice, ELF files for another architecture,\n"
-                  "executables that need a library which neither the layer nor provided.al2023\n"
-                  "has, and more than --max-unzipped-size.\n"
-                  "The JSON has path, sha256, source_code_hash, size, unzipped_size, entries.\n",
-    };
     cleanup_options_operands struct options_operands operands = {0};
     int code = EXIT_SUCCESS;
     struct error err;
-    if (!command_parse(&options, "pack", argc, argv, &operands, &code)) {
+    if (!command_parse(&options, "pack", argc, argv, &settings, &operands, &code)) {
         return code;
     }
     settings.sources = &operands;

@@ -12,7 +12,13 @@
 #include "layer-packer/signature.h"
 #include "layer-packer/summary.h"
 
-static bool verify(const char *path, const char *key, int64_t max_unzipped, struct summary *summary,
+struct arguments {
+    const char *key;
+    int64_t max_unzipped;
+    bool json;
+};
+
+static bool verify(const char *path, const struct arguments *arguments, struct summary *summary,
                    struct error *err) {
     cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
     struct inspection inspection;
@@ -20,7 +26,7 @@ static bool verify(const char *path, const char *key, int64_t max_unzipped, stru
         return error_errno(err, errno, "cannot open %s", path);
     }
     // The signature first: then nothing of a zip that is not ours is looked at.
-    if (key && !signature_check(fd, path, key, err)) {
+    if (arguments->key && !signature_check(fd, path, arguments->key, err)) {
         return false;
     }
     if (!summary_read(fd, path, summary, err)) {
@@ -28,7 +34,7 @@ static bool verify(const char *path, const char *key, int64_t max_unzipped, stru
     }
     cleanup_reader struct reader reader = {0};
     if (!reader_open(&reader, fd, err) ||
-        !inspect_zip(&reader, (uint64_t)max_unzipped, false, &inspection, err)) {
+        !inspect_zip(&reader, (uint64_t)arguments->max_unzipped, false, &inspection, err)) {
         return error_prefix(err, "%s", path);
     }
     summary->entries = inspection.entries;
@@ -36,36 +42,39 @@ static bool verify(const char *path, const char *key, int64_t max_unzipped, stru
     return true;
 }
 
+static const struct option_spec specs[] = {
+    {.name = "key",
+     .value = "PUBLIC.pem",
+     .help = "First of all, ZIP.sig must be the signature of ZIP by this Ed25519 key.",
+     .kind = OPTION_TEXT,
+     .offset = offsetof(struct arguments, key)},
+    {.name = "max-unzipped-size",
+     .value = "BYTES",
+     .help = "Refuse a zip that unpacks to more (none).",
+     .kind = OPTION_INTEGER,
+     .offset = offsetof(struct arguments, max_unzipped),
+     .min = 0,
+     .max = COMMAND_LARGEST_SIZE},
+    {.name = "json",
+     .help = command_json_help,
+     .kind = OPTION_FLAG,
+     .offset = offsetof(struct arguments, json)},
+    {0},
+};
+static const struct options options = {
+    .program = "layer-packer verify",
+    .synopsis = "[--key PUBLIC.pem] ZIP",
+    .summary = "Checks a zip that anybody may have made: its structure, names, symlinks, sizes "
+               "and checksums; with a key its signature, too.",
+    .specs = specs,
+};
+
 int command_verify(int argc, char **argv) {
-    const char *key = NULL;
-    bool json = false;
-    int64_t max_unzipped = INT64_MAX;
-    const struct option_spec specs[] = {
-        {.name = "key",
-         .value = "PUBLIC.pem",
-         .help = "First of all, ZIP.sig must be the signature of ZIP by this Ed25519 key.",
-         .text = &key},
-        {.name = "max-unzipped-size",
-         .value = "BYTES",
-         .help = "Refuse a zip that unpacks to more (none).",
-         .integer = &max_unzipped,
-         .min = 0,
-         .max = (int64_t)1 << 53},
-        {.name = "json", .help = "Describe the zip as JSON.", .flag = &json},
-        {0},
-    };
-    const struct options options = {
-        .program = "layer-packer verify",
-        .synopsis = "[--key PUBLIC.pem] ZIP",
-        .summary = "Checks a zip that anybody may have made: its structure, names, symlinks, sizes "
-                   "and checksums; with a key its signature, too.",
-        .specs = specs,
-        .footer = "The JSON has path, sha256, source_code_hash, size, unzipped_size, entries.\n",
-    };
+    struct arguments arguments = {.max_unzipped = INT64_MAX};
     cleanup_options_operands struct options_operands operands = {0};
     int code = EXIT_SUCCESS;
     struct error err;
-    if (!command_parse(&options, "verify", argc, argv, &operands, &code)) {
+    if (!command_parse(&options, "verify", argc, argv, &arguments, &operands, &code)) {
         return code;
     }
     if (operands.count != 1) {
@@ -73,15 +82,15 @@ int command_verify(int argc, char **argv) {
         return command_misused("verify", &err);
     }
     struct summary summary = {0};
-    if (!verify(operands.items[0], key, max_unzipped, &summary, &err)) {
+    if (!verify(operands.items[0], &arguments, &summary, &err)) {
         return command_failed(&err);
     }
-    if (json) {
+    if (arguments.json) {
         summary_print_json(&summary);
     } else {
         printf("%s: good, %" PRIu64 " %s%s\n", summary.path, summary.entries,
                summary.entries == 1 ? "entry" : "entries",
-               key ? ", signed by the owner of the key" : "");
+               arguments.key ? ", signed by the owner of the key" : "");
     }
     return command_done();
 }

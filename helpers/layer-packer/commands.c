@@ -17,6 +17,10 @@ static void print_message(const char *message) {
     }
 }
 
+const char command_json_help[] =
+    "Describe each zip as JSON, on a line: path, sha256, source_code_hash, size, unzipped_size, "
+    "entries.";
+
 int command_failed(const struct error *err) {
     (void)fflush(stdout);
     (void)fputs("layer-packer: ", stderr);
@@ -34,9 +38,9 @@ int command_misused(const char *command, const struct error *err) {
 }
 
 bool command_parse(const struct options *options, const char *command, int argc, char **argv,
-                   struct options_operands *operands, int *code) {
+                   void *arguments, struct options_operands *operands, int *code) {
     struct error err;
-    switch (options_parse(options, argc, argv, operands, &err)) {
+    switch (options_parse(options, argc, argv, arguments, operands, &err)) {
     case OPTIONS_RUN:
         return true;
     case OPTIONS_ANSWERED:
@@ -49,7 +53,7 @@ bool command_parse(const struct options *options, const char *command, int argc,
     return false;
 }
 
-bool command_set_arch(void *context, const char *value, struct error *err) {
+bool command_set_arch(void *target, const char *value, struct error *err) {
     static const struct {
         const char *other;
         const char *ours;
@@ -58,7 +62,7 @@ bool command_set_arch(void *context, const char *value, struct error *err) {
                   {"x64", "x86_64"},
                   {"aarch64", "arm64"},
                   {"armv8", "arm64"}};
-    enum arch *arch = context;
+    enum arch *arch = target;
     *arch = arch_parse(value);
     if (*arch != ARCH_NONE) {
         return true;

@@ -19,8 +19,12 @@ int command_failed(const struct error *err);
 int command_misused(const char *command, const struct error *err);
 /// For options_parse: true to go on; else `*code` is the exit code. `command` as in "pack".
 bool command_parse(const struct options *options, const char *command, int argc, char **argv,
-                   struct options_operands *operands, int *code);
-/// The `call` of an --arch option, whose context is an enum arch.
-bool command_set_arch(void *context, const char *value, struct error *err);
+                   void *arguments, struct options_operands *operands, int *code);
+/// The `call` of an --arch option, whose target is an enum arch.
+bool command_set_arch(void *target, const char *value, struct error *err);
+/// The help of a --json option.
+extern const char command_json_help[];
+/// The most that an option takes as a size: whole numbers that JSON holds, too.
+enum { COMMAND_LARGEST_SIZE = INT64_C(1) << 53 };
 /// Flushes stdout; what was not written there is a failure too.
 int command_done(void);

@@ -11,12 +11,23 @@
 
 static const struct {
     const char *name;
+    const char *summary;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    {"pack", command_pack}, {"verify", command_verify}, {"list", command_list},
-    {"sign", command_sign}, {"fetch", command_fetch},
+    {"pack", "pack files, folders or a recipe into a zip", command_pack},
+    {"verify", "check a zip's structure and checksums, or its signature", command_verify},
+    {"list", "print what zips hold, and their part of Lambda's budget", command_list},
+    {"sign", "sign a zip with an Ed25519 key", command_sign},
+    {"fetch", "download what a recipe needs", command_fetch},
 };
 enum { COMMANDS = ARRAY_LENGTH(commands) };
+
+static void print_commands(void) {
+    (void)puts("Commands (each has a --help):");
+    for (size_t i = 0; i < COMMANDS; i++) {
+        options_print_word(commands[i].name, commands[i].summary);
+    }
+}
 
 static const struct option_spec no_options[] = {{0}};
 static const struct options help = {
@@ -24,12 +35,7 @@ static const struct options help = {
     .synopsis = "COMMAND [OPTIONS]",
     .summary = "Makes zips for Lambda that have the same bytes wherever they are made.",
     .specs = no_options,
-    .footer = "Commands (each has a --help):\n"
-              "  pack     pack files, folders or a recipe into a zip\n"
-              "  verify   check a zip's structure and checksums, or its signature\n"
-              "  list     print what zips hold, and their part of Lambda's budget\n"
-              "  sign     sign a zip with an Ed25519 key\n"
-              "  fetch    download what a recipe needs\n",
+    .print_more = print_commands,
 };
 
 static int unknown_command(const char *word) {
@@ -70,7 +76,7 @@ int main(int argc, char **argv) {
     }
     int code = EXIT_SUCCESS;
     cleanup_options_operands struct options_operands operands = {0};
-    if (!command_parse(&help, "", argc, argv, &operands, &code)) {
+    if (!command_parse(&help, "", argc, argv, NULL, &operands, &code)) {
         return code;
     }
     (void)fprintf(stderr, "layer-packer: expected a command (see layer-packer --help)\n");

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <check.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -10,36 +11,45 @@
 #include "common/version.h"
 
 static struct error err;
-static bool json;
-static const char *output;
-static int64_t level;
-static char seen[100];
+static struct {
+    bool json;
+    const char *output;
+    int64_t level;
+    char seen[100];
+} arguments;
+#define OFFSET(member) offsetof(typeof(arguments), member)
 
-static bool note(void *context, const char *value, struct error *failure) {
-    char *text = context;
+static bool note(void *target, const char *value, struct error *failure) {
+    char *text = target;
     if (strcmp(value, "bad") == 0) {
         return error_set(failure, "usage", "is bad");
     }
     const size_t length = strlen(text);
-    (void)snprintf(text + length, sizeof(seen) - length, "%s,", value);
+    (void)snprintf(text + length, sizeof(arguments.seen) - length, "%s,", value);
     return true;
 }
 
 static const struct option_spec specs[] = {
-    {.name = "output", .value = "FILE", .help = "Where it goes.", .text = &output},
+    {.name = "output",
+     .value = "FILE",
+     .help = "Where it goes.",
+     .kind = OPTION_TEXT,
+     .offset = OFFSET(output)},
     {.name = "level",
      .value = "1-12",
      .help = "How hard to try, in more words than fit in what "
              "is left of one line of the terminal.",
-     .integer = &level,
+     .kind = OPTION_INTEGER,
+     .offset = OFFSET(level),
      .min = 1,
      .max = 12},
-    {.name = "json", .help = "As JSON.", .flag = &json},
+    {.name = "json", .help = "As JSON.", .kind = OPTION_FLAG, .offset = OFFSET(json)},
     {.name = "a-tag-with-a-long-name",
      .value = "KEY=VALUE",
      .help = "A tag.",
-     .call = note,
-     .context = seen},
+     .kind = OPTION_CALL,
+     .offset = OFFSET(seen),
+     .call = note},
     {0},
 };
 
@@ -51,18 +61,15 @@ static const struct options options = {
     .footer = "See the README.",
 };
 
-static enum options_result parse(struct options_operands *operands, const char *const *arguments) {
+static enum options_result parse(struct options_operands *operands, const char *const *words) {
     static char *argv[20];
     int argc = 0;
     argv[argc++] = "pack";
-    for (; *arguments != NULL; arguments++) {
-        memcpy(&argv[argc++], arguments, sizeof(*arguments));
+    for (; *words != NULL; words++) {
+        memcpy(&argv[argc++], words, sizeof(*words));
     }
-    json = false;
-    output = NULL;
-    level = 0;
-    seen[0] = '\0';
-    return options_parse(&options, argc, argv, operands, &err);
+    memset(&arguments, 0, sizeof(arguments));
+    return options_parse(&options, argc, argv, &arguments, operands, &err);
 }
 #define PARSE(operands, ...) parse(operands, (const char *const[]){__VA_ARGS__, NULL})
 
@@ -72,10 +79,10 @@ START_TEST(reads_options_and_operands_in_any_order) {
                            "--a-tag-with-a-long-name", "k=v", "--output=y=z",
                            "--a-tag-with-a-long-name=q", "--", "--json", "--"),
                      OPTIONS_RUN);
-    ck_assert_str_eq(output, "y=z"); // The last one holds.
-    ck_assert(json);
-    ck_assert_int_eq(level, 7);
-    ck_assert_str_eq(seen, "k=v,q,");
+    ck_assert_str_eq(arguments.output, "y=z"); // The last one holds.
+    ck_assert(arguments.json);
+    ck_assert_int_eq(arguments.level, 7);
+    ck_assert_str_eq(arguments.seen, "k=v,q,");
     ck_assert_uint_eq(operands.count, 5);
     ck_assert_str_eq(operands.items[0], "a");
     ck_assert_str_eq(operands.items[1], "-");
