@@ -1,17 +1,36 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Installs what this machine lacks to build and test: Debian packages (as root), the Python
-# environment build/venv, the tests' Runtime Interface Emulator and terragrunt, and tofu where there
-# is neither terraform nor tofu. Says what it does; where all is there it says nothing and takes no
-# time.
+# setup.sh [PURPOSE]: installs what this machine lacks for one purpose (build, dist, publish, demo,
+# test or bench), or for all of them: Debian packages (as root), the Python environment build/venv,
+# the Runtime Interface Emulator, the tests' terragrunt, and tofu where there is neither terraform
+# nor tofu. Says what it does; where all is there it says nothing and takes no time.
+#
+# setup.sh --packages [PURPOSE]: prints the Debian packages alone.
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
 cd "$repo"
 
+packages_only=
+if [ "${1:-}" = --packages ]; then
+    packages_only=1
+    shift
+fi
+purposes=(build dist publish demo test bench)
+purpose=${1:-all}
+[[ " all ${purposes[*]} " == *" $purpose "* ]] ||
+    die "setup for $purpose: expected one of ${purposes[*]}"
+
+# is_for PURPOSE...: whether we install for one of these.
+is_for() { [[ $purpose == all || " $* " == *" $purpose "* ]]; }
+
+# Each section of the list begins with the purposes that it is for, in brackets.
 wanted_packages() {
-    sed -e 's/#.*//' -e '/^ *$/d' "$toolchain/debian-packages.txt"
+    sed -e 's/ *#.*//' -e '/^$/d' "$toolchain/debian-packages.txt" |
+        awk -v purpose="$purpose" '
+            /^\[/ { wanted = purpose == "all" || $0 ~ "[[ ]" purpose "[] ]"; next }
+            wanted { print }'
     # Any Go will do: it only fetches the pinned one (go.sh).
-    command -v go >/dev/null || echo golang-go
+    ! is_for dist demo test bench || command -v go >/dev/null || echo golang-go
 }
 
 missing_packages() {
@@ -38,33 +57,43 @@ install_packages() {
     say "installing Debian packages: $missing"
     log=$(mktemp)
     # shellcheck disable=SC2086 # a list of words
-    if ! { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes \
-        --no-install-recommends $missing; } >"$log" 2>&1; then
-        cat "$log" >&2
-        rm -f "$log"
+    if ! (reported installed "the Debian packages" "$log" apt_install $missing); then
         die "apt-get could not install $missing"
     fi
-    rm -f "$log"
 }
 
+apt_install() {
+    apt-get update &&
+        DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends "$@"
+}
+
+# The demo needs a fraction of what the tests need, so the rest is added when it is wanted.
 make_venv() {
-    local stamp=build/venv/.made-of hash
-    hash=$(hash_of tests/requirements.txt "$repo")
-    [ "$(cat "$stamp" 2>/dev/null || true)" != "$hash" ] || return 0
-    say "making the Python environment build/venv from tests/requirements.txt"
+    local wanted=$1 stamp=build/venv/.made-of had demo all
+    demo="demo $(hash_of tests/requirements-demo.txt "$repo")"
+    all="all $(hash_of tests/requirements-demo.txt tests/requirements.txt "$repo")"
+    had=$(cat "$stamp" 2>/dev/null || true)
+    [ "$had" != "$all" ] || return 0
+    if [ "$had" != "$demo" ]; then
+        reported built "the Python environment" build/venv.log new_venv
+        printf '%s\n' "$demo" >"$stamp"
+    fi
+    [ "$wanted" = all ] || return 0
+    reported installed "the Python packages of the tests" build/venv.log install_python requirements
+    printf '%s\n' "$all" >"$stamp"
+}
+
+new_venv() {
     rm -rf build/venv
     /usr/bin/python3 -m venv build/venv
-    build/venv/bin/python -m pip install --quiet --disable-pip-version-check \
-        --requirement tests/requirements.txt
-    printf '%s\n' "$hash" >"$stamp"
+    install_python requirements-demo
 }
 
-install_packages
-mkdir -p build
-(
-    flock 9
-    make_venv
-) 9>build/.setup.lock
+# What is imported is compiled then, which is a fraction of all of it.
+install_python() {
+    build/venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile \
+        --requirement "tests/$1.txt"
+}
 
 # link NAME SCRIPT: what SCRIPT finds or makes, as build/tools/NAME.
 link() {
@@ -75,8 +104,26 @@ link() {
     ln -s "$target" "build/tools/.$1.$$"
     mv -T "build/tools/.$1.$$" "build/tools/$1"
 }
-link aws-lambda-rie "$toolchain/rie.sh"
-if ! command -v terraform >/dev/null && ! PATH=$(path_of_machine) command -v tofu >/dev/null; then
-    link tofu "$toolchain/terraform.sh"
+
+if [ -n "$packages_only" ]; then
+    wanted_packages
+    exit 0
 fi
-link terragrunt "$toolchain/terragrunt.sh"
+install_packages
+mkdir -p build
+commands=()
+if is_for publish demo test bench; then
+    wanted=all
+    is_for test bench || wanted=demo
+    (
+        flock 9
+        make_venv "$wanted"
+    ) 9>build/.setup.lock
+fi
+! is_for demo test bench || commands+=('link aws-lambda-rie "$toolchain/rie.sh"')
+! is_for test || commands+=('link terragrunt "$toolchain/terragrunt.sh"')
+if is_for demo test && ! command -v terraform >/dev/null &&
+    ! PATH=$(path_of_machine) command -v tofu >/dev/null; then
+    commands+=('link tofu "$toolchain/terraform.sh"')
+fi
+[ ${#commands[@]} = 0 ] || together "${commands[@]}"

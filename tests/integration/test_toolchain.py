@@ -54,9 +54,9 @@ def machine(tmp_path: Path) -> Machine:
 
 
 def test_setup_says_nothing_where_all_is_there() -> None:
-    subprocess.run([TOOLCHAIN / "setup.sh"], check=True, capture_output=True)
+    subprocess.run([TOOLCHAIN / "setup.sh", "test"], check=True, capture_output=True)
     result = subprocess.run(
-        [TOOLCHAIN / "setup.sh"], check=True, capture_output=True, text=True, timeout=LIMIT
+        [TOOLCHAIN / "setup.sh", "test"], check=True, capture_output=True, text=True, timeout=LIMIT
     )
     assert (result.stdout, result.stderr) == ("", "")
 
@@ -67,7 +67,7 @@ def test_setup_tells_an_ordinary_user_what_root_has_to_run(machine: Machine) -> 
     machine.has("id", "echo 1000")
     machine.has("apt-get", "echo it was run >&2; exit 1")
 
-    result = machine.run("setup.sh")
+    result = machine.run("setup.sh", "test")
 
     assert result.returncode != 0
     assert "apt-get install --yes --no-install-recommends check cmake\n" in result.stderr
@@ -80,7 +80,7 @@ def test_setup_installs_as_root_and_says_so(machine: Machine) -> None:
     machine.has("id", "echo 0")
     machine.has("apt-get", f'echo "$@" >>{machine.programs}/calls')
 
-    result = machine.run("setup.sh")
+    result = machine.run("setup.sh", "test")
 
     assert "installing Debian packages: cmake\n" in result.stderr
     calls = (machine.programs / "calls").read_text().splitlines()
@@ -93,7 +93,7 @@ def test_setup_shows_what_apt_said_when_it_fails(machine: Machine) -> None:
     machine.has("id", "echo 0")
     machine.has("apt-get", "echo the disk is full; exit 100")
 
-    result = machine.run("setup.sh")
+    result = machine.run("setup.sh", "test")
 
     assert result.returncode != 0
     assert "the disk is full" in result.stderr
@@ -105,9 +105,155 @@ def test_setup_takes_a_package_that_is_held_back(machine: Machine) -> None:
     machine.has("dpkg-query", f'{real} "$@" | sed "s/^cmake ii/cmake hi/"')
     machine.has("id", "echo 1000")
 
-    result = machine.run("setup.sh")
+    result = machine.run("setup.sh", "test")
 
     assert result.returncode == 0, result.stderr
+
+
+def packages(*purpose: str) -> list[str]:
+    command = [TOOLCHAIN / "setup.sh", "--packages", *purpose]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return done.stdout.splitlines()
+
+
+PURPOSES = ("build", "dist", "publish", "demo", "test", "bench")
+
+
+@pytest.mark.parametrize("purpose", PURPOSES)
+def test_a_list_of_packages_names_each_once(purpose: str) -> None:
+    names = packages(purpose)
+    assert len(names) > 1
+    assert [name for name in names if not re.fullmatch(r"[a-z0-9][a-z0-9+.-]+", name)] == []
+    assert len(set(names)) == len(names)
+    assert set(names) <= set(packages())
+    known = subprocess.run(
+        ["apt-cache", "show", "--no-all-versions", *names], capture_output=True, text=True
+    )
+    if not known.returncode:  # a machine whose apt has no lists cannot tell
+        assert "E: " not in known.stderr
+
+
+def test_no_package_stands_twice() -> None:
+    lines = (TOOLCHAIN / "debian-packages.txt").read_text().splitlines()
+    names = [line for line in lines if re.match(r"[a-z0-9]", line)]
+    assert sorted(set(names)) == sorted(names)
+    assert set(names) <= set(packages())
+    headers = [line for line in lines if line.startswith("[")]
+    named = {word for line in headers for word in line.strip("[]").split()}
+    assert named == set(PURPOSES)
+
+
+def test_the_demo_installs_what_it_uses_alone() -> None:
+    demo, test = set(packages("demo")), set(packages("test"))
+    assert demo < test
+    only_tests = {"clang", "clang-tidy", "cppcheck", "shellcheck", "qemu-user-static", "check"}
+    assert only_tests | {"zip", "bubblewrap", "curl", "libssl-dev"} <= test - demo
+    assert "p7zip-full" in set(packages("bench")) - test
+
+
+def test_setup_refuses_a_purpose_that_it_does_not_know(machine: Machine) -> None:
+    result = machine.run("setup.sh", "party")
+    assert result.returncode != 0
+    assert result.stderr.startswith("error: setup for party: expected one of build dist publish ")
+
+
+class Tree:
+    """A copy of the toolchain whose slow scripts only say that they were called."""
+
+    def __init__(self, folder: Path, machine: Machine) -> None:
+        self.folder = folder / "tree"
+        self.calls = folder / "calls"
+        self._machine = machine
+        shutil.copytree(TOOLCHAIN, self.folder / "helpers" / "toolchain")
+        for name in ("rie", "terragrunt", "terraform"):
+            script = self.folder / "helpers" / "toolchain" / f"{name}.sh"
+            script.write_text(f"#!/bin/sh\necho {name} >>{self.calls}\necho /bin/true\n")
+        (self.folder / "tests").mkdir()
+        for name in ("requirements", "requirements-demo"):
+            (self.folder / "tests" / f"{name}.txt").write_text("# nothing\n")
+        # All packages are there.
+        machine.has("dpkg-query", 'shift 3; for name; do echo "$name ii "; done')
+        machine.has("terraform", "exit 0")
+
+    def setup(self, purpose: str) -> str:
+        self.calls.write_text("")
+        done = subprocess.run(
+            [self.folder / "helpers" / "toolchain" / "setup.sh", purpose],
+            env=self._machine.environ, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            timeout=300,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stderr
+
+
+def test_each_purpose_gets_its_own_tools(machine: Machine, tmp_path: Path) -> None:
+    tree = Tree(tmp_path, machine)
+
+    assert tree.setup("dist") == ""
+    assert tree.calls.read_text() == ""
+
+    assert re.fullmatch(r"built the Python environment in .*\n", tree.setup("demo"))
+    assert tree.calls.read_text().split() == ["rie"]
+    assert tree.setup("demo") == ""
+
+    # The tests' packages are added to the demo's.
+    said = tree.setup("test")
+    assert re.fullmatch(r"installed the Python packages of the tests in .*\n", said)
+    assert sorted(tree.calls.read_text().split()) == ["rie", "terragrunt"]
+    assert tree.setup("demo") == ""
+    assert tree.setup("bench") == ""
+
+
+def test_tofu_is_built_where_the_machine_has_nothing(machine: Machine, tmp_path: Path) -> None:
+    tree = Tree(tmp_path, machine)
+    (machine.programs / "terraform").unlink()
+    for program in ("terraform", "tofu"):
+        found = shutil.which(program)
+        if found:  # whoever looks for it is told that it is not there
+            machine.environ["PATH"] = without(program, machine.environ["PATH"], tmp_path)
+    tree.setup("demo")
+    assert sorted(tree.calls.read_text().split()) == ["rie", "terraform"]
+    assert (tree.folder / "build" / "tools" / "tofu").is_symlink()
+
+
+def without(program: str, path: str, folder: Path) -> str:
+    """PATH where folders that have the program are replaced by links to all else in them."""
+    folders = []
+    for number, one in enumerate(Path(part) for part in path.split(":")):
+        if (one / program).exists():
+            links = folder / f"{program}-{number}"
+            links.mkdir()
+            for entry in one.iterdir():
+                if entry.name != program:
+                    (links / entry.name).symlink_to(entry)
+            one = links
+        folders.append(str(one))
+    return ":".join(folders)
+
+
+def test_the_demo_makes_what_its_example_takes() -> None:
+    plan = subprocess.run(
+        ["make", "--dry-run", "demo"], cwd=REPO, check=True, capture_output=True, text=True
+    ).stdout
+    variables = (REPO / "terraform" / "variables.tf").read_text()
+    taken = re.search(r'variable "layers" {.*?default *= \[(.*?)\]', variables, re.S)
+    assert taken
+    parts = ["bootstrap", *re.findall(r'"(.*?)"', taken[1])]
+    assert "layers" not in (REPO / "examples" / "quick-start" / "main.tf").read_text().split()
+    commands = plan.splitlines()
+    assert commands[0].endswith("setup.sh demo")
+    assert commands[1].endswith(f"dist.sh --parts {','.join(parts)} x86_64")
+    assert commands[2].endswith("-m localcloud demo")
+    assert len(commands) == 3
+
+
+def test_an_artifact_that_is_not_there_is_refused_before_anything_is_built(
+    machine: Machine,
+) -> None:
+    result = machine.run("dist.sh", "--parts", "bootstrap,bogus", "x86_64")
+
+    assert result.returncode != 0
+    assert result.stderr == "error: layers/bogus has no layer.json\n"
 
 
 def test_an_unknown_architecture_is_refused_before_anything_is_built(machine: Machine) -> None:
