@@ -61,7 +61,9 @@ void command_environment(const struct aws_credentials *credentials, const char *
     }
 }
 
-char *command_find(const char *name) {
+/// The path of a command as a shell finds it: of the files of that name in the folders of PATH the
+/// first that can be run, else the first. NULL where there is none; to be released with free().
+static char *find(const char *name) {
     if (strchr(name, '/')) {
         return xstrdup(name);
     }
@@ -88,7 +90,7 @@ char *command_find(const char *name) {
 int command_exec(char *const *argv, const struct aws_credentials *credentials, const char *region) {
     cleanup_environment struct environment environment = {0};
     command_environment(credentials, region, &environment);
-    cleanup_free char *path = command_find(argv[0]);
+    cleanup_free char *path = find(argv[0]);
     struct error err;
     if (!path) {
         error_set(&err, "not_found", "%s: command not found", argv[0]);

@@ -12,9 +12,6 @@ enum { EXIT_NOT_FOUND = 127 };
 /// Region, endpoints and the CA file stay; where the environment names no region, `region` is set.
 void command_environment(const struct aws_credentials *credentials, const char *region,
                          struct environment *environment);
-/// The path of a command as a shell finds it: of the files of that name in the folders of PATH the
-/// first that can be run, else the first. NULL where there is none; to be released with free().
-char *command_find(const char *name);
 /// Replaces this process by the command (`argv` ends with NULL). Returns only where that fails: the
 /// message is logged, the exit code is a shell's.
 int command_exec(char *const *argv, const struct aws_credentials *credentials, const char *region);

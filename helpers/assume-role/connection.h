@@ -6,8 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "assume-role/base.h"
 #include "common/aws/calls.h"
+#include "common/aws/chain/chain.h"
 #include "common/clock.h"
 #include "common/error.h"
 #include "common/http/http.h"
@@ -28,8 +28,8 @@ struct connection {
     struct http_trust *trust;
     struct http_client *http;
     struct aws_client *client;
-    /// The keys to start from.
-    struct base base;
+    /// The keys to start from; none where the first role goes by a token.
+    struct chain_found start;
     int64_t deadline_ms;
     bool use_cache;
 };

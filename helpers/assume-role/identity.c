@@ -19,7 +19,7 @@ static void append_text(const struct connection *connection,
         buffer_appendf(out, "until %s (%lld minutes)", timestamp_rfc3339_seconds(expires_ms).text,
                        (long long)(left_ms / 60000));
     }
-    buffer_appendf(out, ", from: %s\n", connection->base.source);
+    buffer_appendf(out, ", from: %s\n", connection->start.source);
 }
 
 static void append_json(const struct connection *connection,
@@ -29,7 +29,7 @@ static void append_json(const struct connection *connection,
     json_append_member(out, "Account", slice_text(identity->account));
     json_append_member(out, "Arn", slice_text(identity->arn));
     json_append_member(out, "UserId", slice_text(identity->user_id));
-    json_append_member(out, "Source", slice_text(connection->base.source));
+    json_append_member(out, "Source", slice_text(connection->start.source));
     if (credentials->expires_ms == 0) {
         buffer_append_text(out, ",\"Expiration\":null");
     } else {

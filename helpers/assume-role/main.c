@@ -31,7 +31,7 @@ static bool answer(const struct arguments *arguments, struct connection *connect
                    const struct sts_session *session, struct error *err) {
     cleanup_buffer struct buffer out = BUFFER_INIT_SENSITIVE(LARGEST_OUTPUT);
     const struct aws_credentials *credentials =
-        arguments->hops.count > 0 ? &session->credentials : &connection->base.credentials;
+        arguments->hops.count > 0 ? &session->credentials : &connection->start.credentials;
     const bool made =
         arguments->check ? identity_check(connection, credentials, arguments->has_format, &out, err)
                          : print_session(session, arguments->format, &out, err);

@@ -15,8 +15,8 @@
 static bool starts_from_a_role(struct connection *connection) {
     cleanup_sts_identity struct sts_identity identity = {0};
     struct error ignored;
-    return connection->base.is_session &&
-           sts_get_caller_identity(connection->client, &connection->base.credentials,
+    return connection->start.credentials.session_token &&
+           sts_get_caller_identity(connection->client, &connection->start.credentials,
                                    connection->deadline_ms, &identity, &ignored) &&
            strstr(identity.arn, ":assumed-role/");
 }
@@ -85,7 +85,7 @@ bool walk_run(struct connection *connection, const struct hops *hops, struct sts
     for (size_t i = 0; i < hops->count; i++) {
         roles[i] = hops->items[i].assume;
     }
-    roles[0].credentials = &connection->base.credentials;
+    roles[0].credentials = &connection->start.credentials;
     const struct walk context = {.connection = connection, .hops = hops, .hint = hint};
     const struct session_request request = {
         .client = connection->client,

@@ -84,11 +84,14 @@ $(OUT)/tests/test_%: $(OUT)/obj/tests/unit/test_%.o $(ARCHIVES)
 	@$(CC) $(CFLAGS) $(LDFLAGS) $< -Wl,--start-group $(ARCHIVES) -Wl,--end-group -lcheck_pic \
 	    -lsubunit -lrt -lm $(LIBS) -o $@
 
+# Those that try a program's parts; the others have the library alone, and show that it suffices.
+OF_PROGRAMS := broker-host no-copy
+archives_of = $(if $(filter $(1),$(OF_PROGRAMS)),$(ARCHIVES),$(OUT)/libcommon.a)
 define test_program
-$(OUT)/tests/$(1): $(OUT)/obj/$(patsubst %.c,%.o,$(wildcard tests/unit/$(1).c tests/integration/$(1).c)) $(ARCHIVES)
+$(OUT)/tests/$(1): $(OUT)/obj/$(patsubst %.c,%.o,$(wildcard tests/unit/$(1).c tests/integration/$(1).c)) $(call archives_of,$(1))
 	@mkdir -p $$(@D)
 	@echo "  LD $$@"
-	@$(CC) $(CFLAGS) $(LDFLAGS) $$< -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(LIBS) -o $$@
+	@$(CC) $(CFLAGS) $(LDFLAGS) $$< -Wl,--start-group $(call archives_of,$(1)) -Wl,--end-group $(LIBS) -o $$@
 endef
 $(foreach program,$(notdir $(TEST_PROGRAMS)),$(eval $(call test_program,$(program))))
 

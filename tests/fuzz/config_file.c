@@ -4,8 +4,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "assume-role/config_file.h"
-#include "assume-role/words.h"
+#include "common/aws/chain/config_file.h"
+#include "common/aws/chain/words.h"
 
 static void look_at(const struct config_section *section) {
     free(config_section_name(section, "profile"));

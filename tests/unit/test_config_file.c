@@ -2,8 +2,8 @@
 #include <check.h>
 #include <stdlib.h>
 
-#include "assume-role/config_file.h"
-#include "assume-role/words.h"
+#include "common/aws/chain/config_file.h"
+#include "common/aws/chain/words.h"
 #include "common/cleanup.h"
 #include "common/system/files.h"
 

@@ -146,13 +146,10 @@ static void __attribute__((noreturn)) child_run(const struct launch *launch) {
 
 // --- Our side ---------------------------------------------------------------------------------
 
-/// The path of the program, to be released with free(); NULL with an error.
-static char *find_program(const struct process_options *options, struct error *err) {
-    const char *name = options->argv[0];
+char *process_find(const char *name, const char *path) {
     if (strchr(name, '/')) {
         return xstrdup(name);
     }
-    const char *path = environment_get(options->environment, "PATH");
     struct slice rest = slice_text(path ? path : "/usr/bin:/bin");
     struct slice folder;
     while (slice_split(&rest, ':', &folder)) {
@@ -166,9 +163,18 @@ static char *find_program(const struct process_options *options, struct error *e
             return steal_pointer(&candidate);
         }
     }
-    error_set(err, "not_found", "cannot start %s: it is not in the PATH (%s)", name,
-              path ? path : "none is set");
     return NULL;
+}
+
+/// The same for what is to be started; NULL with an error.
+static char *find_program(const struct process_options *options, struct error *err) {
+    const char *path = environment_get(options->environment, "PATH");
+    char *program = process_find(options->argv[0], path);
+    if (!program) {
+        error_set(err, "not_found", "cannot start %s: it is not in the PATH (%s)", options->argv[0],
+                  path ? path : "none is set");
+    }
+    return program;
 }
 
 static bool launch_failure(const struct launch *launch, struct launch_error report,

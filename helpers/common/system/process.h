@@ -42,6 +42,10 @@ struct process_options process_options(const char *const *argv,
 struct process;
 #define cleanup_process __attribute__((cleanup(process_destroyp)))
 
+/// The path of a program as process_start() finds it: a name is looked for in the folders of `path`
+/// (NULL: /usr/bin and /bin). NULL where it is in none; to be released with free().
+char *process_find(const char *name, const char *path);
+
 /// Starts it. Every descriptor but 0, 1, 2 is closed in it, signals are at their defaults and
 /// unblocked. A program that cannot be started is an error here ("not_found" where there is none).
 /// NULL on failure; else to be released with process_destroy().

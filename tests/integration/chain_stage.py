@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One machine for the base credentials of assume-role and botocore: environment, files, servers.
+"""One machine for the default chain, ours and botocore's: environment, files, servers.
 
 STS, the container endpoint and instance metadata are one real HTTP server, whose answers name what
 was asked.
@@ -27,7 +27,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from conftest import BUILD
 from localcloud.waiting import LIMIT
 
-PROGRAM = BUILD / "tests" / "base-credentials"
+PROGRAM = BUILD / "tests" / "chain-credentials"
 EXPIRATION = "2099-01-01T00:00:00Z"
 
 

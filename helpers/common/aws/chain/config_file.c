@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "assume-role/config_file.h"
+#include "common/aws/chain/config_file.h"
 
 #include <ctype.h>
 #include <stdlib.h>
 
-#include "assume-role/words.h"
 #include "common/alloc.h"
+#include "common/aws/chain/words.h"
 #include "common/cleanup.h"
 #include "common/system/files.h"
 

@@ -5,10 +5,9 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "assume-role/base_chain.h"
-#include "assume-role/command.h"
-#include "assume-role/words.h"
 #include "common/alloc.h"
+#include "common/aws/chain/provider.h"
+#include "common/aws/chain/words.h"
 #include "common/cleanup.h"
 #include "common/json.h"
 #include "common/system/environment.h"
@@ -36,8 +35,8 @@ static bool is_same_file(const char *path, const char *other) {
 
 /// Whether the program, found as a process would be, is this one.
 static bool is_own_program(const struct chain *chain, const char *program) {
-    const char *own = chain->options->own_program;
-    cleanup_free char *path = command_find(program);
+    const char *own = chain->program->path;
+    cleanup_free char *path = process_find(program, environment_value("PATH"));
     return own && path && is_same_file(path, own);
 }
 
@@ -121,18 +120,18 @@ static bool run(struct chain *chain, const struct profile *profile, const struct
     options.die_with_parent = true;
     cleanup_buffer struct buffer output = BUFFER_INIT_SENSITIVE(OUTPUT_MAX);
     struct process_exit end = {0};
-    const int64_t limit_ms = chain_left_ms(chain, TIME_LIMIT_MS);
+    const int64_t limit_ms = provider_left_ms(chain, TIME_LIMIT_MS);
     return process_run(&options, limit_ms, &output, &end, err) && check_end(&end, complaint, err) &&
            check_version(buffer_slice(&output), err) &&
-           credentials_from_json(chain, buffer_slice(&output), "its output", "process",
-                                 "SessionToken", credentials, err);
+           provider_read_json(chain, buffer_slice(&output), "its output", "process", "SessionToken",
+                              credentials, err);
 }
 
-enum link link_process(struct chain *chain, const struct profile *profile, struct base *base,
-                       struct error *err) {
+enum provider_result provider_process(struct chain *chain, const struct profile *profile,
+                                      struct chain_found *found, struct error *err) {
     const char *command = profile_get(profile, "credential_process");
     if (!command) {
-        return LINK_SKIPPED;
+        return PROVIDER_SKIPPED;
     }
     cleanup_words struct words words = {0};
     cleanup_aws_credentials struct aws_credentials credentials = {0};
@@ -141,18 +140,18 @@ enum link link_process(struct chain *chain, const struct profile *profile, struc
         good = error_set(err, "process", "it names no program");
     }
     if (good && (is_own_program(chain, words.items[0]) || is_above(profile))) {
-        chain_note(chain,
-                   "credential_process of profile %.128s (skipped, as it starts this program "
-                   "again)",
-                   profile->name);
-        return LINK_SKIPPED;
+        provider_note(chain,
+                      "credential_process of profile %.128s (skipped, as it starts this program "
+                      "again)",
+                      profile->name);
+        return PROVIDER_SKIPPED;
     }
     good = good && run(chain, profile, &words, &credentials, err);
     if (!good) {
         // The command itself is not shown: its arguments may be secrets.
         error_prefix(err, "profile %s: credential_process", profile->name);
-        return LINK_FAILED;
+        return PROVIDER_FAILED;
     }
-    base_take(base, &credentials, "profile %s (credential_process)", profile->name);
-    return LINK_FOUND;
+    provider_take(found, &credentials, "profile %s (credential_process)", profile->name);
+    return PROVIDER_FOUND;
 }

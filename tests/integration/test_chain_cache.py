@@ -14,7 +14,7 @@ import subprocess
 import pytest
 
 from conftest import BUILD
-from integration.base_stage import Case, case, keys, running, standin
+from integration.chain_stage import Case, case, keys, running, standin
 from localcloud.waiting import LIMIT
 
 __all__ = ["case", "running", "standin"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The base credentials of assume-role beside botocore's: same inputs, same access key."""
+"""The default chain of credentials beside botocore's: same inputs, same access key."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from integration.base_stage import EXPIRATION, Case, case, running, standin
+from integration.chain_stage import EXPIRATION, Case, case, running, standin
 
 __all__ = ["case", "running", "standin"]
 

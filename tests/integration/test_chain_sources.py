@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the base credentials of assume-role come from: processes, containers, instance metadata."""
+"""Where the default chain finds credentials: processes, containers, instance metadata."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from integration.base_stage import PROGRAM, Case, Faults, StandIn, case, keys, running, standin
+from integration.chain_stage import PROGRAM, Case, Faults, StandIn, case, keys, running, standin
 from localcloud.gitlab.authority import CertificateAuthority
 from localcloud.waiting import LIMIT, wait_until, within
 

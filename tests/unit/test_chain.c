@@ -4,32 +4,36 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "assume-role/base.h"
+#include "assume-role/session_name.h"
+#include "assume-role/session_request.h"
 #include "common/alloc.h"
+#include "common/aws/chain/chain.h"
 #include "common/cleanup.h"
 #include "common/system/files.h"
 #include "scripted_server.h"
 
 static struct error err;
 static struct fake_clock fake;
-static struct base base;
-static struct base_options options;
+static struct chain_found found;
+static struct chain_options options;
+static struct chain_program program;
 static char *home;
 
 static void set_up(void) {
     signal(SIGPIPE, SIG_IGN);
     fake_clock_init(&fake, 1764072000000); // 2025-11-25T12:00:00Z
     clearenv();
-    home = xstrdup("/tmp/test_base.XXXXXX");
+    home = xstrdup("/tmp/test_chain.XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(home));
     setenv("HOME", home, 1);
     setenv("PATH", "/usr/bin:/bin", 1);
     setenv("AWS_EC2_METADATA_DISABLED", "true", 1);
-    options = (struct base_options){.clock = &fake.clock};
+    options = (struct chain_options){.clock = &fake.clock};
+    program = (struct chain_program){0};
 }
 
 static void tear_down(void) {
-    base_clean_up(&base);
+    chain_found_clean_up(&found);
     ck_assert(files_remove_tree(home, 0, &err));
     free(home);
 }
@@ -42,14 +46,18 @@ static void write_file(const char *name, const char *text) {
     ck_assert_msg(files_write_atomically(path, slice_text(text), 0600, &err), "%s", err.message);
 }
 
+static bool look(void) {
+    chain_found_clean_up(&found);
+    cleanup_chain struct chain *chain = chain_open(&options, &err);
+    return chain != NULL && chain_find(chain, &program, &found, &err);
+}
+
 static void find(void) {
-    base_clean_up(&base);
-    ck_assert_msg(base_find(&options, &base, &err), "%s", err.message);
+    ck_assert_msg(look(), "%s", err.message);
 }
 
 static void fails(const char *code, const char *message_part) {
-    base_clean_up(&base);
-    ck_assert(!base_find(&options, &base, &err));
+    ck_assert(!look());
     ck_assert_str_eq(err.code, code);
     ck_assert_msg(strstr(err.message, message_part) != NULL, "%s", err.message);
 }
@@ -63,17 +71,17 @@ START_TEST(takes_the_environments_keys_first) {
     write_file("credentials", "[default]\naws_access_key_id=A\naws_secret_access_key=s\n");
     set_keys();
     find();
-    ck_assert_str_eq(base.credentials.access_key, "AKIAENV");
-    ck_assert(secret_equals(base.credentials.secret_key, SLICE("env-secret")));
-    ck_assert_str_eq(base.source, "environment");
-    ck_assert(!base.is_session);
+    ck_assert_str_eq(found.credentials.access_key, "AKIAENV");
+    ck_assert(secret_equals(found.credentials.secret_key, SLICE("env-secret")));
+    ck_assert_str_eq(found.source, "environment");
+    ck_assert(found.credentials.session_token == NULL);
 
     setenv("AWS_SESSION_TOKEN", "token", 1);
     setenv("AWS_CREDENTIAL_EXPIRATION", "2025-11-25T12:00:01Z", 1);
     find();
-    ck_assert(base.is_session);
-    ck_assert(secret_equals(base.credentials.session_token, SLICE("token")));
-    ck_assert_int_eq(base.credentials.expires_ms, 1764072001000);
+    ck_assert(found.credentials.session_token != NULL);
+    ck_assert(secret_equals(found.credentials.session_token, SLICE("token")));
+    ck_assert_int_eq(found.credentials.expires_ms, 1764072001000);
     fake.now_ms += 1000;
     fails("expired", "expired at 2025-11-25T12:00:01Z");
 }
@@ -85,18 +93,19 @@ START_TEST(leaves_the_environment_out_for_a_named_profile) {
     set_keys();
     setenv("AWS_PROFILE", "ci", 1);
     find();
-    ck_assert_str_eq(base.credentials.access_key, "AKIAENV");
+    ck_assert_str_eq(found.credentials.access_key, "AKIAENV");
     options.profile = "ci";
     find();
-    ck_assert_str_eq(base.credentials.access_key, "CONFIG");
-    ck_assert(base.is_session);
-    ck_assert_ptr_null(base.region);
+    ck_assert_str_eq(found.credentials.access_key, "CONFIG");
+    ck_assert(found.credentials.session_token != NULL);
+    cleanup_chain struct chain *chain = chain_open(&options, &err);
+    ck_assert_ptr_null(chain_settings(chain)->endpoint.region);
 
     write_file("credentials", "[ci]\naws_access_key_id=SHARED\naws_secret_access_key=s\n");
     find();
-    ck_assert_str_eq(base.credentials.access_key, "SHARED");
+    ck_assert_str_eq(found.credentials.access_key, "SHARED");
     // One profile's token does not go with another file's keys.
-    ck_assert(!base.is_session);
+    ck_assert(found.credentials.session_token == NULL);
     options.profile = "c1";
     fails("profile", "has that profile; did you mean \"ci\"?");
 }
@@ -133,14 +142,15 @@ START_TEST(gives_settings_without_credentials) {
         "[profile default]\nregion = eu-west-1\n[default]\nregion = eu-west-3\n"
         "use_fips_endpoint = true\nca_bundle = ~/ca.pem\nservices = x\n[services x]\nsts =\n  "
         "endpoint_url = http://127.0.0.1:1\n");
-    ck_assert_msg(base_settings(&options, &base, &err), "%s", err.message);
+    cleanup_chain struct chain *chain = chain_open(&options, &err);
+    ck_assert_msg(chain != NULL, "%s", err.message);
+    const struct chain_settings *settings = chain_settings(chain);
     cleanup_free char *ca_bundle = xasprintf("%s/ca.pem", home);
-    ck_assert_str_eq(base.region, "eu-west-3");
-    ck_assert_str_eq(base.ca_bundle, ca_bundle);
-    ck_assert_str_eq(base.endpoint_url, "http://127.0.0.1:1");
-    ck_assert(base.use_fips);
-    ck_assert(!base.use_dual_stack);
-    ck_assert_ptr_null(base.credentials.access_key);
+    ck_assert_str_eq(settings->endpoint.region, "eu-west-3");
+    ck_assert_str_eq(settings->ca_bundle, ca_bundle);
+    ck_assert_str_eq(settings->endpoint.url, "http://127.0.0.1:1");
+    ck_assert(settings->endpoint.fips);
+    ck_assert(!settings->endpoint.dual_stack);
 }
 END_TEST
 
@@ -166,10 +176,10 @@ END_TEST
 START_TEST(skips_a_process_that_is_this_program) {
     write_file("config", "[default]\ncredential_process = true\naws_access_key_id = A\n"
                          "aws_secret_access_key = s\n");
-    options.own_program = "/bin/true";
+    program.path = "/bin/true";
     find();
-    ck_assert_str_eq(base.credentials.access_key, "A");
-    options.own_program = "/bin/false";
+    ck_assert_str_eq(found.credentials.access_key, "A");
+    program.path = "/bin/false";
     fails("json", "its output: empty");
 }
 END_TEST
@@ -188,8 +198,8 @@ START_TEST(asks_metadata_in_three_steps) {
     setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", url, 1);
     setenv("AWS_EC2_METADATA_DISABLED", "false", 1);
     find();
-    ck_assert_str_eq(base.credentials.access_key, "ASIA");
-    ck_assert_int_eq(base.credentials.expires_ms, 1764093600000);
+    ck_assert_str_eq(found.credentials.access_key, "ASIA");
+    ck_assert_int_eq(found.credentials.expires_ms, 1764093600000);
     const char *const first = buffer_text(&server.requests[0]);
     ck_assert(strstr(first, "PUT /latest/api/token HTTP/1.1\r\n") == first);
     ck_assert(strstr(buffer_text(&server.requests[2]),
@@ -222,6 +232,21 @@ END_TEST
         .close = true                                                                              \
     }
 
+static bool call(const struct session_request *request, struct sts_session *session,
+                 struct error *error) {
+    return sts_assume_role(request->client, request->roles, request->deadline_ms, session, error);
+}
+
+/// By way of the cache, as assume-role does it.
+static bool assume_by_cache(void *context, const struct sts_assume *role,
+                            struct sts_session *session, struct error *error) {
+    struct session_request request = *(const struct session_request *)context;
+    request.roles = role;
+    request.role_count = 1;
+    request.call = call;
+    return session_request_send(&request, session, error);
+}
+
 START_TEST(keeps_a_profiles_session_until_five_minutes_before_its_end) {
     static const struct scripted script[] = {
         SESSION("ASIA1", "2025-11-25T13:00:00Z"),
@@ -244,34 +269,36 @@ START_TEST(keeps_a_profiles_session_until_five_minutes_before_its_end) {
         .clock = &fake.clock,
         .endpoint = {.region = "eu-central-1", .url = url},
     };
-    options.client = aws_client_new(&client_options, &err);
-    options.use_cache = true;
+    cleanup_aws_client struct aws_client *client = aws_client_new(&client_options, &err);
+    struct session_request request = {.client = client, .clock = &fake.clock, .use_cache = true};
+    cleanup_free char *session_name = session_name_default();
+    program = (struct chain_program){
+        .assume = assume_by_cache, .context = &request, .session_name = session_name};
 
     find();
-    ck_assert_str_eq(base.credentials.access_key, "ASIA1");
+    ck_assert_str_eq(found.credentials.access_key, "ASIA1");
     ck_assert_ptr_nonnull(
         strstr(buffer_text(&server.requests[0]), "&RoleSessionName=runlet-group-project-41"));
     fake.now_ms += 55 * 60 * 1000 - 1;
     find();
-    ck_assert_str_eq(base.credentials.access_key, "ASIA1");
-    ck_assert_int_eq(base.credentials.expires_ms, fake.now_ms + 5 * 60 * 1000 + 1);
-    ck_assert(base.is_session);
+    ck_assert_str_eq(found.credentials.access_key, "ASIA1");
+    ck_assert_int_eq(found.credentials.expires_ms, fake.now_ms + 5 * 60 * 1000 + 1);
+    ck_assert(found.credentials.session_token != NULL);
     fake.now_ms += 1;
     find();
-    ck_assert_str_eq(base.credentials.access_key, "ASIA2");
-    options.use_cache = false;
+    ck_assert_str_eq(found.credentials.access_key, "ASIA2");
+    request.use_cache = false;
     find();
-    ck_assert_str_eq(base.credentials.access_key, "ASIA3");
+    ck_assert_str_eq(found.credentials.access_key, "ASIA3");
 
     stop_server();
-    aws_client_destroy(options.client);
     http_client_destroy(http);
 }
 END_TEST
 
 int main(void) {
-    Suite *suite = suite_create("base");
-    TCase *tcase = tcase_create("base");
+    Suite *suite = suite_create("chain");
+    TCase *tcase = tcase_create("chain");
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_test(tcase, takes_the_environments_keys_first);
     tcase_add_test(tcase, leaves_the_environment_out_for_a_named_profile);

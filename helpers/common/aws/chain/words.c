@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "assume-role/words.h"
+#include "common/aws/chain/words.h"
 
 #include <stdlib.h>
 

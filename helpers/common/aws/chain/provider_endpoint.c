@@ -5,9 +5,9 @@
 #include <curl/curl.h>
 #include <stdlib.h>
 
-#include "assume-role/base_chain.h"
 #include "common/alloc.h"
 #include "common/array.h"
+#include "common/aws/chain/provider.h"
 #include "common/cleanup.h"
 #include "common/http/http.h"
 #include "common/system/environment.h"
@@ -38,10 +38,9 @@ struct endpoint {
 };
 #define cleanup_endpoint __attribute__((cleanup(endpoint_clean_up)))
 
-static void endpoint_init(struct endpoint *endpoint, const struct chain *chain,
-                          const struct base *base) {
+static void endpoint_init(struct endpoint *endpoint, const struct chain *chain) {
     const char *ca_bundle = environment_value("AWS_CA_BUNDLE");
-    endpoint->trust = http_trust_new(ca_bundle ? ca_bundle : base->ca_bundle);
+    endpoint->trust = http_trust_new(ca_bundle ? ca_bundle : chain->settings.ca_bundle);
     const struct http_client_options options = {
         .trust = endpoint->trust, .clock = chain->clock, .allow_http = true, .no_proxy = true};
     endpoint->http = http_client_new(&options);
@@ -161,16 +160,15 @@ static bool container_token(struct buffer *token, struct error *err) {
     return true;
 }
 
-static bool ask_container(struct chain *chain, const struct base *base, const char *relative,
-                          const char *full, struct aws_credentials *credentials,
-                          struct error *err) {
+static bool ask_container(struct chain *chain, const char *relative, const char *full,
+                          struct aws_credentials *credentials, struct error *err) {
     cleanup_free char *url = container_url(relative, full, err);
     cleanup_buffer struct buffer token = BUFFER_INIT_SENSITIVE(TOKEN_MAX);
     if (!url || !container_token(&token, err)) {
         return false;
     }
     cleanup_endpoint struct endpoint endpoint;
-    endpoint_init(&endpoint, chain, base);
+    endpoint_init(&endpoint, chain);
     const struct http_header headers[] = {
         {SLICE("Accept"), SLICE("application/json")},
         {SLICE("Authorization"), buffer_slice(&token)},
@@ -182,30 +180,30 @@ static bool ask_container(struct chain *chain, const struct base *base, const ch
         .header_count = token.len > 0 ? 2 : 1,
         .connect_timeout_ms = CONTAINER_CONNECT_MS,
         .timeout_ms = CONTAINER_ATTEMPT_MS,
-        .deadline_ms = chain->options->deadline_ms,
+        .deadline_ms = chain->deadline_ms,
     };
     return fetch(&endpoint, &request, CONTAINER_ATTEMPTS, "container", err) &&
-           credentials_from_json(chain, buffer_slice(&endpoint.response.body), "its answer",
-                                 "container", "Token", credentials, err);
+           provider_read_json(chain, buffer_slice(&endpoint.response.body), "its answer",
+                              "container", "Token", credentials, err);
 }
 
-enum link link_container(struct chain *chain, const struct profile *profile, struct base *base,
-                         struct error *err) {
+enum provider_result provider_container(struct chain *chain, const struct profile *profile,
+                                        struct chain_found *found, struct error *err) {
     (void)profile;
     const char *relative = environment_value("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
     const char *full = environment_value("AWS_CONTAINER_CREDENTIALS_FULL_URI");
     if (!relative && !full) {
-        chain_note(chain, "container endpoint (AWS_CONTAINER_CREDENTIALS_RELATIVE_URI and "
-                          "AWS_CONTAINER_CREDENTIALS_FULL_URI are not set)");
-        return LINK_SKIPPED;
+        provider_note(chain, "container endpoint (AWS_CONTAINER_CREDENTIALS_RELATIVE_URI and "
+                             "AWS_CONTAINER_CREDENTIALS_FULL_URI are not set)");
+        return PROVIDER_SKIPPED;
     }
     cleanup_aws_credentials struct aws_credentials credentials = {0};
-    if (!ask_container(chain, base, relative, full, &credentials, err)) {
+    if (!ask_container(chain, relative, full, &credentials, err)) {
         error_prefix(err, "container endpoint");
-        return LINK_FAILED;
+        return PROVIDER_FAILED;
     }
-    base_take(base, &credentials, "container endpoint");
-    return LINK_FOUND;
+    provider_take(found, &credentials, "container endpoint");
+    return PROVIDER_FOUND;
 }
 
 // --- Instance metadata -----------------------------------------------------------------------
@@ -297,26 +295,26 @@ static bool read_metadata(struct chain *chain, struct metadata *metadata,
     *role = slice_copy(name);
     cleanup_free char *role_path = xasprintf("%s%s", path, *role);
     return ask_metadata(metadata, "GET", role_path, err) &&
-           credentials_from_json(chain, buffer_slice(body), "its answer", "metadata", "Token",
-                                 credentials, err);
+           provider_read_json(chain, buffer_slice(body), "its answer", "metadata", "Token",
+                              credentials, err);
 }
 
-enum link link_metadata(struct chain *chain, const struct profile *profile, struct base *base,
-                        struct error *err) {
+enum provider_result provider_metadata(struct chain *chain, const struct profile *profile,
+                                       struct chain_found *found, struct error *err) {
     if (environment_is_true("AWS_EC2_METADATA_DISABLED")) {
-        chain_note(chain, "instance metadata (AWS_EC2_METADATA_DISABLED is true)");
-        return LINK_SKIPPED;
+        provider_note(chain, "instance metadata (AWS_EC2_METADATA_DISABLED is true)");
+        return PROVIDER_SKIPPED;
     }
     cleanup_free char *origin = metadata_origin(profile, err);
     if (!origin) {
-        return LINK_FAILED;
+        return PROVIDER_FAILED;
     }
     cleanup_endpoint struct endpoint endpoint;
-    endpoint_init(&endpoint, chain, base);
+    endpoint_init(&endpoint, chain);
     struct metadata metadata = {
         .endpoint = &endpoint,
         .origin = origin,
-        .deadline_ms = clock_now_ms(chain->clock) + chain_left_ms(chain, METADATA_MS),
+        .deadline_ms = clock_now_ms(chain->clock) + provider_left_ms(chain, METADATA_MS),
         .token = BUFFER_INIT_SENSITIVE(TOKEN_MAX),
     };
     cleanup_aws_credentials struct aws_credentials credentials = {0};
@@ -324,9 +322,9 @@ enum link link_metadata(struct chain *chain, const struct profile *profile, stru
     const bool good = read_metadata(chain, &metadata, &credentials, &role, err);
     buffer_clean_up(&metadata.token);
     if (!good) {
-        chain_note(chain, "instance metadata (%.400s)", err->message);
-        return LINK_SKIPPED;
+        provider_note(chain, "instance metadata (%.400s)", err->message);
+        return PROVIDER_SKIPPED;
     }
-    base_take(base, &credentials, "instance metadata (role %s)", role);
-    return LINK_FOUND;
+    provider_take(found, &credentials, "instance metadata (role %s)", role);
+    return PROVIDER_FOUND;
 }

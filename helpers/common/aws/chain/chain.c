@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/aws/chain/chain.h"
+
+#include <stdlib.h>
+
+#include "common/alloc.h"
+#include "common/array.h"
+#include "common/aws/chain/provider.h"
+#include "common/system/environment.h"
+
+/// Of an error's message.
+enum { LONGEST_TRIED = 900 };
+
+/// Whether the environment says anything about where STS is.
+static bool environment_has_endpoint(void) {
+    return environment_value("AWS_ENDPOINT_URL_STS") || environment_value("AWS_ENDPOINT_URL");
+}
+
+/// The endpoint that the profile gives STS.
+static bool find_endpoint(struct chain *chain, struct error *err) {
+    const struct profiles *profiles = &chain->profiles;
+    const struct profile *profile = &profiles->chosen;
+    if (environment_has_endpoint() || environment_is_true("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") ||
+        profile_is_true(profile, "ignore_configured_endpoint_urls")) {
+        return true;
+    }
+    const char *services = profile_get(profile, "services");
+    if (services) {
+        const struct config_section *section =
+            config_file_find(&profiles->config, "services", services);
+        if (!section) {
+            return error_set(err, "config",
+                             "profile %s: services = %s, but %s has no section [services %s]",
+                             profile->name, services, profiles->config_path, services);
+        }
+        const char *sts = config_section_get(section, "sts");
+        chain->endpoint_url = sts ? config_block_get(sts, "endpoint_url") : NULL;
+    }
+    chain->settings.endpoint.url =
+        chain->endpoint_url ? chain->endpoint_url : profile_get(profile, "endpoint_url");
+    return true;
+}
+
+static bool find_settings(struct chain *chain, struct error *err) {
+    const struct profile *profile = &chain->profiles.chosen;
+    const char *ca_bundle = profile_get(profile, "ca_bundle");
+    if (ca_bundle && !environment_value("AWS_CA_BUNDLE")) {
+        chain->ca_bundle = profile_expand_path(ca_bundle);
+    }
+    chain->settings = (struct chain_settings){
+        .endpoint = {.region = profile_get(profile, "region"),
+                     .fips = profile_is_true(profile, "use_fips_endpoint"),
+                     .dual_stack = profile_is_true(profile, "use_dualstack_endpoint")},
+        .ca_bundle = chain->ca_bundle,
+    };
+    return find_endpoint(chain, err);
+}
+
+struct chain *chain_open(const struct chain_options *options, struct error *err) {
+    struct chain *chain = xcalloc(1, sizeof(*chain));
+    chain->clock = options->clock ? options->clock : clock_system();
+    chain->deadline_ms = options->deadline_ms;
+    buffer_init(&chain->tried, LONGEST_TRIED);
+    if (!profiles_read(&chain->profiles, options->profile, &chain->tried, err) ||
+        !find_settings(chain, err)) {
+        chain_close(chain);
+        return NULL;
+    }
+    return chain;
+}
+
+void chain_close(struct chain *chain) {
+    if (chain) {
+        profiles_clean_up(&chain->profiles);
+        free(chain->endpoint_url);
+        free(chain->ca_bundle);
+        buffer_clean_up(&chain->tried);
+        free(chain);
+    }
+}
+
+void chain_closep(struct chain **chain) {
+    chain_close(*chain);
+}
+
+const struct chain_settings *chain_settings(const struct chain *chain) {
+    return &chain->settings;
+}
+
+void chain_found_clean_up(struct chain_found *found) {
+    aws_credentials_clean_up(&found->credentials);
+    free(found->source);
+    *found = (struct chain_found){0};
+}
+
+bool chain_find(struct chain *chain, const struct chain_program *program, struct chain_found *found,
+                struct error *err) {
+    static const provider providers[] = {
+        provider_environment, provider_role,     provider_profile,
+        provider_container,   provider_metadata,
+    };
+    *found = (struct chain_found){0};
+    chain->program = program;
+    const size_t first = chain->profiles.is_explicit ? 1 : 0;
+    const enum provider_result result =
+        provider_first(chain, providers + first, ARRAY_LENGTH(providers) - first,
+                       &chain->profiles.chosen, found, err);
+    if (result == PROVIDER_SKIPPED) {
+        error_set(err, "none", "no AWS credentials: looked at %s", buffer_text(&chain->tried));
+    }
+    return result == PROVIDER_FOUND;
+}
