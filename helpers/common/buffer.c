@@ -115,15 +115,6 @@ bool buffer_appendf(struct buffer *buffer, const char *format, ...) {
     return end != NULL;
 }
 
-void buffer_consume(struct buffer *buffer, size_t count) {
-    if (count >= buffer->len) {
-        buffer_truncate(buffer, 0);
-    } else if (count > 0) {
-        memmove(buffer->data, buffer->data + count, buffer->len - count);
-        buffer_truncate(buffer, buffer->len - count);
-    }
-}
-
 void buffer_truncate(struct buffer *buffer, size_t len) {
     if (len >= buffer->len) {
         return;

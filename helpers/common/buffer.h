@@ -49,8 +49,6 @@ bool buffer_appendf(struct buffer *buffer, const char *format, ...)
 char *buffer_reserve(struct buffer *buffer, size_t count);
 void buffer_commit(struct buffer *buffer, size_t count);
 
-/// Drops the first `count` bytes.
-void buffer_consume(struct buffer *buffer, size_t count);
 /// Keeps only the first `len` bytes.
 void buffer_truncate(struct buffer *buffer, size_t len);
 

@@ -89,6 +89,23 @@ bool slice_is_word(struct slice slice, const char *more) {
     return true;
 }
 
+bool slice_is_visible(struct slice slice) {
+    size_t count = 0;
+    while (count < slice.len && slice.data[count] > ' ' && slice.data[count] <= '~') {
+        count++;
+    }
+    return count == slice.len;
+}
+
+bool slice_has_control(struct slice slice) {
+    for (size_t i = 0; i < slice.len; i++) {
+        if ((unsigned char)slice.data[i] < ' ' || slice.data[i] == 0x7f) {
+            return true;
+        }
+    }
+    return false;
+}
+
 size_t slice_find(struct slice slice, char byte) {
     const char *found = slice.len > 0 ? memchr(slice.data, byte, slice.len) : NULL;
     return found ? (size_t)(found - slice.data) : slice.len;

@@ -44,6 +44,10 @@ struct slice slice_skip(struct slice slice, size_t count);
 /// Tells whether it is made of ASCII letters, digits and characters of `more` alone; the empty one
 /// is.
 bool slice_is_word(struct slice slice, const char *more);
+/// Tells whether it is made of visible ASCII characters alone, no blanks; the empty one is.
+bool slice_is_visible(struct slice slice);
+/// Tells whether it has an ASCII control character: line ends, tabs and NUL are such.
+bool slice_has_control(struct slice slice);
 /// The index of the first `byte`, or `slice.len` where there is none.
 size_t slice_find(struct slice slice, char byte);
 

@@ -187,9 +187,3 @@ bool xml_element_text(struct slice document, const char *name, struct buffer *te
     }
     return append_decoded(text, content, name, err);
 }
-
-bool xml_has_element(struct slice document, const char *name) {
-    struct slice rest = document;
-    const enum token token = find_element(&rest, name);
-    return token == TOKEN_START || token == TOKEN_EMPTY_ELEMENT;
-}

@@ -14,5 +14,3 @@
 /// for elements.
 bool xml_element_text(struct slice document, const char *name, struct buffer *text,
                       struct error *err);
-/// Tells whether there is an element of that name.
-bool xml_has_element(struct slice document, const char *name);

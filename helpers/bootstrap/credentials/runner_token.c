@@ -39,11 +39,9 @@ static struct secret *token_from_text(struct slice text, struct error *err) {
         fail(err, "it is too long for a runner token");
         return NULL;
     }
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.data[i] <= ' ' || text.data[i] >= 0x7f) {
-            fail(err, "it holds characters that a runner token cannot have");
-            return NULL;
-        }
+    if (!slice_is_visible(text)) {
+        fail(err, "it holds characters that a runner token cannot have");
+        return NULL;
     }
     return secret_new(text);
 }

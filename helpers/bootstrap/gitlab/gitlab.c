@@ -13,7 +13,6 @@ enum { KEPT_CLIENTS = 4 };
 static const int64_t FIRST_PAUSE_MS = 250;
 static const int64_t LONGEST_PAUSE_MS = 5000;
 static const int64_t LONGEST_RETRY_AFTER_MS = 30000;
-static const int64_t CONNECT_TIMEOUT_MS = 10000;
 static const int64_t SHORTEST_ATTEMPT_MS = 100;
 
 struct gitlab {
@@ -121,7 +120,6 @@ bool gitlab_send(struct gitlab *gitlab, const struct gitlab_call *call,
         .headers = call->headers,
         .header_count = call->header_count,
         .body = call->body,
-        .connect_timeout_ms = CONNECT_TIMEOUT_MS,
         .timeout_ms = patience->attempt_ms,
         .deadline_ms = patience->until_ms,
         .cancel_fd = patience->cancel_fd,

@@ -13,7 +13,8 @@
 
 #define DISCOVERY_PATH "/.well-known/openid-configuration"
 #define KEYS_PATH "/oauth/discovery/keys"
-static const size_t LARGEST_ANSWER = (size_t)256 << 10;
+/// Of GitLab's keys, and of its word on where they are.
+static const size_t LARGEST_KEY_SET = (size_t)256 << 10;
 
 static const int64_t FETCH_MS = 5000;
 static const int64_t KEYS_LAST_MS = 3600000;
@@ -93,7 +94,7 @@ static void discover(struct id_token_verifier *verifier, int64_t until_ms, char 
     cleanup_json_document struct json_document document = {0};
     struct error err;
     struct slice text;
-    http_response_init(&response, LARGEST_ANSWER);
+    http_response_init(&response, LARGEST_KEY_SET);
     if (!fetch(verifier, url, until_ms, &response, &err) ||
         !json_parse(buffer_slice(&response.body), "openid-configuration", &document, &err) ||
         !json_get_string(&document.root, "jwks_uri", &text, &err)) {
@@ -113,7 +114,7 @@ static bool read_keys(struct id_token_verifier *verifier, struct error *err) {
     cleanup_free char *keys_url = xasprintf("%s" KEYS_PATH, verifier->server_url);
     cleanup_free char *issuer = NULL;
     cleanup_http_response struct http_response response;
-    http_response_init(&response, LARGEST_ANSWER);
+    http_response_init(&response, LARGEST_KEY_SET);
     discover(verifier, until_ms, &keys_url, &issuer);
     struct jwt_keys *keys = fetch(verifier, keys_url, until_ms, &response, err)
                                 ? jwt_keys_parse(buffer_slice(&response.body), err)

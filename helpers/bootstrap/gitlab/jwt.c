@@ -31,7 +31,7 @@ static bool is_base64url(struct slice text) {
 /// The alphabet of RFC 4648 section 5, without padding.
 static bool decode(struct slice text, struct buffer *out, struct error *err) {
     if (!is_base64url(text)) {
-        return error_set(err, "base64", "no base64url");
+        return error_set(err, "base64", "not base64url");
     }
     cleanup_buffer struct buffer padded = BUFFER_INIT_SENSITIVE((size_t)JWT_LONGEST + 4);
     for (size_t i = 0; i < text.len; i++) {

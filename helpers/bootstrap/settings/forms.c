@@ -27,12 +27,7 @@ static bool is_digits(struct slice text, size_t count) {
 }
 
 static bool has_blank_or_control(struct slice text) {
-    for (size_t i = 0; i < text.len; i++) {
-        if ((unsigned char)text.data[i] <= ' ' || text.data[i] == 0x7f) {
-            return true;
-        }
-    }
-    return false;
+    return slice_find(text, ' ') < text.len || slice_has_control(text);
 }
 
 static bool flaw(struct error *err, const char *text) {
@@ -54,10 +49,8 @@ bool form_integer(struct slice text, int64_t min, int64_t max, int64_t *value, s
 }
 
 bool form_name(struct slice text, struct error *err) {
-    for (size_t i = 0; i < text.len; i++) {
-        if ((unsigned char)text.data[i] < ' ' || text.data[i] == 0x7f) {
-            return flaw(err, "has a control character");
-        }
+    if (slice_has_control(text)) {
+        return flaw(err, "has a control character");
     }
     return text.len <= 255 || flaw(err, "is longer than 255 bytes");
 }

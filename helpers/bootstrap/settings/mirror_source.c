@@ -31,23 +31,13 @@ static bool has_plain_parts(struct slice path) {
     return true;
 }
 
-static bool has_control_characters(struct slice text) {
-    for (size_t i = 0; i < text.len; i++) {
-        if ((unsigned char)text.data[i] < 0x20 || text.data[i] == 0x7f) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool read_object(struct slice rest, struct mirror_source *source, struct error *err) {
     struct slice bucket;
     if (!slice_split(&rest, '/', &bucket) || bucket.len < 3 || bucket.len > 63 ||
         !only_has(bucket, "abcdefghijklmnopqrstuvwxyz0123456789.-")) {
         return error_set(err, "form", "does not have the name of a bucket after s3://");
     }
-    if (rest.len == 0 || rest.len > 1024 || !has_plain_parts(rest) ||
-        has_control_characters(rest)) {
+    if (rest.len == 0 || rest.len > 1024 || !has_plain_parts(rest) || slice_has_control(rest)) {
         return error_set(err, "form", "does not have the key of an object after the bucket");
     }
     source->bucket = slice_copy(bucket);

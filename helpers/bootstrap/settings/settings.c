@@ -48,21 +48,16 @@ static bool check_secret_arn(struct slice value, struct error *err) {
 static bool read_token(const struct setting *setting, struct slice value, void *member,
                        struct error *err) {
     (void)setting;
-    for (size_t i = 0; i < value.len; i++) {
-        if (value.data[i] <= ' ' || value.data[i] > '~') {
-            return error_set(err, "form",
-                             "has a blank or another character that a token cannot have");
-        }
+    if (!slice_is_visible(value)) {
+        return error_set(err, "form", "has a blank or another character that a token cannot have");
     }
     *(struct secret **)member = secret_new(value);
     return true;
 }
 
 static bool check_audience(struct slice value, struct error *err) {
-    for (size_t i = 0; i < value.len; i++) {
-        if (value.data[i] <= ' ' || value.data[i] > '~' || value.data[i] == '"') {
-            return error_set(err, "form", "has a blank, a quote or a character that is not ASCII");
-        }
+    if (!slice_is_visible(value) || slice_find(value, '"') < value.len) {
+        return error_set(err, "form", "has a blank, a quote or a character that is not ASCII");
     }
     return value.len <= 255 || error_set(err, "form", "is longer than 255 characters");
 }

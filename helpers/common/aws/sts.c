@@ -162,15 +162,6 @@ static void remove_blanks(struct buffer *text) {
     buffer_truncate(text, kept);
 }
 
-static bool is_printable(struct slice text) {
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.data[i] <= ' ' || text.data[i] > '~') {
-            return false;
-        }
-    }
-    return text.len > 0;
-}
-
 static bool take_text(const struct answer *answer, const char *section, const char *name,
                       struct buffer *out, struct error *err) {
     buffer_reset(out);
@@ -178,7 +169,7 @@ static bool take_text(const struct answer *answer, const char *section, const ch
         return lacks(answer, name, err);
     }
     remove_blanks(out);
-    return is_printable(buffer_slice(out)) || lacks(answer, name, err);
+    return (out->len > 0 && slice_is_visible(buffer_slice(out))) || lacks(answer, name, err);
 }
 
 static bool take_copy(const struct answer *answer, const char *section, const char *name,

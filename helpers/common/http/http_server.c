@@ -98,12 +98,8 @@ static bool path_matches(const char *pattern, struct slice path, int64_t *number
 
 /// What may stand in a target that is passed on.
 static bool is_plain(struct slice text) {
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.data[i] <= ' ' || text.data[i] >= 0x7f || text.data[i] == '#') {
-            return false;
-        }
-    }
-    return text.len <= LONGEST_TARGET;
+    return text.len <= LONGEST_TARGET && slice_is_visible(text) &&
+           slice_find(text, '#') == text.len;
 }
 
 static void find_route(struct http_server_request *request, const struct http_server *server,

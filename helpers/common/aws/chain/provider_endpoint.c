@@ -269,10 +269,8 @@ static bool take_metadata_token(struct metadata *metadata, struct error *err) {
         return false;
     }
     const struct slice token = slice_trim(buffer_slice(&metadata->endpoint->response.body));
-    for (size_t i = 0; i < token.len; i++) {
-        if (token.data[i] <= 0x20 || token.data[i] >= 0x7f) {
-            return error_set(err, "metadata", "the token has characters that no header takes");
-        }
+    if (!slice_is_visible(token)) {
+        return error_set(err, "metadata", "the token has characters that no header takes");
     }
     buffer_append(&metadata->token, token);
     return token.len > 0 ? buffer_check(&metadata->token, "the token", err)
