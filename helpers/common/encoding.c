@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/encoding.h"
+#include "common/byte.h"
 
 #include <limits.h>
 #include <openssl/crypto.h>
@@ -130,6 +131,16 @@ bool encoding_append_valid_utf8(struct buffer *out, struct slice text) {
         }
     }
     return !out->overflowed;
+}
+
+bool encoding_append_printable(struct buffer *out, struct slice text) {
+    bool fits = true;
+    for (size_t i = 0; i < text.len; i++) {
+        const char byte = text.data[i];
+        fits = byte_is_control(byte) ? buffer_appendf(out, "\\x%02x", (unsigned)byte)
+                                     : buffer_append_byte(out, byte);
+    }
+    return fits;
 }
 
 void encoding_sha256_hex(struct slice bytes, char hex[SHA256_HEX_SIZE]) {

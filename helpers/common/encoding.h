@@ -17,6 +17,9 @@ bool encoding_decode_base64(struct buffer *out, struct slice text, struct error 
 bool encoding_append_percent(struct buffer *out, struct slice bytes, const char *safe);
 /// Appends the text with every byte that is no part of valid UTF-8 replaced by U+FFFD.
 bool encoding_append_valid_utf8(struct buffer *out, struct slice text);
+/// Appends the text with every control character visible ("\x1b"), so that nobody's bytes steer a
+/// terminal or begin a line.
+bool encoding_append_printable(struct buffer *out, struct slice text);
 /// The length of the valid UTF-8 sequence at the front (1 to 4), 0 if there is none.
 size_t encoding_utf8_length(struct slice text);
 

@@ -11,6 +11,7 @@
 
 #include "common/array.h"
 #include "common/buffer.h"
+#include "common/encoding.h"
 #include "common/json.h"
 #include "common/timestamp.h"
 
@@ -168,22 +169,10 @@ static void write_json(enum log_level level, const char *message, const struct l
     write_line(buffer_slice(&line));
 }
 
-/// Text for a terminal: what is not printable becomes visible, so that nobody's bytes steer it.
-static void append_printable(struct buffer *line, struct slice text) {
-    for (size_t i = 0; i < text.len; i++) {
-        const unsigned char byte = (unsigned char)text.data[i];
-        if (byte >= 0x20 && byte != 0x7f) {
-            buffer_append_byte(line, text.data[i]);
-        } else {
-            buffer_appendf(line, "\\x%02x", (unsigned)byte);
-        }
-    }
-}
-
 static void append_text_field(struct buffer *line, const struct log_field *field) {
     buffer_appendf(line, "%s=", field->name);
     if (field->kind == LOG_FIELD_TEXT) {
-        append_printable(line, shortened(field->text));
+        encoding_append_printable(line, shortened(field->text));
     } else if (field->kind == LOG_FIELD_BOOLEAN) {
         buffer_append_text(line, field->integer ? "true" : "false");
     } else {
@@ -196,7 +185,7 @@ static void write_text(enum log_level level, const char *message, const struct l
                                         "warning: ", "error: ", "error: "};
     cleanup_buffer struct buffer line = BUFFER_INIT(LONGEST_LINE);
     buffer_appendf(&line, "%s: %s", state.program, words[level]);
-    append_printable(&line, shortened(slice_text(message)));
+    encoding_append_printable(&line, shortened(slice_text(message)));
     const char *separator = " (";
     for (; fields->kind != LOG_FIELD_END; fields++) {
         buffer_append_text(&line, separator);

@@ -4,6 +4,7 @@
 #include <limits.h>
 
 #include "common/alloc.h"
+#include "common/byte.h"
 
 struct slice slice_text(const char *text) {
     return slice_make(text, text ? strlen(text) : 0);
@@ -90,16 +91,17 @@ bool slice_is_word(struct slice slice, const char *more) {
 }
 
 bool slice_is_visible(struct slice slice) {
-    size_t count = 0;
-    while (count < slice.len && slice.data[count] > ' ' && slice.data[count] <= '~') {
-        count++;
+    for (size_t i = 0; i < slice.len; i++) {
+        if (!byte_is_visible(slice.data[i])) {
+            return false;
+        }
     }
-    return count == slice.len;
+    return true;
 }
 
 bool slice_has_control(struct slice slice) {
     for (size_t i = 0; i < slice.len; i++) {
-        if ((unsigned char)slice.data[i] < ' ' || slice.data[i] == 0x7f) {
+        if (byte_is_control(slice.data[i])) {
             return true;
         }
     }

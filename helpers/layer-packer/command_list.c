@@ -10,6 +10,7 @@
 #include "common/buffer.h"
 #include "common/cleanup.h"
 #include "common/encoding.h"
+#include "common/zip/entry_name.h"
 #include "common/zip/reader.h"
 #include "layer-packer/commands.h"
 #include "layer-packer/inspect.h"
@@ -21,15 +22,11 @@ static const uint64_t DIRECT_UPLOAD = (uint64_t)50 * 1024 * 1024;
 /// Of a function with all its layers.
 static const uint64_t UNZIPPED = (uint64_t)250 * 1024 * 1024;
 
-/// The name, with what would confuse a terminal replaced.
+/// The name, which is UTF-8 in a zip that was inspected.
 static void print_name(const char *name) {
-    cleanup_buffer struct buffer text = BUFFER_INIT(SIZE_MAX / 8);
-    (void)encoding_append_valid_utf8(&text, slice_text(name));
-    for (size_t i = 0; i < text.len; i++) {
-        const unsigned char byte = (unsigned char)text.data[i];
-        putchar(byte < 0x20 || byte == 0x7f ? '?' : byte);
-    }
-    putchar('\n');
+    cleanup_buffer struct buffer text = BUFFER_INIT(4 * (ENTRY_NAME_MAX + 1));
+    (void)encoding_append_printable(&text, slice_text(name));
+    (void)puts(buffer_text(&text));
 }
 
 static bool print_entries(const struct reader *reader, struct error *err) {

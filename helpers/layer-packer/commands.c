@@ -7,14 +7,14 @@
 #include <string.h>
 
 #include "common/array.h"
+#include "common/encoding.h"
 
-/// A zip's names are somebody else's words: what would play with the terminal is replaced, so that
+/// A zip's names are somebody else's words: what would steer the terminal becomes visible, so that
 /// a message is one line of text.
 static void print_message(const char *message) {
-    for (; *message != '\0'; message++) {
-        const unsigned char byte = (unsigned char)*message;
-        (void)fputc(byte < 0x20 || byte == 0x7f ? '?' : byte, stderr);
-    }
+    cleanup_buffer struct buffer text = BUFFER_INIT(4 * ERROR_MESSAGE_SIZE);
+    (void)encoding_append_printable(&text, slice_text(message));
+    (void)fputs(buffer_text(&text), stderr);
 }
 
 const char command_json_help[] =

@@ -222,10 +222,23 @@ START_TEST(makes_any_bytes_valid_utf8) {
 }
 END_TEST
 
+START_TEST(knows_what_steers_a_terminal) {
+    ck_assert(slice_is_visible(SLICE("!~a")) && slice_is_visible(SLICE("")));
+    ck_assert(!slice_is_visible(SLICE("a b")) && !slice_is_visible(SLICE("\x7f")));
+    ck_assert(!slice_is_visible(SLICE("a\0")) && !slice_is_visible(SLICE("\xc3\xa9")));
+    ck_assert(slice_has_control(SLICE("a\tb")) && slice_has_control(SLICE("\x7f")));
+    ck_assert(slice_has_control(SLICE("a\0")) && !slice_has_control(SLICE("a b \xc3\xa9")));
+    cleanup_buffer struct buffer text = BUFFER_INIT(100);
+    ck_assert(encoding_append_printable(&text, SLICE("a \x1b[2J\n\x7f \xc3\xa9")));
+    ck_assert_str_eq(buffer_text(&text), "a \\x1b[2J\\x0a\\x7f \xc3\xa9");
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("buffer");
     TCase *tcase = tcase_create("buffer");
     tcase_set_timeout(tcase, 60);
+    tcase_add_test(tcase, knows_what_steers_a_terminal);
     tcase_add_test(tcase, compares_slices);
     tcase_add_test(tcase, cuts_slices);
     tcase_add_test(tcase, splits_slices);

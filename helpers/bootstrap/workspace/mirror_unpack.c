@@ -47,12 +47,13 @@ static const char *flaw_of_name(struct slice name) {
     if (name.len > MIRROR_MAX_PATH) {
         return "the path is too long";
     }
-    size_t parts = 1;
-    for (size_t i = 0; i < name.len; i++) {
-        if ((unsigned char)name.data[i] < 0x20 || name.data[i] == 0x7f || name.data[i] == '\\') {
-            return "the name has a backslash or a control character in it";
-        }
-        parts += name.data[i] == '/' ? 1 : 0;
+    if (slice_has_control(name) || slice_find(name, '\\') < name.len) {
+        return "the name has a backslash or a control character in it";
+    }
+    size_t parts = 0;
+    struct slice part;
+    while (slice_split(&name, '/', &part)) {
+        parts++;
     }
     return parts <= MOST_PARTS ? NULL : "the path is too deep";
 }

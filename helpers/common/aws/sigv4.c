@@ -8,6 +8,7 @@
 
 #include "common/alloc.h"
 #include "common/array.h"
+#include "common/byte.h"
 #include "common/cleanup.h"
 #include "common/encoding.h"
 #include "common/timestamp.h"
@@ -52,7 +53,7 @@ static void append_normalized(struct buffer *out, struct slice path) {
 static void append_sendable(struct buffer *out, struct slice text, bool ascii_only) {
     for (size_t i = 0; i < text.len; i++) {
         const unsigned char byte = (unsigned char)text.data[i];
-        if (byte <= 0x20 || byte == 0x7f || (ascii_only && byte > 0x7f)) {
+        if (byte == ' ' || byte_is_control(text.data[i]) || (ascii_only && byte > 0x7f)) {
             buffer_appendf(out, "%%%02X", (unsigned)byte);
         } else {
             buffer_append_byte(out, text.data[i]);

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 
 #include "common/aws/sts.h"
+#include "common/byte.h"
 #include "common/encoding.h"
 
 enum {
@@ -124,7 +125,7 @@ static bool check_policies(const struct sts_assume *assume, struct error *err) {
         const unsigned char byte = (unsigned char)policy.data[i];
         // The first byte of a character above U+00FF is above 0xc3.
         const bool blank = byte == '\t' || byte == '\n' || byte == '\r';
-        if ((byte < ' ' && !blank) || byte == 0x7f || byte > 0xc3) {
+        if ((byte_is_control(policy.data[i]) && !blank) || byte > 0xc3) {
             return bad(err, "policy", "it has a character that STS does not take (byte %zu)", i);
         }
     }

@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <curl/curl.h>
 
+#include "common/byte.h"
 #include "common/cleanup.h"
 #include "common/http/http.h"
 
@@ -36,7 +37,7 @@ bool http_url_is_loopback(const char *url) {
 static void append_printable(struct buffer *out, struct slice text) {
     for (size_t i = 0; i < text.len; i++) {
         const char byte = text.data[i];
-        buffer_append_byte(out, byte > 0x20 && byte < 0x7f ? byte : '?');
+        buffer_append_byte(out, byte_is_visible(byte) ? byte : '?');
     }
 }
 

@@ -7,6 +7,7 @@
 /// place of a folder is removed as the link it is.
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -26,21 +27,9 @@ struct removal {
     struct error *err;
 };
 
-/// A name as it may stand in a message: others chose it.
-static void describe(struct buffer *text, const char *name) {
-    for (const char *at = name; *at != '\0' && text->len < 200; at++) {
-        const unsigned char byte = (unsigned char)*at;
-        if (byte < 0x20 || byte >= 0x7f) {
-            buffer_appendf(text, "\\x%02x", (unsigned)byte);
-        } else {
-            buffer_append_byte(text, *at);
-        }
-    }
-}
-
 static bool fail(const struct removal *removal, int errnum, const char *name) {
-    cleanup_buffer struct buffer text = BUFFER_INIT(1024);
-    describe(&text, name);
+    cleanup_buffer struct buffer text = BUFFER_INIT(4 * NAME_MAX);
+    (void)encoding_append_printable(&text, slice_text(name)); // Others chose it.
     return error_errno(removal->err, errnum, "cannot remove %s/%s", removal->path,
                        buffer_text(&text));
 }

@@ -8,6 +8,7 @@
 #include "common/alloc.h"
 #include "common/array.h"
 #include "common/aws/chain/provider.h"
+#include "common/byte.h"
 #include "common/cleanup.h"
 #include "common/http/http.h"
 #include "common/system/environment.h"
@@ -67,7 +68,7 @@ static void append_shown(struct buffer *out, const struct http_request *request,
     text = slice_trim(text);
     for (size_t i = 0; i < text.len && i < SHOWN_MAX; i++) {
         const char byte = text.data[i];
-        buffer_append_byte(out, byte >= 0x20 && byte < 0x7f ? byte : ' ');
+        buffer_append_byte(out, byte_is_visible(byte) ? byte : ' ');
     }
 }
 

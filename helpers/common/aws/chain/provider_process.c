@@ -8,6 +8,7 @@
 #include "common/alloc.h"
 #include "common/aws/chain/provider.h"
 #include "common/aws/chain/words.h"
+#include "common/byte.h"
 #include "common/cleanup.h"
 #include "common/json.h"
 #include "common/system/environment.h"
@@ -78,8 +79,8 @@ static void append_complaint(int fd, struct buffer *out) {
     struct slice rest = slice_trim(buffer_slice(&said));
     rest = slice_skip(rest, rest.len > COMPLAINT_SHOWN ? rest.len - COMPLAINT_SHOWN : 0);
     for (size_t i = 0; i < rest.len; i++) {
-        const unsigned char byte = (unsigned char)rest.data[i];
-        buffer_append_byte(out, byte < 0x20 || byte == 0x7f ? ' ' : (char)byte);
+        const char byte = rest.data[i];
+        buffer_append_byte(out, byte_is_control(byte) ? ' ' : byte);
     }
 }
 
