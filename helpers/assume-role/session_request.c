@@ -4,8 +4,8 @@
 #include "assume-role/session_cache.h"
 #include "common/array.h"
 #include "common/buffer.h"
-#include "common/encoding.h"
 #include "common/log.h"
+#include "common/system/digest.h"
 
 static const size_t LARGEST_KEY_TEXT = (size_t)8 << 20;
 /// Time that is left for a call of our own when somebody else's took too long.
@@ -49,7 +49,7 @@ static void append_credentials(struct buffer *out, const struct aws_credentials 
 }
 
 /// The hash of all that makes one request differ from another.
-static bool make_key(const struct session_request *request, char key[SHA256_HEX_SIZE],
+static bool make_key(const struct session_request *request, char key[DIGEST_HEX_SIZE],
                      struct error *err) {
     static const struct aws_credentials none = {0};
     cleanup_buffer struct buffer url = BUFFER_INIT(8192);
@@ -65,14 +65,14 @@ static bool make_key(const struct session_request *request, char key[SHA256_HEX_
     for (size_t i = 0; i < request->role_count; i++) {
         append_role(&text, &request->roles[i]);
     }
-    encoding_sha256_hex(buffer_slice(&text), key);
+    digest_text_hex(buffer_slice(&text), key);
     return buffer_check(&text, "the roles' options", err);
 }
 
 bool session_request_send(const struct session_request *request, struct sts_session *session,
                           struct error *err) {
     *session = (struct sts_session){0};
-    char key[SHA256_HEX_SIZE];
+    char key[DIGEST_HEX_SIZE];
     if (!make_key(request, key, err)) {
         return false;
     }

@@ -5,7 +5,6 @@
 #include <limits.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/sha.h>
 
 bool encoding_append_hex(struct buffer *out, struct slice bytes) {
     static const char digits[] = "0123456789abcdef";
@@ -141,15 +140,4 @@ bool encoding_append_printable(struct buffer *out, struct slice text) {
                                      : buffer_append_byte(out, byte);
     }
     return fits;
-}
-
-void encoding_sha256_hex(struct slice bytes, char hex[SHA256_HEX_SIZE]) {
-    unsigned char digest[SHA256_DIGEST_LENGTH];
-    SHA256((const unsigned char *)(bytes.data ? bytes.data : ""), bytes.len, digest);
-    static const char digits[] = "0123456789abcdef";
-    for (size_t i = 0; i < sizeof(digest); i++) {
-        hex[2 * i] = digits[digest[i] >> 4];
-        hex[2 * i + 1] = digits[digest[i] & 15];
-    }
-    hex[SHA256_HEX_SIZE - 1] = '\0';
 }

@@ -22,7 +22,3 @@ bool encoding_append_valid_utf8(struct buffer *out, struct slice text);
 bool encoding_append_printable(struct buffer *out, struct slice text);
 /// The length of the valid UTF-8 sequence at the front (1 to 4), 0 if there is none.
 size_t encoding_utf8_length(struct slice text);
-
-enum { SHA256_HEX_SIZE = 65 };
-/// The SHA-256 of `bytes` in lower-case hexadecimal, with a final NUL.
-void encoding_sha256_hex(struct slice bytes, char hex[SHA256_HEX_SIZE]);

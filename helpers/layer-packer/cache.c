@@ -12,7 +12,6 @@
 #include "common/alloc.h"
 #include "common/buffer.h"
 #include "common/cleanup.h"
-#include "common/encoding.h"
 #include "common/system/digest.h"
 #include "common/system/environment.h"
 #include "common/system/files.h"
@@ -55,11 +54,11 @@ static bool proves(int fd, const char *name, const char *sha256, bool *match, st
     if (!digest_fd(fd, name, digest, err)) {
         return false;
     }
-    cleanup_buffer struct buffer hex = BUFFER_INIT(SHA256_HEX_SIZE);
-    (void)encoding_append_hex(&hex, slice_make(digest, sizeof(digest)));
-    *match = slice_equal_text(buffer_slice(&hex), sha256);
+    char hex[DIGEST_HEX_SIZE];
+    digest_hex(digest, hex);
+    *match = strcmp(hex, sha256) == 0;
     if (!*match) {
-        error_set(err, "checksum", "the SHA-256 is %s, not %s", buffer_text(&hex), sha256);
+        error_set(err, "checksum", "the SHA-256 is %s, not %s", hex, sha256);
     }
     return true;
 }

@@ -27,12 +27,9 @@ bool summary_read(int fd, const char *path, struct summary *summary, struct erro
     }
     summary->path = path;
     summary->size = (uint64_t)status.st_size;
-    const struct slice bytes = slice_make(digest, sizeof(digest));
-    cleanup_buffer struct buffer text = BUFFER_INIT(SHA256_HEX_SIZE);
-    (void)encoding_append_hex(&text, bytes);
-    (void)snprintf(summary->sha256, sizeof(summary->sha256), "%s", buffer_text(&text));
-    buffer_reset(&text);
-    (void)encoding_append_base64(&text, bytes);
+    digest_hex(digest, summary->sha256);
+    cleanup_buffer struct buffer text = BUFFER_INIT(sizeof(summary->source_code_hash));
+    (void)encoding_append_base64(&text, slice_make(digest, sizeof(digest)));
     (void)snprintf(summary->source_code_hash, sizeof(summary->source_code_hash), "%s",
                    buffer_text(&text));
     return true;

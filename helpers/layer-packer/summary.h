@@ -7,11 +7,12 @@
 
 #include "common/encoding.h"
 #include "common/error.h"
+#include "common/system/digest.h"
 
 struct summary {
     /// As the caller names it; borrowed.
     const char *path;
-    char sha256[SHA256_HEX_SIZE];
+    char sha256[DIGEST_HEX_SIZE];
     /// The same in base64, as Lambda and Terraform write it.
     char source_code_hash[45];
     uint64_t size;

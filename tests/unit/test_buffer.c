@@ -6,6 +6,7 @@
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/encoding.h"
+#include "common/system/digest.h"
 
 static struct error err;
 
@@ -196,8 +197,8 @@ START_TEST(encodes_hex_percent_and_digests) {
     buffer_reset(&text);
     encoding_append_percent(&text, SLICE("a/b c~\xc3\xa9%\0"), "/");
     ck_assert_str_eq(buffer_text(&text), "a/b%20c~%C3%A9%25%00");
-    char hex[SHA256_HEX_SIZE];
-    encoding_sha256_hex((struct slice){0}, hex);
+    char hex[DIGEST_HEX_SIZE];
+    digest_text_hex((struct slice){0}, hex);
     ck_assert_str_eq(hex, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
 }
 END_TEST
@@ -222,12 +223,7 @@ START_TEST(makes_any_bytes_valid_utf8) {
 }
 END_TEST
 
-START_TEST(knows_what_steers_a_terminal) {
-    ck_assert(slice_is_visible(SLICE("!~a")) && slice_is_visible(SLICE("")));
-    ck_assert(!slice_is_visible(SLICE("a b")) && !slice_is_visible(SLICE("\x7f")));
-    ck_assert(!slice_is_visible(SLICE("a\0")) && !slice_is_visible(SLICE("\xc3\xa9")));
-    ck_assert(slice_has_control(SLICE("a\tb")) && slice_has_control(SLICE("\x7f")));
-    ck_assert(slice_has_control(SLICE("a\0")) && !slice_has_control(SLICE("a b \xc3\xa9")));
+START_TEST(shows_what_steers_a_terminal) {
     cleanup_buffer struct buffer text = BUFFER_INIT(100);
     ck_assert(encoding_append_printable(&text, SLICE("a \x1b[2J\n\x7f \xc3\xa9")));
     ck_assert_str_eq(buffer_text(&text), "a \\x1b[2J\\x0a\\x7f \xc3\xa9");
@@ -238,7 +234,7 @@ int main(void) {
     Suite *suite = suite_create("buffer");
     TCase *tcase = tcase_create("buffer");
     tcase_set_timeout(tcase, 60);
-    tcase_add_test(tcase, knows_what_steers_a_terminal);
+    tcase_add_test(tcase, shows_what_steers_a_terminal);
     tcase_add_test(tcase, compares_slices);
     tcase_add_test(tcase, cuts_slices);
     tcase_add_test(tcase, splits_slices);

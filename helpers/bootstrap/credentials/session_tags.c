@@ -7,7 +7,7 @@
 
 #include "common/alloc.h"
 #include "common/cleanup.h"
-#include "common/encoding.h"
+#include "common/system/digest.h"
 
 #define HASH_MARK ":sha256:"
 /// Characters of a tag's value. Letters that are not ASCII are allowed by STS, but hashed here: who
@@ -49,8 +49,8 @@ static char *tag_value(const char *value) {
     if (plain == length && length <= LONGEST_VALUE && !strstr(value, HASH_MARK)) {
         return xstrdup(value);
     }
-    char hash[SHA256_HEX_SIZE];
-    encoding_sha256_hex(slice_text(value), hash);
+    char hash[DIGEST_HEX_SIZE];
+    digest_text_hex(slice_text(value), hash);
     const size_t kept = plain < LONGEST_KEPT ? plain : LONGEST_KEPT;
     return xasprintf("%.*s" HASH_MARK "%s", (int)kept, value, hash);
 }

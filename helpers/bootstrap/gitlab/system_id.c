@@ -3,7 +3,7 @@
 
 #include "common/alloc.h"
 #include "common/cleanup.h"
-#include "common/encoding.h"
+#include "common/system/digest.h"
 
 /// arn:aws:lambda:REGION:ACCOUNT:function:NAME, without a qualifier behind it.
 static struct slice without_qualifier(struct slice arn) {
@@ -23,8 +23,8 @@ void system_id_derive(struct slice function_arn, const char *function_name, cons
     cleanup_free char *text =
         arn.len > 0 ? slice_copy(arn)
                     : xasprintf("%s:%s", region ? region : "", function_name ? function_name : "");
-    char hex[SHA256_HEX_SIZE];
-    encoding_sha256_hex(slice_text(text), hex);
+    char hex[DIGEST_HEX_SIZE];
+    digest_text_hex(slice_text(text), hex);
     memcpy(id, "s_", 2);
     memcpy(id + 2, hex, SYSTEM_ID_SIZE - 3);
     id[SYSTEM_ID_SIZE - 1] = '\0';

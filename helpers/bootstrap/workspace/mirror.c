@@ -16,7 +16,6 @@
 #include "common/array.h"
 #include "common/aws/s3.h"
 #include "common/cleanup.h"
-#include "common/encoding.h"
 #include "common/log.h"
 #include "common/system/digest.h"
 #include "common/system/files.h"
@@ -178,16 +177,16 @@ static bool download(const struct mirror *mirror, int zip, int64_t deadline_ms, 
 
 static bool check_hash(const struct mirror *mirror, int zip, struct error *err) {
     unsigned char digest[DIGEST_SIZE];
-    cleanup_buffer struct buffer hex = BUFFER_INIT(SHA256_HEX_SIZE);
+    char hex[DIGEST_HEX_SIZE];
     if (!digest_fd(zip, "the zip", digest, err)) {
         return false;
     }
-    encoding_append_hex(&hex, slice_make(digest, sizeof(digest)));
-    return strcmp(buffer_text(&hex), mirror->options.source->sha256) == 0 ||
+    digest_hex(digest, hex);
+    return strcmp(hex, mirror->options.source->sha256) == 0 ||
            error_set(err, "sha256",
                      "its SHA-256 is %s, and RUNLET_PROVIDER_MIRROR_SHA256 is %s: nothing of it "
                      "was unpacked",
-                     buffer_text(&hex), mirror->options.source->sha256);
+                     hex, mirror->options.source->sha256);
 }
 
 /// A file without a name in the folder: it is gone when it is closed.

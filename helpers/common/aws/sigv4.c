@@ -11,6 +11,7 @@
 #include "common/byte.h"
 #include "common/cleanup.h"
 #include "common/encoding.h"
+#include "common/system/digest.h"
 #include "common/timestamp.h"
 
 enum {
@@ -350,7 +351,7 @@ static void begin(const struct sigv4_request *request, const struct sigv4_option
     };
     const struct timestamp time = timestamp_basic(options->timestamp_ms);
     (void)snprintf(signature->date, sizeof(signature->date), "%.16s", time.text);
-    encoding_sha256_hex(request->body, signature->content_sha256);
+    digest_text_hex(request->body, signature->content_sha256);
 }
 
 /// "20150830/us-east-1/service/aws4_request"
@@ -385,8 +386,8 @@ static void append_canonical_request(struct sigv4_signature *signature, struct s
 /// Appends the signature over the canonical request.
 static bool append_signature(struct buffer *out, struct sigv4_signature *signature,
                              const struct sigv4_options *options, struct error *err) {
-    char digest[SHA256_HEX_SIZE];
-    encoding_sha256_hex(buffer_slice(&signature->canonical_request), digest);
+    char digest[DIGEST_HEX_SIZE];
+    digest_text_hex(buffer_slice(&signature->canonical_request), digest);
     buffer_appendf(&signature->string_to_sign, "AWS4-HMAC-SHA256\n%s\n", signature->date);
     append_scope(&signature->string_to_sign, signature, options);
     buffer_appendf(&signature->string_to_sign, "\n%s", digest);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <openssl/evp.h>
+#include <openssl/sha.h>
 #include <unistd.h>
 
 #include "common/alloc.h"
@@ -55,4 +56,19 @@ bool digest_fd(int fd, const char *name, unsigned char hash[DIGEST_SIZE], struct
         }
         offset += count;
     }
+}
+
+void digest_hex(const unsigned char hash[DIGEST_SIZE], char hex[DIGEST_HEX_SIZE]) {
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < DIGEST_SIZE; i++) {
+        hex[2 * i] = digits[hash[i] >> 4];
+        hex[2 * i + 1] = digits[hash[i] & 15];
+    }
+    hex[DIGEST_HEX_SIZE - 1] = '\0';
+}
+
+void digest_text_hex(struct slice bytes, char hex[DIGEST_HEX_SIZE]) {
+    unsigned char hash[DIGEST_SIZE];
+    SHA256((const unsigned char *)(bytes.data ? bytes.data : ""), bytes.len, hash);
+    digest_hex(hash, hex);
 }

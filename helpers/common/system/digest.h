@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/// SHA-256: of what comes piece by piece, and of whole files.
+/// SHA-256: of texts, of what comes piece by piece, and of whole files.
 #pragma once
 
 #include <openssl/types.h>
@@ -9,6 +9,8 @@
 #include "common/slice.h"
 
 enum { DIGEST_SIZE = 32 };
+/// In lower-case hexadecimal, with a final NUL.
+enum { DIGEST_HEX_SIZE = 2 * DIGEST_SIZE + 1 };
 
 /// A hash that is being taken. Zeroed is none.
 struct digest {
@@ -24,3 +26,7 @@ bool digest_end(struct digest *digest, unsigned char hash[DIGEST_SIZE], struct e
 
 /// Hashes the open file from its beginning, whatever its position; `name` is for messages.
 bool digest_fd(int fd, const char *name, unsigned char hash[DIGEST_SIZE], struct error *err);
+
+void digest_hex(const unsigned char hash[DIGEST_SIZE], char hex[DIGEST_HEX_SIZE]);
+/// Hashes the bytes.
+void digest_text_hex(struct slice bytes, char hex[DIGEST_HEX_SIZE]);
