@@ -104,7 +104,7 @@ paint_parts() {
     local text columns tick
     exec {tick}<> <(:)
     set +e
-    while kill -0 "$1" 2>/dev/null; do
+    while lives "$1"; do
         text=$(describe_parts)
         columns=$(stty size <&2 2>/dev/null)
         columns=${columns#* }
@@ -137,7 +137,14 @@ hide_parts() {
     rm -rf "$RUNLET_PARTS"
 }
 
-# group_lives GROUP: whether it has a process that is not dead. Nobody may have waited for a dead one.
+# lives PROCESS: whether it is there, and not dead with nobody having waited for it.
+lives() {
+    local line
+    { read -r line <"/proc/$1/stat"; } 2>/dev/null || return 1
+    [[ ${line##*) } != [ZX]* ]]
+}
+
+# group_lives GROUP: whether it has a process that lives.
 group_lives() {
     local file line state group
     for file in /proc/[0-9]*/stat; do
@@ -205,7 +212,12 @@ together() (
     declare -A groups=()
     exec {tick}<> <(:)
     show_parts
-    trap 'trap "" INT TERM HUP; end_groups "${!groups[@]}"; exit 143' INT TERM HUP
+    end_with() {
+        trap '' INT TERM HUP
+        end_groups "${!groups[@]}"
+        exit "$1"
+    }
+    trap 'end_with 143' INT TERM HUP
     for command in "$@"; do
         set -m
         (
@@ -224,12 +236,10 @@ together() (
             status=0
             wait "$group" || status=$?
             unset "groups[$group]"
-            [ "$status" = 0 ] || {
-                trap '' INT TERM HUP
-                end_groups "${!groups[@]}"
-                exit "$status"
-            }
+            [ "$status" = 0 ] || end_with "$status"
         done
+        # A signal to the script alone.
+        lives "$$" || end_with 143
     done
 )
 

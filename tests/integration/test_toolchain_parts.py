@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from conftest import REPO
+from localcloud.waiting import LIMIT, wait_until
 
 TOOLCHAIN = REPO / "helpers" / "toolchain"
-PATIENCE = 60.0
 
 
 class Builder:
@@ -51,7 +51,7 @@ class Builder:
 
     def run(self, body: str) -> subprocess.CompletedProcess[str]:
         process = self.start(body)
-        said, complained = process.communicate(timeout=PATIENCE)
+        said, complained = process.communicate(timeout=LIMIT)
         return subprocess.CompletedProcess(process.args, process.returncode, said, complained)
 
     def processes(self) -> list[str]:
@@ -80,13 +80,6 @@ def builder(tmp_path: Path) -> Builder:
     return Builder(tmp_path)
 
 
-def wait_until(condition: Callable[[], object], what: str) -> None:
-    limit = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < limit, f"waited {PATIENCE:.0f} s for {what}"
-        time.sleep(0.02)
-
-
 class Terminal:
     """A script at a terminal of its own."""
 
@@ -98,7 +91,7 @@ class Terminal:
             os.execvpe(command[0], command, builder.environ)
 
     def read_until(self, pattern: str) -> None:
-        limit = time.monotonic() + PATIENCE
+        limit = time.monotonic() + LIMIT
         while not re.search(pattern, self.output.decode(errors="replace")):
             assert time.monotonic() < limit, f"{pattern} is not in {self.output!r}"
             self._read()
@@ -117,7 +110,7 @@ class Terminal:
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
     def _read(self, wait: bool = False) -> None:
-        if select.select([self._master], [], [], PATIENCE if wait else 0.1)[0]:
+        if select.select([self._master], [], [], LIMIT if wait else 0.1)[0]:
             self.output += os.read(self._master, 65536)
 
 
@@ -207,14 +200,17 @@ def test_a_failing_part_ends_the_others(builder: Builder) -> None:
     assert builder.left_in_cache() == []
 
 
-def test_a_build_that_is_ended_leaves_nothing(builder: Builder) -> None:
+@pytest.mark.parametrize("end", [os.killpg, os.kill])
+def test_a_build_that_is_ended_leaves_nothing(
+    end: Callable[[int, int], None], builder: Builder
+) -> None:
     process = builder.start(
         f"{slow(builder)}together 'cached one 1234 build' 'cached two 1234 build'",
         process_group=0,
     )
     wait_until(lambda: builder.slow_builds() == 2, "both builds")
-    os.killpg(process.pid, signal.SIGTERM)
-    process.communicate(timeout=PATIENCE)
+    end(process.pid, signal.SIGTERM)
+    process.communicate(timeout=LIMIT)
     assert process.returncode != 0
     wait_until(lambda: not builder.processes(), "the end of all processes")
     assert builder.left_in_cache() == []
@@ -240,7 +236,7 @@ def test_a_terminal_shows_what_is_being_built(builder: Builder) -> None:
         "one() { go - one; }\ntwo() { go - two; }\n"
         "together 'cached one-x86_64 1234 one' 'cached two 1234 two'",
     )
-    terminal.read_until(r"\r\x1b\[Kbuilding (one x86_64|two) \d s, (one x86_64|two) \d s \| comp")
+    terminal.read_until(r"\r\x1b\[Kbuilding (one x86_64|two) \d+ s, (one x86_64|two) \d+ s \| comp")
     # In place: another time on the same line.
     assert b"\n" not in terminal.output
     (builder.folder / "go-on").touch()
@@ -258,7 +254,7 @@ def test_a_terminal_that_cannot_or_need_not_gets_lines_alone(name: str, builder:
     terminal = Terminal(builder, "build() { sleep 1.2; }\ntogether 'cached one 1234 build'")
     assert terminal.end() == 0
     assert b"building" not in terminal.output
-    assert re.search(rb"built one in \d s\r\n", terminal.output)
+    assert re.search(rb"built one in \d+ s\r\n", terminal.output)
 
 
 class Cache:
@@ -281,7 +277,7 @@ class Cache:
     def clean(self) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             ["make", "clean-cache"], cwd=REPO, env=self.environ, stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, timeout=PATIENCE,
+            capture_output=True, text=True, timeout=LIMIT,
         )  # fmt: skip
 
 
