@@ -11,6 +11,10 @@
 #include "common/cleanup.h"
 #include "common/error.h"
 #include "common/log.h"
+#include "common/system/environment.h"
+
+/// As shells have them.
+enum { EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOUND = 127 };
 
 /// What tells an SDK where to get credentials, or of which account they are. One that ends in "*"
 /// stands for all that begin so.
@@ -38,8 +42,8 @@ static bool is_removed(struct slice name) {
     return false;
 }
 
-void command_environment(const struct aws_credentials *credentials, const char *region,
-                         struct environment *environment) {
+static void make_environment(const struct aws_credentials *credentials, const char *region,
+                             struct environment *environment) {
     for (char **entry = environ; entry && *entry; entry++) {
         const struct slice text = slice_text(*entry);
         const struct slice name = slice_make(text.data, slice_find(text, '='));
@@ -89,7 +93,7 @@ static char *find(const char *name) {
 
 int command_exec(char *const *argv, const struct aws_credentials *credentials, const char *region) {
     cleanup_environment struct environment environment = {0};
-    command_environment(credentials, region, &environment);
+    make_environment(credentials, region, &environment);
     cleanup_free char *path = find(argv[0]);
     struct error err;
     if (!path) {

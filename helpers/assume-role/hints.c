@@ -37,7 +37,8 @@ static const struct hint hints[] = {
      "the region is not enabled in their account"},
     {"SignatureDoesNotMatch", NULL, "the secret key does not belong to the access key"},
     {"InvalidIdentityToken", "valid JWT",
-     "what was given is no OIDC token: in GitLab, `id_tokens` of the job sets variables that are"},
+     "what was given is not an OIDC token: in GitLab, `id_tokens` of the job sets variables that "
+     "are"},
     {"InvalidIdentityToken", NULL,
      "the role's account must have an OIDC provider for the token's issuer that lists the token's "
      "audience"},
@@ -55,7 +56,7 @@ static const struct hint hints[] = {
     {"certificate", "SSL certificate problem",
      "where an authority of your own or a proxy signs certificates, name a file with its own "
      "certificate in AWS_CA_BUNDLE"},
-    {"MalformedPolicyDocument", NULL, "the session policy is no valid policy"},
+    {"MalformedPolicyDocument", NULL, "the session policy is not valid"},
 };
 
 static const char *denied(const struct sts_assume *assume) {

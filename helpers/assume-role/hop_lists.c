@@ -11,7 +11,7 @@
 #include "common/system/files.h"
 
 /// More than STS takes of anything.
-static const size_t LARGEST_VALUE = (size_t)256 << 10;
+static const size_t LARGEST_OPTION_VALUE = (size_t)256 << 10;
 
 /// Keeps a copy of the text with the hops.
 static const char *keep(struct hops *hops, struct slice text) {
@@ -42,7 +42,7 @@ typedef bool (*add_function)(struct hops *hops, struct hop *hop, const struct js
 /// Goes through a list of either form.
 static bool each(struct hops *hops, const char *value, add_function add, struct error *err) {
     struct hop *hop = hops_last(hops, err);
-    cleanup_buffer struct buffer content = BUFFER_INIT(LARGEST_VALUE);
+    cleanup_buffer struct buffer content = BUFFER_INIT(LARGEST_OPTION_VALUE);
     if (!hop || !load(value, &content, err)) {
         return false;
     }
@@ -163,7 +163,7 @@ bool hops_add_transitive_keys(struct hops *hops, const char *value, struct error
 
 bool hops_set_policy(struct hops *hops, const char *value, struct error *err) {
     struct hop *hop = hops_last(hops, err);
-    cleanup_buffer struct buffer content = BUFFER_INIT(LARGEST_VALUE);
+    cleanup_buffer struct buffer content = BUFFER_INIT(LARGEST_OPTION_VALUE);
     cleanup_json_document struct json_document document = {0};
     if (!hop || !load(value, &content, err) ||
         !json_parse(slice_trim(buffer_slice(&content)), "policy", &document, err) ||

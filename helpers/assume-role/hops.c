@@ -10,8 +10,6 @@
 #include "common/system/environment.h"
 #include "common/system/files.h"
 
-static const size_t LARGEST_TOKEN_FILE = (size_t)64 << 10;
-
 void hops_clean_up(struct hops *hops) {
     for (size_t i = 0; i < hops->count; i++) {
         secret_destroy(hops->items[i].token);
@@ -56,7 +54,7 @@ bool hops_set_duration(struct hops *hops, const char *value, struct error *err) 
     return true;
 }
 
-// --- The whole --------------------------------------------------------------------------------
+// --- Checks -----------------------------------------------------------------------------------
 
 bool hops_prefix(const struct hops *hops, size_t index, struct error *err) {
     // One that is too long leaves room to say so.
@@ -120,7 +118,7 @@ bool hops_read_token(struct hops *hops, struct error *err) {
     if (hops->count == 0 || (!hop->token_file && !hop->token_env)) {
         return true;
     }
-    cleanup_buffer struct buffer text = BUFFER_INIT_SENSITIVE(LARGEST_TOKEN_FILE);
+    cleanup_buffer struct buffer text = BUFFER_INIT_SENSITIVE(STS_LARGEST_TOKEN_FILE);
     if (!read_token(hop, &text, err)) {
         return hops_prefix(hops, 0, err);
     }

@@ -17,17 +17,13 @@ static void append_field(struct buffer *out, struct slice text) {
     buffer_append(out, text);
 }
 
-static void append_secret(struct buffer *out, const struct secret *secret) {
-    append_field(out, secret ? secret_expose(secret) : SLICE(""));
-}
-
 static void append_role(struct buffer *out, const struct sts_assume *assume) {
     const char *const texts[] = {assume->role_arn, assume->session_name, assume->external_id,
                                  assume->policy, assume->source_identity};
     for (size_t i = 0; i < ARRAY_LENGTH(texts); i++) {
         append_field(out, slice_text(texts[i]));
     }
-    append_secret(out, assume->web_identity_token);
+    append_field(out, secret_expose(assume->web_identity_token));
     buffer_appendf(out, "%lld,%zu,%zu,%zu;", (long long)assume->duration_seconds,
                    assume->policy_arn_count, assume->tag_count, assume->transitive_key_count);
     for (size_t i = 0; i < assume->policy_arn_count; i++) {
@@ -44,15 +40,15 @@ static void append_role(struct buffer *out, const struct sts_assume *assume) {
 
 static void append_credentials(struct buffer *out, const struct aws_credentials *credentials) {
     append_field(out, slice_text(credentials->access_key));
-    append_secret(out, credentials->secret_key);
-    append_secret(out, credentials->session_token);
+    append_field(out, secret_expose(credentials->secret_key));
+    append_field(out, secret_expose(credentials->session_token));
 }
 
 /// The hash of all that makes one request differ from another.
 static bool make_key(const struct session_request *request, char key[DIGEST_HEX_SIZE],
                      struct error *err) {
     static const struct aws_credentials none = {0};
-    cleanup_buffer struct buffer url = BUFFER_INIT(8192);
+    cleanup_buffer struct buffer url = BUFFER_INIT(AWS_LONGEST_URL);
     cleanup_buffer struct buffer text = BUFFER_INIT_SENSITIVE(LARGEST_KEY_TEXT);
     const struct aws_endpoint *endpoint = aws_client_endpoint(request->client);
     if (!aws_endpoint_url(endpoint, "sts", "STS", &url, err)) {

@@ -68,7 +68,7 @@ void secret_destroyp(struct secret **secret) {
 }
 
 struct slice secret_expose(const struct secret *secret) {
-    return slice_make(secret->bytes, secret->len);
+    return secret ? slice_make(secret->bytes, secret->len) : SLICE("");
 }
 
 bool secret_equals(const struct secret *secret, struct slice value) {

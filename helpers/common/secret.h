@@ -25,8 +25,8 @@ void secret_destroy(struct secret *secret);
 /// For cleanup_secret.
 void secret_destroyp(struct secret **secret);
 
-/// The bytes, followed by a NUL that does not count; valid as long as the secret. Do not copy them
-/// to memory that is not wiped.
+/// The bytes, followed by a NUL that does not count; valid as long as the secret. NULL has none. Do
+/// not copy them to memory that is not wiped.
 struct slice secret_expose(const struct secret *secret);
 /// Compares in a time that does not depend on where they differ. NULL equals nothing.
 bool secret_equals(const struct secret *secret, struct slice value);

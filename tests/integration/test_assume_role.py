@@ -248,7 +248,7 @@ def test_refuses_misuse_with_two(environment: dict[str, str]) -> None:
         (["--role-arn", ROLE, "--tag", "x"], "did you mean --tags?"),
         (["--role-arn", ROLE, "--external-id", "--no-cache"], "--external-id needs a value"),
         (["--role-arn", ROLE, "--tags", "a=b"], "expected Key=NAME,Value=TEXT"),
-        (["--role-arn", ROLE, "--transitive-tag-keys", "a"], "none of the tags' keys"),
+        (["--role-arn", ROLE, "--transitive-tag-keys", "a"], "is not among the tags' keys"),
     ):
         result = run(environment, *arguments)
         assert (result.returncode, result.stdout) == (2, "")

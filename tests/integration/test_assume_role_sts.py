@@ -178,7 +178,7 @@ def test_says_which_policy_or_tags_sts_does_not_take(
         (["--tags", *big], "PackedPolicyTooLarge", "send fewer tags"),
         (["--policy", policy(Action=actions, Resource="*")], "PackedPolicyTooLarge",
          "shorten the session policy"),
-        (["--policy", "{}"], "MalformedPolicyDocument", "is no valid policy"),
+        (["--policy", "{}"], "MalformedPolicyDocument", "the session policy is not valid"),
     ):  # fmt: skip
         result = run(environment, "--role-arn", role, *options)
         assert (result.returncode, result.stdout) == (1, "")
@@ -252,7 +252,7 @@ def test_says_what_is_wrong_with_a_token(
         assert token not in result.stderr
     given = {**keyless, "AWS_ID_TOKEN": "no-token"}
     result = run(given, "--role-arn", role, "--web-identity-token-env", "AWS_ID_TOKEN")
-    assert "what was given is no OIDC token" in result.stderr
+    assert "what was given is not an OIDC token" in result.stderr
 
 
 def test_checks_who_one_is(cloud: StsCloud, environment: dict[str, str]) -> None:

@@ -302,6 +302,6 @@ def test_reads_the_environments_session(case: Case) -> None:
     case.environment["AWS_CREDENTIAL_EXPIRATION"] = "2020-01-01T00:00:00Z"
     assert case.error().startswith("expired: the keys in the environment expired at 2020-01-01")
     case.environment["AWS_CREDENTIAL_EXPIRATION"] = "soon"
-    assert '"soon" is no time' in case.error()
+    assert '"soon" is not a time' in case.error()
     del case.environment["AWS_SECRET_ACCESS_KEY"]
     assert case.error().startswith("partial: AWS_ACCESS_KEY_ID is set but AWS_SECRET_ACCESS_KEY ")

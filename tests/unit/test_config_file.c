@@ -90,7 +90,7 @@ START_TEST(says_the_line_that_is_wrong) {
         CASE("\n[]\n", "config: line 2: \"[\" begins a section, write [name]"),
         CASE("[x]\n\n[x]\n", "config: line 3: section [x] stands in line 1 already, join the two"),
         CASE("[x]\na=1\nA=2\n", "config: line 3: \"a\" stands twice in [x]"),
-        CASE("[x]\na=\0\n", "config: holds a NUL byte, it is no text"),
+        CASE("[x]\na=\0\n", "config: it must be text, but has a NUL byte"),
 #undef CASE
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

@@ -22,7 +22,7 @@ START_TEST(tells_what_to_do_about_a_refusal) {
         {"AccessDenied", "perform sts:AssumeRoleWithWebIdentity", "the token's aud and sub"},
         {"AccessDenied", "no identity-based policy allows it", "the caller's own policy does not"},
         {"ExpiredToken", "The security token is expired", "get new ones"},
-        {"InvalidIdentityToken", "The ID Token provided is not a valid JWT.", "no OIDC token"},
+        {"InvalidIdentityToken", "The ID Token provided is not a valid JWT.", "not an OIDC token"},
         {"InvalidIdentityToken", "Incorrect token audience", "lists the token's audience"},
         {"ValidationError", "the 1 hour session limit for roles assumed by role chaining", "3600"},
         {"ValidationError", "exceeds the MaxSessionDuration", "maximum session duration"},

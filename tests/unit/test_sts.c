@@ -155,7 +155,7 @@ START_TEST(says_who_one_is) {
     ck_assert(request_has(0, "\r\n\r\nAction=GetCallerIdentity&Version=2011-06-15"));
     cleanup_sts_identity struct sts_identity none;
     ck_assert(!sts_get_caller_identity(aws, &credentials, 0, &none, &err));
-    ck_assert_str_eq(err.message, "sts GetCallerIdentity: the answer has no Account");
+    ck_assert_str_eq(err.message, "sts GetCallerIdentity: the answer does not have Account");
     stop_server();
 }
 END_TEST
@@ -174,11 +174,15 @@ START_TEST(refuses_an_answer_that_lacks_a_part) {
              "\"t\",\"Expiration\":-1e300}}"),
         XML("<R>" USER "<AccessKeyId>A\x01</AccessKeyId></R>")};
     static const char *const messages[] = {
-        "the answer has no Expiration",       "the answer's Expiration is no time: \"soon\"",
-        "the answer has no SecretAccessKey",  "the answer has no Arn",
-        "the answer is neither XML nor JSON", "the answer is no JSON object",
-        "the answer has no AccessKeyId",      "the answer has no Expiration",
-        "the answer has no AccessKeyId",
+        "the answer does not have Expiration",
+        "the answer's Expiration is not a time: \"soon\"",
+        "the answer does not have SecretAccessKey",
+        "the answer does not have Arn",
+        "the answer is neither XML nor JSON",
+        "the answer is not a JSON object",
+        "the answer does not have AccessKeyId",
+        "the answer does not have Expiration",
+        "the answer does not have AccessKeyId",
     };
     START(script);
     make_client();
@@ -268,7 +272,7 @@ START_TEST(checks_policies) {
     ck_assert_str_eq(REFUSAL(.policy = "\xc3\xbf\t\n"), "good");
     ck_assert_begins(REFUSAL(.policy = "a\xc4\x80"), "policy: it has a character");
     ck_assert_begins(REFUSAL(.policy = "a\x02"), "policy: it has a character");
-    ck_assert_begins(REFUSAL(.policy = "a\xff"), "policy: it is no valid UTF-8");
+    ck_assert_begins(REFUSAL(.policy = "a\xff"), "policy: it is not valid UTF-8");
     ck_assert_begins(REFUSAL(.policy_arns = arns, .policy_arn_count = 11),
                      "policy ARNs: 11 of them");
     const char *const role[] = {ROLE};
@@ -292,7 +296,7 @@ START_TEST(checks_tags) {
                      "tag key: \"A\" is given twice");
     const char *const keys[] = {"a", "b"};
     ck_assert_begins(REFUSAL(TAG("A", "1"), .transitive_keys = keys, .transitive_key_count = 2),
-                     "transitive tag key: \"b\" is none of the tags' keys");
+                     "transitive tag key: \"b\" is not among the tags' keys");
 }
 END_TEST
 
@@ -301,10 +305,11 @@ START_TEST(checks_what_goes_with_a_token) {
     cleanup_secret struct secret *short_token = secret_new(SLICE("x"));
     ck_assert_str_eq(REFUSAL(.web_identity_token = token, .policy = "{}"), "good");
     ck_assert_begins(REFUSAL(.web_identity_token = token, .external_id = "abc"),
-                     "external id: STS takes none with a web identity token");
-    ck_assert_begins(REFUSAL(.web_identity_token = token, TAG("a", "b")), "tags: STS takes none");
+                     "external id: STS takes it from the claims of a web identity token");
+    ck_assert_begins(REFUSAL(.web_identity_token = token, TAG("a", "b")),
+                     "tags: STS takes it from the claims");
     ck_assert_begins(REFUSAL(.web_identity_token = token, .source_identity = "ab"),
-                     "source identity: STS takes none");
+                     "source identity: STS takes it from the claims");
     ck_assert_begins(REFUSAL(.web_identity_token = short_token),
                      "web identity token: 1 characters");
 }

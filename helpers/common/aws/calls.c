@@ -17,12 +17,10 @@
 enum {
     DEFAULT_ATTEMPTS = 3,
     MOST_ATTEMPTS = 10,
-    CONNECT_TIMEOUT_MS = 5000,
     ATTEMPT_TIMEOUT_MS = 20000,
     LONGEST_BACKOFF_MS = 20000,
     /// Services take signatures that are five minutes off.
     TOLERATED_SKEW_MS = 4 * 60 * 1000,
-    LONGEST_URL = 4096,
 };
 
 struct aws_client {
@@ -137,7 +135,7 @@ static bool send_once(const struct aws_client *client, const struct aws_request 
         .headers = headers.items,
         .header_count = headers.count,
         .body = request->body,
-        .connect_timeout_ms = CONNECT_TIMEOUT_MS,
+        .connect_timeout_ms = AWS_CONNECT_TIMEOUT_MS,
         .timeout_ms = ATTEMPT_TIMEOUT_MS,
         .deadline_ms = deadline_ms,
         .cancel_fd = client->cancel_fd,
@@ -208,17 +206,13 @@ static void parse_xml_error(struct slice body, struct buffer *code, struct buffe
     }
 }
 
-static struct slice expose(const struct secret *secret) {
-    return secret ? secret_expose(secret) : SLICE("");
-}
-
 /// What of a service's message may be shown. Some show in a refusal what they made of the request,
 /// headers and all: only the first line, and that only where it repeats nothing secret.
 static struct slice presentable(const struct aws_request *request, struct slice message) {
     const struct aws_credentials *keys = request->credentials;
     const struct slice secrets[] = {
-        SLICE("Signature="), keys ? expose(keys->secret_key) : SLICE(""),
-        keys ? expose(keys->session_token) : SLICE(""), expose(request->secret)};
+        SLICE("Signature="), keys ? secret_expose(keys->secret_key) : SLICE(""),
+        keys ? secret_expose(keys->session_token) : SLICE(""), secret_expose(request->secret)};
     message = slice_trim(message);
     message = slice_trim(slice_make(message.data, slice_find(message, '\n')));
     for (size_t i = 0; i < ARRAY_LENGTH(secrets); i++) {
@@ -233,7 +227,7 @@ static struct slice presentable(const struct aws_request *request, struct slice 
 /// Sets the error for an answer that names none: it may come from a proxy, or another server.
 static bool nameless_error(const struct aws_request *request, const char *url,
                            const struct http_response *response, struct error *err) {
-    cleanup_buffer struct buffer plain_url = BUFFER_INIT(LONGEST_URL);
+    cleanup_buffer struct buffer plain_url = BUFFER_INIT(AWS_LONGEST_URL);
     http_url_append_plain(&plain_url, url);
     struct slice type;
     if (!http_response_header(response, "Content-Type", &type)) {
@@ -274,7 +268,7 @@ static bool answer_error(const struct aws_request *request, const char *url,
                      SLICE_ARGUMENTS(bare), SLICE_ARGUMENTS(shown), response->status);
 }
 
-// --- Again ------------------------------------------------------------------------------------
+// --- Repetition -------------------------------------------------------------------------------
 
 static bool is_one_of(const struct error *err, const char *const *codes) {
     for (; codes && *codes; codes++) {
@@ -359,7 +353,7 @@ static bool pause_before_next(const struct aws_client *client, unsigned number,
 static void log_attempt(const struct aws_request *request, const char *url, unsigned number,
                         int status, const struct error *err) {
     if (log_enabled(LOG_LEVEL_DEBUG)) {
-        cleanup_buffer struct buffer plain_url = BUFFER_INIT(LONGEST_URL);
+        cleanup_buffer struct buffer plain_url = BUFFER_INIT(AWS_LONGEST_URL);
         http_url_append_plain(&plain_url, url);
         log_debug("called a service", log_text("service", request->service),
                   log_slice("operation", operation_of(request)),
@@ -384,7 +378,7 @@ static bool attempt(const struct aws_client *client, const struct aws_request *r
 bool aws_call(struct aws_client *client, const struct aws_request *request,
               struct http_response *response, int64_t deadline_ms, struct error *err) {
     const struct aws_endpoint endpoint = endpoint_of(client, request);
-    cleanup_buffer struct buffer text = BUFFER_INIT(LONGEST_URL);
+    cleanup_buffer struct buffer text = BUFFER_INIT(AWS_LONGEST_URL);
     if (!aws_endpoint_url(&endpoint, request->service, request->endpoint_id, &text, err)) {
         return false;
     }

@@ -27,6 +27,9 @@ struct aws_client_options {
     int cancel_fd;
 };
 
+/// Of every service.
+enum { AWS_CONNECT_TIMEOUT_MS = 5000 };
+
 struct aws_client;
 #define cleanup_aws_client __attribute__((cleanup(aws_client_destroyp)))
 /// A call makes three attempts, or AWS_MAX_ATTEMPTS (10 at most). NULL where the endpoint does not

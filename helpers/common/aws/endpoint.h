@@ -8,6 +8,8 @@
 #include "common/buffer.h"
 #include "common/error.h"
 
+enum { AWS_LONGEST_URL = 8192 };
+
 /// A value; its texts are borrowed.
 struct aws_endpoint {
     /// Wins over all that the environment says; NULL: none.

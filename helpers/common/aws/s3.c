@@ -6,18 +6,14 @@
 #include "common/aws/sign.h"
 #include "common/encoding.h"
 
-enum {
-    LONGEST_URL = 8192,
-    CONNECT_TIMEOUT_MS = 5000,
-    STALL_TIMEOUT_MS = 20000,
-};
+enum { STALL_TIMEOUT_MS = 20000 };
 
 // --- The place ---------------------------------------------------------------------------------
 
 bool aws_s3_url(const struct aws_client *aws, const struct aws_s3_object *object,
                 struct buffer *out, struct error *err) {
     const struct aws_endpoint *endpoint = aws_client_endpoint(aws);
-    cleanup_buffer struct buffer url = BUFFER_INIT(LONGEST_URL);
+    cleanup_buffer struct buffer url = BUFFER_INIT(AWS_LONGEST_URL);
     if (!aws_endpoint_url(endpoint, "s3", "S3", &url, err)) {
         return false;
     }
@@ -71,7 +67,7 @@ static bool explain(int status, struct error *err) {
 bool aws_s3_download(const struct aws_client *aws, const struct aws_credentials *credentials,
                      const struct aws_s3_object *object, const struct http_download *download,
                      int64_t deadline_ms, struct error *err) {
-    cleanup_buffer struct buffer url = BUFFER_INIT(LONGEST_URL);
+    cleanup_buffer struct buffer url = BUFFER_INIT(AWS_LONGEST_URL);
     if (!aws_s3_url(aws, object, &url, err)) {
         return false;
     }
@@ -85,7 +81,7 @@ bool aws_s3_download(const struct aws_client *aws, const struct aws_credentials 
         .url = sign.url,
         .headers = headers.items,
         .header_count = headers.count,
-        .connect_timeout_ms = CONNECT_TIMEOUT_MS,
+        .connect_timeout_ms = AWS_CONNECT_TIMEOUT_MS,
         .stall_timeout_ms = STALL_TIMEOUT_MS,
         .deadline_ms = deadline_ms,
     };
@@ -101,7 +97,7 @@ bool aws_s3_download(const struct aws_client *aws, const struct aws_credentials 
 struct secret *aws_s3_presigned_url(const struct aws_client *aws,
                                     const struct aws_credentials *credentials,
                                     const struct aws_s3_presign *presign, struct error *err) {
-    cleanup_buffer struct buffer url = BUFFER_INIT(LONGEST_URL);
+    cleanup_buffer struct buffer url = BUFFER_INIT(AWS_LONGEST_URL);
     if (!aws_s3_url(aws, &presign->object, &url, err)) {
         return NULL;
     }

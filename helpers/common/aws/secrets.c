@@ -9,10 +9,10 @@
 
 enum {
     LARGEST_VALUE = 64 * 1024,
-    LARGEST_REQUEST = 16 * 1024,
+    LARGEST_VALUE_REQUEST = 16 * 1024,
     LARGEST_BASE64 = (LARGEST_VALUE + 2) / 3 * 4,
     /// A value in JSON, each byte of which may be escaped, and what stands around it.
-    LARGEST_ANSWER = 6 * LARGEST_VALUE + 16 * 1024,
+    LARGEST_VALUE_ANSWER = 6 * LARGEST_VALUE + 16 * 1024,
 };
 
 /// The region of "arn:aws:secretsmanager:eu-central-1:...", to be released with free(); NULL where
@@ -58,7 +58,7 @@ static bool ask(struct aws_client *client, struct aws_request *request, const st
     request->protocol = AWS_JSON_1_1;
     request->body = buffer_slice(body);
     cleanup_http_response struct http_response response;
-    http_response_init(&response, LARGEST_ANSWER);
+    http_response_init(&response, LARGEST_VALUE_ANSWER);
     response.body.sensitive = true;
     const char *operation = strchr(request->target, '.') + 1;
     return buffer_check(body, "request", err) &&
@@ -70,7 +70,7 @@ struct secret *aws_secrets_get_value(struct aws_client *client,
                                      const struct aws_credentials *credentials, const char *id,
                                      int64_t deadline_ms, struct error *err) {
     cleanup_free char *region = region_of(id);
-    cleanup_buffer struct buffer body = BUFFER_INIT(LARGEST_REQUEST);
+    cleanup_buffer struct buffer body = BUFFER_INIT(LARGEST_VALUE_REQUEST);
     buffer_append_byte(&body, '{');
     json_append_member(&body, "SecretId", slice_text(id));
     buffer_append_byte(&body, '}');
@@ -96,7 +96,7 @@ struct secret *aws_ssm_get_parameter(struct aws_client *client,
                                      const struct aws_credentials *credentials, const char *name,
                                      int64_t deadline_ms, struct error *err) {
     cleanup_free char *region = region_of(name);
-    cleanup_buffer struct buffer body = BUFFER_INIT(LARGEST_REQUEST);
+    cleanup_buffer struct buffer body = BUFFER_INIT(LARGEST_VALUE_REQUEST);
     buffer_append_byte(&body, '{');
     json_append_member(&body, "Name", slice_text(name));
     buffer_append_text(&body, ",\"WithDecryption\":true}");

@@ -7,7 +7,8 @@
 #include "common/alloc.h"
 
 enum {
-    LONGEST_URL = 64 * 1024,
+    /// A token of STS may be long.
+    LONGEST_PRESIGNED_URL = 64 * 1024,
     /// Host, date, hash, token and Authorization.
     MOST_OWN_HEADERS = 5,
 };
@@ -38,9 +39,9 @@ static bool append_part(CURLU *url, CURLUPart which, unsigned flags, struct buff
 
 /// Takes the URL apart: the host as libcurl would write it, the path with a slash at least.
 static bool split(const char *text, struct parts *parts, struct error *err) {
-    *parts = (struct parts){.host = BUFFER_INIT(LONGEST_URL),
-                            .path = BUFFER_INIT(LONGEST_URL),
-                            .query = BUFFER_INIT(LONGEST_URL)};
+    *parts = (struct parts){.host = BUFFER_INIT(LONGEST_PRESIGNED_URL),
+                            .path = BUFFER_INIT(LONGEST_PRESIGNED_URL),
+                            .query = BUFFER_INIT(LONGEST_PRESIGNED_URL)};
     cleanup_buffer struct buffer port = BUFFER_INIT(16);
     CURLU *url = curl_url();
     const bool valid = url &&
@@ -58,19 +59,15 @@ static bool split(const char *text, struct parts *parts, struct error *err) {
     return valid || error_set(err, "url", "the URL is not valid: write it like https://host");
 }
 
-// --- What the signer takes --------------------------------------------------------------------
-
-static struct slice expose(const struct secret *secret) {
-    return secret ? secret_expose(secret) : SLICE("");
-}
+// --- The request ------------------------------------------------------------------------------
 
 /// S3 takes paths as they are, and wants to see the body's hash.
 static struct sigv4_options options_of(const struct aws_sign *sign) {
     const bool is_s3 = strcmp(sign->service, "s3") == 0;
     return (struct sigv4_options){
         .access_key = slice_text(sign->credentials->access_key),
-        .secret_key = expose(sign->credentials->secret_key),
-        .session_token = expose(sign->credentials->session_token),
+        .secret_key = secret_expose(sign->credentials->secret_key),
+        .session_token = secret_expose(sign->credentials->session_token),
         .region = slice_text(sign->region),
         .service = slice_text(sign->service),
         .timestamp_ms = sign->now_ms,
@@ -89,7 +86,7 @@ static void begin(const struct aws_sign *sign, struct parts *parts,
                   struct aws_signed_headers *headers) {
     headers->items = xcalloc(sign->header_count + MOST_OWN_HEADERS, sizeof(*headers->items));
     headers->host = parts->host;
-    parts->host = (struct buffer)BUFFER_INIT(LONGEST_URL);
+    parts->host = (struct buffer)BUFFER_INIT(LONGEST_PRESIGNED_URL);
     add(headers, SLICE("Host"), buffer_slice(&headers->host));
     for (size_t i = 0; i < sign->header_count; i++) {
         add(headers, sign->headers[i].name, sign->headers[i].value);
@@ -162,7 +159,7 @@ struct secret *aws_sign_url(const struct aws_sign *sign, int64_t seconds, struct
         return NULL;
     }
     const struct slice url = slice_text(sign->url);
-    cleanup_buffer struct buffer out = BUFFER_INIT_SENSITIVE(LONGEST_URL);
+    cleanup_buffer struct buffer out = BUFFER_INIT_SENSITIVE(LONGEST_PRESIGNED_URL);
     buffer_append(&out, slice_make(url.data, strcspn(url.data, "?#")));
     buffer_appendf(&out, "?%s", buffer_text(&headers.signature.query));
     return buffer_check(&out, "the presigned URL", err) ? secret_take(&out) : NULL;

@@ -215,7 +215,8 @@ static bool is_unsigned(const char *name) {
     return is_one_of(name, names);
 }
 
-/// Those of the request, but for `ours` (ended by NULL), which the signature brings itself.
+/// Adds those of the request, but for `ours` (ended by NULL), which the signature brings itself,
+/// and sorts.
 static void collect_headers(struct pairs *pairs, const struct sigv4_request *request,
                             const char *const *ours) {
     for (size_t i = 0; i < request->header_count; i++) {
@@ -225,6 +226,9 @@ static void collect_headers(struct pairs *pairs, const struct sigv4_request *req
         } else {
             pairs_add(pairs, name, squeezed(request->headers[i].value));
         }
+    }
+    if (pairs->items) {
+        qsort(pairs->items, pairs->count, sizeof(*pairs->items), by_name_and_place);
     }
 }
 
@@ -246,7 +250,6 @@ static void collect_all_headers(struct pairs *pairs, const struct sigv4_request 
         }
     }
     collect_headers(pairs, request, ours);
-    qsort(pairs->items, pairs->count, sizeof(*pairs->items), by_name_and_place);
 }
 
 static bool is_repeated(const struct pairs *pairs, size_t index) {
@@ -462,7 +465,6 @@ bool sigv4_presign(const struct sigv4_request *request, const struct sigv4_optio
     }
     cleanup_pairs struct pairs headers = {0};
     collect_headers(&headers, request, ours);
-    qsort(headers.items, headers.count, sizeof(*headers.items), by_name_and_place);
     struct buffer *out = &signature->query;
     buffer_append(out, request->query);
     append_parameters(signature, &headers, options, seconds);

@@ -12,8 +12,8 @@
 
 enum {
     /// A token of 20,000 characters, each of which may be three, and all that may stand beside it.
-    LARGEST_REQUEST = 512 * 1024,
-    LARGEST_ANSWER = 256 * 1024,
+    LARGEST_STS_REQUEST = 512 * 1024,
+    LARGEST_STS_ANSWER = 256 * 1024,
     LARGEST_PART = 64 * 1024,
 };
 
@@ -117,7 +117,7 @@ static bool answer_read(struct answer *answer, const char *action,
     answer->is_json = true;
     answer->result = answer->document.root;
     if (!json_as_object(&answer->result, err)) {
-        return error_set(err, "answer", "sts %s: the answer is no JSON object", action);
+        return error_set(err, "answer", "sts %s: the answer is not a JSON object", action);
     }
     unwrap(answer, "Response");
     unwrap(answer, "Result");
@@ -125,7 +125,7 @@ static bool answer_read(struct answer *answer, const char *action,
 }
 
 static bool lacks(const struct answer *answer, const char *name, struct error *err) {
-    return error_set(err, "answer", "sts %s: the answer has no %s", answer->action, name);
+    return error_set(err, "answer", "sts %s: the answer does not have %s", answer->action, name);
 }
 
 /// The member of a section (NULL: of the result itself); false where there is none.
@@ -210,7 +210,7 @@ static bool take_expiration(const struct answer *answer, int64_t *expires_ms, st
         return false;
     }
     if (!timestamp_parse(buffer_slice(&text), expires_ms) || *expires_ms <= 0) {
-        return error_set(err, "answer", "sts %s: the answer's Expiration is no time: \"%.40s\"",
+        return error_set(err, "answer", "sts %s: the answer's Expiration is not a time: \"%.40s\"",
                          answer->action, buffer_text(&text));
     }
     return true;
@@ -222,7 +222,7 @@ static bool call(struct aws_client *client, const char *action, const struct sts
                  int64_t deadline_ms, struct answer *answer, struct http_response *response,
                  struct error *err) {
     static const char *const repeated[] = {"IDPCommunicationError", NULL};
-    cleanup_buffer struct buffer body = BUFFER_INIT_SENSITIVE(LARGEST_REQUEST);
+    cleanup_buffer struct buffer body = BUFFER_INIT_SENSITIVE(LARGEST_STS_REQUEST);
     make_body(&body, action, assume);
     const struct aws_request request = {
         .service = "sts",
@@ -233,7 +233,7 @@ static bool call(struct aws_client *client, const char *action, const struct sts
         .secret = assume->web_identity_token,
         .retryable_codes = repeated,
     };
-    http_response_init(response, LARGEST_ANSWER);
+    http_response_init(response, LARGEST_STS_ANSWER);
     response->body.sensitive = true;
     return buffer_check(&body, "request to STS", err) &&
            aws_call(client, &request, response, deadline_ms, err) &&

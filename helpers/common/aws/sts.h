@@ -16,6 +16,8 @@ enum { STS_SHORTEST_SECONDS = 900 };
 enum { STS_LONGEST_CHAINED_SECONDS = 3600 };
 enum { STS_LONGEST_SECONDS = 43200 };
 enum { STS_MOST_TAGS = 50 };
+/// Of a web identity token; beyond what STS takes, so that sts_check() can say how much that is.
+enum { STS_LARGEST_TOKEN_FILE = 64 * 1024 };
 
 struct sts_tag {
     const char *key;

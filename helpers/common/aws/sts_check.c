@@ -34,7 +34,7 @@ static bool is_non_ascii(char byte) {
     return ((unsigned char)byte & 0x80U) != 0;
 }
 
-/// The number of characters; false where it is no valid UTF-8.
+/// The number of characters; false where it is not valid UTF-8.
 static bool count_characters(struct slice text, size_t *count) {
     for (*count = 0; text.len > 0; ++*count) {
         const size_t length = encoding_utf8_length(text);
@@ -86,11 +86,7 @@ static bool is_iam_arn(struct slice arn, struct slice kind, bool may_be_of_aws) 
 static bool check_arn(const char *name, const char *arn, struct slice kind, bool may_be_of_aws,
                       struct error *err) {
     const size_t length = strlen(arn);
-    bool printable = true;
-    for (size_t i = 0; i < length; i++) {
-        printable = printable && arn[i] > ' ' && arn[i] <= '~';
-    }
-    if (length < LEAST_ARN || length > LONGEST_ARN || !printable ||
+    if (length < LEAST_ARN || length > LONGEST_ARN || !slice_is_visible(slice_text(arn)) ||
         !is_iam_arn(slice_text(arn), kind, may_be_of_aws)) {
         return bad(err, name, "\"%.200s\" is not of the form arn:aws:iam::123456789012:%s%s", arn,
                    kind.data, "NAME");
@@ -119,7 +115,7 @@ static bool check_policies(const struct sts_assume *assume, struct error *err) {
         return bad(err, "policy", "it is empty");
     }
     if (!count_characters(policy, &count)) {
-        return bad(err, "policy", "it is no valid UTF-8");
+        return bad(err, "policy", "it is not valid UTF-8");
     }
     for (size_t i = 0; i < policy.len; i++) {
         const unsigned char byte = (unsigned char)policy.data[i];
@@ -142,7 +138,7 @@ static bool check_tag_text(const char *name, const char *text, size_t least, siz
                            struct error *err) {
     size_t count = 0;
     if (!count_characters(slice_text(text), &count)) {
-        return bad(err, name, "it is no valid UTF-8");
+        return bad(err, name, "it is not valid UTF-8");
     }
     if (count < least || count > longest) {
         return bad(err, name, "\"%.40s\" has %zu characters; it takes %zu to %zu", text, count,
@@ -200,7 +196,7 @@ static bool check_transitive_keys(const struct sts_assume *assume, struct error 
         }
         if (!found) {
             return bad(err, "transitive tag key",
-                       "\"%.100s\" is none of the tags' keys: give a tag of that key too",
+                       "\"%.100s\" is not among the tags' keys: give a tag of that key too",
                        assume->transitive_keys[i]);
         }
     }
@@ -221,10 +217,10 @@ static bool check_token(const struct sts_assume *assume, struct error *err) {
                             : assume->tag_count > 0   ? "tags"
                             : assume->source_identity ? "source identity"
                                                       : NULL;
-    return !misplaced ||
-           bad(err, misplaced,
-               "STS takes none with a web identity token, whose claims say it: leave it out, or "
-               "give it at a next hop");
+    return !misplaced || bad(err, misplaced,
+                             "STS takes it from the claims of a web identity token: leave it out "
+                             "here, or give it "
+                             "at a next hop");
 }
 
 static bool check_duration(const struct sts_assume *assume, struct error *err) {
@@ -238,10 +234,10 @@ static bool check_duration(const struct sts_assume *assume, struct error *err) {
 
 bool sts_check(const struct sts_assume *assume, struct error *err) {
     if (!assume->role_arn) {
-        return bad(err, "role ARN", "there is none");
+        return bad(err, "role ARN", "it is missing");
     }
     if (!assume->session_name) {
-        return bad(err, "session name", "there is none");
+        return bad(err, "session name", "it is missing");
     }
     return check_arn("role ARN", assume->role_arn, SLICE("role/"), false, err) &&
            check_word("session name", assume->session_name, 2, 64, "+=,.@-", err) &&

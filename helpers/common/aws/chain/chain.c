@@ -29,9 +29,10 @@ static bool find_endpoint(struct chain *chain, struct error *err) {
         const struct config_section *section =
             config_file_find(&profiles->config, "services", services);
         if (!section) {
-            return error_set(err, "config",
-                             "profile %s: services = %s, but %s has no section [services %s]",
-                             profile->name, services, profiles->config_path, services);
+            return error_set(
+                err, "config",
+                "profile %s: services = %s, but %s does not have the section [services %s]",
+                profile->name, services, profiles->config_path, services);
         }
         const char *sts = config_section_get(section, "sts");
         chain->endpoint_url = sts ? config_block_get(sts, "endpoint_url") : NULL;

@@ -9,6 +9,8 @@
 #include "common/cleanup.h"
 #include "common/system/files.h"
 
+enum { LARGEST_CONFIG_FILE = 1 << 20 };
+
 static void wipe(char *text) {
     if (text) {
         explicit_bzero(text, strlen(text));
@@ -141,7 +143,7 @@ bool config_file_parse(struct slice text, const char *name, struct config_file *
                        struct error *err) {
     *file = (struct config_file){0};
     if (slice_find(text, '\0') < text.len) {
-        return error_set(err, "config", "%s: holds a NUL byte, it is no text", name);
+        return error_set(err, "config", "%s: it must be text, but has a NUL byte", name);
     }
     struct parser parser = {
         .name = name, .file = file, .value = BUFFER_INIT_SENSITIVE(text.len + 1)};
@@ -163,7 +165,7 @@ bool config_file_parse(struct slice text, const char *name, struct config_file *
 
 bool config_file_read(const char *path, struct config_file *file, struct error *err) {
     *file = (struct config_file){0};
-    cleanup_buffer struct buffer text = BUFFER_INIT_SENSITIVE(CONFIG_FILE_MAX);
+    cleanup_buffer struct buffer text = BUFFER_INIT_SENSITIVE(LARGEST_CONFIG_FILE);
     if (!files_read(path, &text, err)) {
         return error_is(err, "not_found");
     }

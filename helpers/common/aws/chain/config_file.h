@@ -11,8 +11,6 @@
 #include "common/error.h"
 #include "common/slice.h"
 
-enum { CONFIG_FILE_MAX = 1 << 20 };
-
 struct config_property {
     /// In lower case.
     char *key;

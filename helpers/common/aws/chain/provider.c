@@ -70,7 +70,7 @@ static bool read_expiration(const struct chain *chain, const struct json *object
         return false;
     }
     if (!timestamp_parse(text, expires_ms)) {
-        return error_set(err, "json", "Expiration is no time in ISO 8601");
+        return error_set(err, "json", "Expiration is not a time in ISO 8601");
     }
     return *expires_ms > clock_now_ms(chain->clock) ||
            error_set(err, "expired", "the keys are expired since %s",

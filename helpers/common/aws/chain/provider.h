@@ -60,6 +60,9 @@ enum provider_result provider_container(struct chain *chain, const struct profil
 enum provider_result provider_metadata(struct chain *chain, const struct profile *profile,
                                        struct chain_found *found, struct error *err);
 
+/// What a process or an endpoint may answer.
+enum { PROVIDER_LARGEST_ANSWER = 64 << 10 };
+
 // --- What they share --------------------------------------------------------------------------
 
 /// Adds a provider that was skipped, and why, to what the last message lists.

@@ -15,9 +15,8 @@
 #include "common/system/files.h"
 
 enum {
-    ANSWER_MAX = 64 << 10,
-    TOKEN_MAX = 16 << 10,
-    SHOWN_MAX = 160,
+    LARGEST_ENDPOINT_TOKEN = 16 << 10,
+    LONGEST_SHOWN = 160,
     CONTAINER_CONNECT_MS = 2000,
     CONTAINER_ATTEMPT_MS = 10000,
     CONTAINER_ATTEMPTS = 3,
@@ -45,7 +44,7 @@ static void endpoint_init(struct endpoint *endpoint, const struct chain *chain) 
     const struct http_client_options options = {
         .trust = endpoint->trust, .clock = chain->clock, .allow_http = true, .no_proxy = true};
     endpoint->http = http_client_new(&options);
-    http_response_init(&endpoint->response, ANSWER_MAX);
+    http_response_init(&endpoint->response, PROVIDER_LARGEST_ANSWER);
     endpoint->response.body.sensitive = true;
 }
 
@@ -66,7 +65,7 @@ static void append_shown(struct buffer *out, const struct http_request *request,
         }
     }
     text = slice_trim(text);
-    for (size_t i = 0; i < text.len && i < SHOWN_MAX; i++) {
+    for (size_t i = 0; i < text.len && i < LONGEST_SHOWN; i++) {
         const char byte = text.data[i];
         buffer_append_byte(out, byte_is_visible(byte) ? byte : ' ');
     }
@@ -83,7 +82,7 @@ static bool fetch(struct endpoint *endpoint, const struct http_request *request,
     if (endpoint->response.status == 200) {
         return true;
     }
-    cleanup_buffer struct buffer shown = BUFFER_INIT(SHOWN_MAX + 1);
+    cleanup_buffer struct buffer shown = BUFFER_INIT(LONGEST_SHOWN + 1);
     append_shown(&shown, request, buffer_slice(&endpoint->response.body));
     cleanup_buffer struct buffer url = BUFFER_INIT(256);
     http_url_append_plain(&url, request->url);
@@ -164,7 +163,7 @@ static bool container_token(struct buffer *token, struct error *err) {
 static bool ask_container(struct chain *chain, const char *relative, const char *full,
                           struct aws_credentials *credentials, struct error *err) {
     cleanup_free char *url = container_url(relative, full, err);
-    cleanup_buffer struct buffer token = BUFFER_INIT_SENSITIVE(TOKEN_MAX);
+    cleanup_buffer struct buffer token = BUFFER_INIT_SENSITIVE(LARGEST_ENDPOINT_TOKEN);
     if (!url || !container_token(&token, err)) {
         return false;
     }
@@ -289,7 +288,7 @@ static bool read_metadata(struct chain *chain, struct metadata *metadata,
     rest.len = slice_find(rest, '\n');
     const struct slice name = slice_trim(rest);
     if (!is_role_name(name)) {
-        return error_set(err, "metadata", "what it names is no role");
+        return error_set(err, "metadata", "what it names is not a role");
     }
     *role = slice_copy(name);
     cleanup_free char *role_path = xasprintf("%s%s", path, *role);
@@ -314,7 +313,7 @@ enum provider_result provider_metadata(struct chain *chain, const struct profile
         .endpoint = &endpoint,
         .origin = origin,
         .deadline_ms = clock_now_ms(chain->clock) + provider_left_ms(chain, METADATA_MS),
-        .token = BUFFER_INIT_SENSITIVE(TOKEN_MAX),
+        .token = BUFFER_INIT_SENSITIVE(LARGEST_ENDPOINT_TOKEN),
     };
     cleanup_aws_credentials struct aws_credentials credentials = {0};
     cleanup_free char *role = NULL;

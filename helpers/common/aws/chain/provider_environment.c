@@ -12,7 +12,7 @@ static bool read_expiry(struct aws_credentials *credentials, struct clock *clock
     }
     if (!timestamp_parse(slice_text(expiration), &credentials->expires_ms)) {
         return error_set(err, "config",
-                         "AWS_CREDENTIAL_EXPIRATION: \"%.40s\" is no time, write it like "
+                         "AWS_CREDENTIAL_EXPIRATION: \"%.40s\" is not a time: write it like "
                          "2026-01-31T12:00:00Z, or unset it",
                          expiration);
     }

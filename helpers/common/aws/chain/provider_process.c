@@ -15,9 +15,8 @@
 #include "common/system/process.h"
 
 enum {
-    OUTPUT_MAX = 64 << 10,
     /// What a process may say on stderr in all, and what of it is shown.
-    COMPLAINT_MAX = 1 << 20,
+    LARGEST_COMPLAINT = 1 << 20,
     COMPLAINT_STEP = 4096,
     COMPLAINT_SHOWN = 400,
     TIME_LIMIT_MS = 60000,
@@ -63,13 +62,13 @@ static bool open_complaint(int *read_fd, int *write_fd, struct error *err) {
     }
     *read_fd = fds[0];
     *write_fd = fds[1];
-    (void)fcntl(*write_fd, F_SETPIPE_SZ, COMPLAINT_MAX); // It may be less.
+    (void)fcntl(*write_fd, F_SETPIPE_SZ, LARGEST_COMPLAINT); // It may be less.
     return true;
 }
 
 /// What it said, on one line: the end of it, where programs say what went wrong.
 static void append_complaint(int fd, struct buffer *out) {
-    cleanup_buffer struct buffer said = BUFFER_INIT(COMPLAINT_MAX + COMPLAINT_STEP);
+    cleanup_buffer struct buffer said = BUFFER_INIT(LARGEST_COMPLAINT + COMPLAINT_STEP);
     char *room = NULL;
     ssize_t got = 0;
     while ((room = buffer_reserve(&said, COMPLAINT_STEP)) &&
@@ -119,7 +118,7 @@ static bool run(struct chain *chain, const struct profile *profile, const struct
         process_options((const char *const *)words->items, &environment);
     options.stderr_fd = stderr_fd;
     options.die_with_parent = true;
-    cleanup_buffer struct buffer output = BUFFER_INIT_SENSITIVE(OUTPUT_MAX);
+    cleanup_buffer struct buffer output = BUFFER_INIT_SENSITIVE(PROVIDER_LARGEST_ANSWER);
     struct process_exit end = {0};
     const int64_t limit_ms = provider_left_ms(chain, TIME_LIMIT_MS);
     return process_run(&options, limit_ms, &output, &end, err) && check_end(&end, complaint, err) &&

@@ -122,7 +122,8 @@ static bool descend(struct chain *chain, struct descent *descent, bool *next,
     buffer_reset(&chain->tried);
     const enum provider_result said = provider_profile(chain, &below, found, err);
     if (said == PROVIDER_SKIPPED) {
-        error_set(err, "config", "profile %s: source_profile has no credentials: looked at %s",
+        error_set(err, "config",
+                  "profile %s: source_profile does not have credentials: looked at %s",
                   profile->name, buffer_text(&chain->tried));
     }
     return said == PROVIDER_FOUND;

@@ -5,15 +5,10 @@
 #include "common/system/environment.h"
 #include "common/system/files.h"
 
-enum {
-    /// A web identity token of STS has at most 20,000 characters; a file may end in a newline.
-    LARGEST_TOKEN_FILE = 20002,
-};
-
 static struct secret *read_token(const struct profile *profile, const char *path,
                                  struct error *err) {
     cleanup_free char *expanded = profile_expand_path(path);
-    cleanup_buffer struct buffer text = BUFFER_INIT_SENSITIVE(LARGEST_TOKEN_FILE);
+    cleanup_buffer struct buffer text = BUFFER_INIT_SENSITIVE(STS_LARGEST_TOKEN_FILE);
     if (!files_read(expanded, &text, err)) {
         error_prefix(err, "profile %s: web identity token", profile->name);
         return NULL;
