@@ -44,7 +44,7 @@ missing_packages() {
 }
 
 install_packages() {
-    local missing log
+    local missing
     missing=$(missing_packages | tr '\n' ' ')
     missing=${missing% }
     [ -n "$missing" ] || return 0
@@ -55,9 +55,9 @@ install_packages() {
         exit 1
     fi
     say "installing Debian packages: $missing"
-    log=$(mktemp)
+    mkdir -p build
     # shellcheck disable=SC2086 # a list of words
-    if ! (reported installed "the Debian packages" "$log" apt_install $missing); then
+    if ! (reported installed "the Debian packages" build/apt.log apt_install $missing); then
         die "apt-get could not install $missing"
     fi
 }
