@@ -5,13 +5,13 @@
 #include <arpa/inet.h>
 #include <check.h>
 #include <openssl/ssl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/buffer.h"
-#include "common/clock.h"
 
 enum { MAX_REQUESTS = 16 };
 
@@ -24,6 +24,7 @@ struct scripted {
     long body_first;
     /// Closes the connection after the answer.
     bool close;
+    /// Before the answer; ends where the client has hung up.
     int delay_ms;
 };
 
@@ -112,7 +113,8 @@ static bool play(const struct peer *peer, const struct scripted *step) {
     static char filler[65536];
     memset(filler, 'x', sizeof(filler));
     if (step->delay_ms > 0) {
-        clock_sleep_ms(clock_system(), step->delay_ms, 0);
+        struct pollfd hung_up = {.fd = peer->fd, .events = POLLRDHUP};
+        (void)poll(&hung_up, 1, step->delay_ms);
     }
     if (step->answer != NULL && !peer_write(peer, step->answer, strlen(step->answer))) {
         return false;

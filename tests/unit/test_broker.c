@@ -284,7 +284,7 @@ START_TEST(says_what_gitlab_answered_before_the_time_was_over) {
                                       {.answer = GOOD},
                                       {.answer = TAKEN},
                                       {.answer = BROKEN},
-                                      {.answer = NULL, .delay_ms = 5000, .close = true}};
+                                      {.answer = NULL, .delay_ms = 60000, .close = true}};
     start_gitlab(script, 5);
     cleanup_broker struct broker *broker = start();
     ck_assert_int_eq(ask_for_a_job(broker), 201);

@@ -233,7 +233,7 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("buffer");
     TCase *tcase = tcase_create("buffer");
-    tcase_set_timeout(tcase, 60);
+    tcase_set_timeout(tcase, 300);
     tcase_add_test(tcase, shows_what_steers_a_terminal);
     tcase_add_test(tcase, compares_slices);
     tcase_add_test(tcase, cuts_slices);

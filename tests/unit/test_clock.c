@@ -113,7 +113,7 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("clock");
     TCase *tcase = tcase_create("clock");
-    tcase_set_timeout(tcase, 60);
+    tcase_set_timeout(tcase, 300);
     tcase_add_test(tcase, tells_the_time);
     tcase_add_test(tcase, is_woken_by_a_descriptor);
     tcase_add_test(tcase, stands_still_in_tests);

@@ -114,8 +114,8 @@ START_TEST(names_what_went_wrong_without_the_query) {
         {.answer = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello", .close = true},
         {.answer = NULL, .close = true},
         {.answer = "nonsense\r\n\r\n", .close = true},
-        {.answer = NULL, .delay_ms = 1500, .close = true},
-        {.answer = NULL, .delay_ms = 1500, .close = true}};
+        {.answer = NULL, .delay_ms = 60000, .close = true},
+        {.answer = NULL, .delay_ms = 60000, .close = true}};
     START(script);
     struct http_request request = get();
     ck_assert(!http_send(client, &request, NULL, &response, &err));
@@ -235,7 +235,7 @@ START_TEST(gives_the_last_answer_when_attempts_or_time_are_over) {
 END_TEST
 
 START_TEST(is_canceled_by_a_descriptor) {
-    const struct scripted script[] = {{.answer = NULL, .delay_ms = 3000, .close = true}};
+    const struct scripted script[] = {{.answer = NULL, .delay_ms = 60000, .close = true}};
     START(script);
     int fds[2];
     ck_assert_int_eq(pipe(fds), 0);
@@ -256,7 +256,7 @@ static void *write_soon(void *descriptor) {
 }
 
 START_TEST(is_canceled_while_it_waits) {
-    const struct scripted script[] = {{.answer = NULL, .delay_ms = 2000, .close = true}};
+    const struct scripted script[] = {{.answer = NULL, .delay_ms = 60000, .close = true}};
     START(script);
     int fds[2];
     ck_assert_int_eq(pipe(fds), 0);
@@ -267,7 +267,7 @@ START_TEST(is_canceled_while_it_waits) {
     const int64_t start = clock_monotonic_ms(clock_system());
     ck_assert(!http_send(client, &request, NULL, &response, &err));
     ck_assert_str_eq(err.code, "canceled");
-    ck_assert_int_lt(clock_monotonic_ms(clock_system()) - start, 1500);
+    ck_assert_int_lt(clock_monotonic_ms(clock_system()) - start, 30000);
     ck_assert_int_eq(pthread_join(thread, NULL), 0);
     stop_server();
 }
@@ -494,7 +494,7 @@ END_TEST
 
 START_TEST(gives_up_where_nothing_moves) {
     const struct scripted script[] = {
-        {.answer = NULL, .body_first = 10, .delay_ms = 1000, .close = true},
+        {.answer = NULL, .body_first = 10, .delay_ms = 2000, .close = true},
         {.answer = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n", .filler = 5},
         {.answer = "never asked for"}};
     START(script);
@@ -508,7 +508,7 @@ START_TEST(gives_up_where_nothing_moves) {
     http_exchange_destroy(exchange);
 
     request.method = "GET";
-    request.stall_timeout_ms = 2000;
+    request.stall_timeout_ms = 4000;
     exchange = http_exchange_start(client, &request, HTTP_BODY_NONE, &err);
     char data[100];
     size_t got = 0;

@@ -184,7 +184,7 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("log");
     TCase *tcase = tcase_create("log");
-    tcase_set_timeout(tcase, 60);
+    tcase_set_timeout(tcase, 300);
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_test(tcase, writes_lambdas_own_format);
     tcase_add_test(tcase, honours_the_level);

@@ -359,7 +359,7 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("runtime_api");
     TCase *tests = tcase_create("runtime_api");
-    tcase_set_timeout(tests, 60);
+    tcase_set_timeout(tests, 300);
     tcase_add_test(tests, reads_an_event_with_all_its_headers);
     tcase_add_test(tests, needs_nothing_but_the_request_id);
     tcase_add_loop_test(tests, takes_any_other_answer_to_next_for_the_end, 0, 5);

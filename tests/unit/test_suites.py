@@ -21,7 +21,7 @@ def test_suite(suite: str) -> None:
         **os.environ,
         "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:exitcode=99",
         "UBSAN_OPTIONS": "print_stacktrace=1",
-        "CK_DEFAULT_TIMEOUT": "60",
+        "CK_DEFAULT_TIMEOUT": "300",
     }
     result = subprocess.run(
         [BUILD / "sanitize" / "tests" / suite],
