@@ -11,6 +11,7 @@ import boto3
 import pytest
 
 from e2e.stage import MIB, Stage, StageMaker, output_of, peak_memory_of_bootstrap
+from localcloud.waiting import load_per_core
 
 JOB_ROLE = "runlet-job"
 # What the AWS SDKs do with these two variables.
@@ -135,7 +136,8 @@ def test_an_sts_that_does_not_answer_holds_nobody_up(make_stage: StageMaker, job
         )
 
     assert invocation.answer["status"] == "job_succeeded", output_of(job)
-    assert invocation.duration_ms - invocation.answer["job"]["duration_ms"] < 5000
+    without_job = invocation.duration_ms - invocation.answer["job"]["duration_ms"]
+    assert without_job < 5000 * load_per_core()
 
 
 def test_a_job_without_credentials_has_no_endpoint(stage: Stage) -> None:
