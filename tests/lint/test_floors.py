@@ -8,7 +8,16 @@ from pathlib import Path
 import pytest
 
 from conftest import REPO
-from lint.floors import FLOORS, circles, doubled_names, own_includes, sources, wrong_includes
+from lint.floors import (
+    FLOORS,
+    INNER,
+    circles,
+    doubled_names,
+    lent_inner_headers,
+    own_includes,
+    sources,
+    wrong_includes,
+)
 
 HELPERS = REPO / "helpers"
 
@@ -29,8 +38,13 @@ def test_no_module_has_the_name_of_another() -> None:
     assert not list(doubled_names(HELPERS))
 
 
-def test_headers_do_not_include_each_other() -> None:
+def test_modules_do_not_include_each_other() -> None:
     assert not list(circles(HELPERS))
+
+
+def test_inner_headers_stay_in_their_room() -> None:
+    assert all((HELPERS / f"{module}.h").is_file() for module in INNER)
+    assert not list(lent_inner_headers(HELPERS))
 
 
 def test_the_settings_of_run_are_known_by_their_handler_alone() -> None:
@@ -123,14 +137,27 @@ def test_a_doubled_name_is_named_with_both_rooms(tmp_path: Path) -> None:
     assert message == "job is a module of bootstrap/gitlab and of layer-packer: rename one"
 
 
-def test_a_circle_of_headers_is_named(tmp_path: Path) -> None:
+def test_a_circle_of_modules_is_named(tmp_path: Path) -> None:
     helpers = house(
         tmp_path,
         {
-            "common/a.h": '#include "common/b.h"\n',
-            "common/b.h": '#include "common/c.h"\n',
-            "common/c.h": '#include "common/a.h"\n',
+            "layer-packer/tree.h": "",
+            "layer-packer/tree.c": '#include "layer-packer/links.h"\n',
+            "layer-packer/links.h": '#include "layer-packer/walk.h"\n',
+            "layer-packer/walk.c": '#include "layer-packer/tree.h"\n',
         },
     )
     (message,) = circles(helpers)
-    assert all(name in message for name in ("common/a.h", "common/b.h", "common/c.h"))
+    assert all(f"layer-packer/{name}" in message for name in ("tree", "links", "walk"))
+
+
+def test_a_module_may_be_in_several_sources(tmp_path: Path) -> None:
+    inner = '#include "bootstrap/broker/broker.h"\n'
+    sources = dict.fromkeys(("broker", "ask", "state"), '#include "bootstrap/broker/state.h"\n')
+    files = {f"bootstrap/broker/{name}.c": text for name, text in sources.items()}
+    helpers = house(tmp_path, {**files, "bootstrap/broker/state.h": inner})
+    assert not list(circles(helpers)) and not list(lent_inner_headers(helpers))
+
+    house(tmp_path, {"bootstrap/job/runner.c": '#include "bootstrap/broker/state.h"\n'})
+    (message,) = lent_inner_headers(helpers)
+    assert message.startswith("bootstrap/job/runner.c includes bootstrap/broker/state.h")
