@@ -78,7 +78,7 @@ void log_set_level_from_environment(void) {
     state.level = LOG_LEVEL_INFO;
     if (name && name[0] != '\0' && !log_parse_level(slice_text(name), &state.level)) {
         log_warn(
-            "AWS_LAMBDA_LOG_LEVEL is none of TRACE, DEBUG, INFO, WARN, ERROR, FATAL: INFO it is",
+            "AWS_LAMBDA_LOG_LEVEL must be TRACE, DEBUG, INFO, WARN, ERROR or FATAL: INFO is used",
             log_text("value", name));
     }
 }

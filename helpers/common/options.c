@@ -161,7 +161,7 @@ static void print_help(const struct options *options) {
     }
 }
 
-// --- Reading ----------------------------------------------------------------------------------
+// --- Command lines ----------------------------------------------------------------------------
 
 static const struct option_spec *find_spec(const struct option_spec *specs, struct slice name) {
     for (; specs->name; specs++) {

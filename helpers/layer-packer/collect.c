@@ -36,14 +36,14 @@ bool collect_find_output(const char *output, struct collect_output *into, struct
     const char *name = base_name(output);
     struct stat status;
     if (*name == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
-        return error_set(err, "output", "--output %s: names no file", output);
+        return error_set(err, "output", "--output %s: does not name a file", output);
     }
     if (stat(folder, &status) != 0) {
         return error_errno(err, errno, "--output %s", output);
     }
     *into = (struct collect_output){.device = status.st_dev, .folder = status.st_ino, .name = name};
     if (stat(output, &status) == 0 && !S_ISREG(status.st_mode)) {
-        return error_set(err, "output", "--output %s: there is something that is no file", output);
+        return error_set(err, "output", "--output %s: what is there is not a file", output);
     }
     return true;
 }

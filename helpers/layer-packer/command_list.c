@@ -19,8 +19,6 @@
 // Lambda's limits: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 /// Of a zip in the call itself; a larger one goes by way of S3.
 static const uint64_t DIRECT_UPLOAD = (uint64_t)50 * 1024 * 1024;
-/// Of a function with all its layers.
-static const uint64_t UNZIPPED = (uint64_t)250 * 1024 * 1024;
 
 /// The name, which is UTF-8 in a zip that was inspected.
 static void print_name(const char *name) {
@@ -51,11 +49,12 @@ static void print_budget(const char *name, uint64_t size, uint64_t unzipped) {
     cleanup_free char *packed = summary_format_size(size);
     cleanup_free char *whole = summary_format_size(unzipped);
     // Rounded up: 100 % is never shown for what does not fit.
-    const uint64_t percent = (unzipped * 100 + UNZIPPED - 1) / UNZIPPED;
+    const uint64_t percent =
+        (unzipped * 100 + COMMAND_LAMBDA_UNZIPPED - 1) / COMMAND_LAMBDA_UNZIPPED;
     printf("%s: %s (%" PRIu64 " bytes), unzipped %s (%" PRIu64 " bytes), %" PRIu64
            " %% of Lambda's 250 MB%s\n",
            name, packed, size, whole, unzipped, percent,
-           unzipped > UNZIPPED ? ": too much for a function with its layers" : "");
+           unzipped > COMMAND_LAMBDA_UNZIPPED ? ": too much for a function with its layers" : "");
     if (size > DIRECT_UPLOAD) {
         printf("  over 50 MB zipped: cannot be uploaded directly, only by way of S3\n");
     }
@@ -139,8 +138,10 @@ int command_list(int argc, char **argv) {
     if (operands.count > 1 && !arguments.json) {
         cleanup_free char *whole = summary_format_size(unzipped);
         printf("together: unzipped %s (%" PRIu64 " bytes), %" PRIu64 " %% of Lambda's 250 MB%s\n",
-               whole, unzipped, (unzipped * 100 + UNZIPPED - 1) / UNZIPPED,
-               unzipped > UNZIPPED ? ": too much for a function with its layers" : "");
+               whole, unzipped,
+               (unzipped * 100 + COMMAND_LAMBDA_UNZIPPED - 1) / COMMAND_LAMBDA_UNZIPPED,
+               unzipped > COMMAND_LAMBDA_UNZIPPED ? ": too much for a function with its layers"
+                                                  : "");
     }
     return command_done();
 }

@@ -19,8 +19,6 @@ enum {
     DEFAULT_LEVEL = 7,
     MAX_THREADS = 256,
 };
-/// Lambda's limit for a function with all its layers, unzipped.
-static const int64_t MAX_UNZIPPED_SIZE = (int64_t)262144000;
 
 struct settings {
     const char *output;
@@ -151,7 +149,7 @@ static const struct options options = {
 
 int command_pack(int argc, char **argv) {
     struct settings settings = {
-        .level = DEFAULT_LEVEL, .jobs = processors(), .max_unzipped_size = MAX_UNZIPPED_SIZE};
+        .level = DEFAULT_LEVEL, .jobs = processors(), .max_unzipped_size = COMMAND_LAMBDA_UNZIPPED};
     cleanup_options_operands struct options_operands operands = {0};
     int code = EXIT_SUCCESS;
     struct error err;

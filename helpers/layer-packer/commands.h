@@ -24,6 +24,9 @@ bool command_parse(const struct options *options, const char *command, int argc,
 bool command_set_arch(void *target, const char *value, struct error *err);
 /// The help of a --json option.
 extern const char command_json_help[];
+/// Lambda's limit for a function with all its layers, unzipped: 250 MiB, 262144000 bytes.
+/// Source: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+enum { COMMAND_LAMBDA_UNZIPPED = 250 * 1024 * 1024 };
 /// The most that an option takes as a size: whole numbers that JSON holds, too.
 enum { COMMAND_LARGEST_SIZE = INT64_C(1) << 53 };
 /// Flushes stdout; what was not written there is a failure too.

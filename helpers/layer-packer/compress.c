@@ -72,7 +72,7 @@ bool compress_is_deflated(const struct entry *entry) {
     return entry->found.st_size >= SMALLEST_DEFLATED;
 }
 
-// --- The threads ------------------------------------------------------------------------------
+// --- Threads ----------------------------------------------------------------------------------
 
 /// What one thread has for itself.
 struct worker {
@@ -188,7 +188,7 @@ static void *work(void *context) {
     return NULL;
 }
 
-// --- Starting and ending ----------------------------------------------------------------------
+// --- Lifetime ---------------------------------------------------------------------------------
 
 static bool start_threads(struct compressor *compressor, unsigned threads, struct error *err) {
     sigset_t all;
@@ -247,11 +247,7 @@ void compressor_destroy(struct compressor *compressor) {
     free(compressor);
 }
 
-void compressor_destroyp(struct compressor **compressor) {
-    compressor_destroy(*compressor);
-}
-
-// --- Taking -----------------------------------------------------------------------------------
+// --- Pieces -----------------------------------------------------------------------------------
 
 bool compressor_next(struct compressor *compressor, size_t index, struct compress_piece *piece,
                      uint32_t *crc, struct error *err) {

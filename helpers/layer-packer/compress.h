@@ -12,7 +12,6 @@ struct compress_piece {
 };
 
 struct compressor;
-#define cleanup_compressor __attribute__((cleanup(compressor_destroyp)))
 
 /// Starts `threads` threads. The tree is borrowed until the compressor is destroyed. NULL where no
 /// thread can be started.
@@ -20,7 +19,6 @@ struct compressor *compressor_start(const struct tree *tree, int level, unsigned
                                     struct error *err);
 /// Ends its threads, wherever they are; NULL is fine.
 void compressor_destroy(struct compressor *compressor);
-void compressor_destroyp(struct compressor **compressor);
 
 /// Tells whether the entry's content is deflated, or kept as it is because it is so small.
 bool compress_is_deflated(const struct entry *entry);

@@ -225,7 +225,7 @@ static bool read_file(const struct reader *reader, const struct json *object,
            read_source(reader, &source, file, err);
 }
 
-// --- The whole --------------------------------------------------------------------------------
+// --- Recipes ----------------------------------------------------------------------------------
 
 static bool read_files(const struct reader *reader, const struct json *root, struct recipe *recipe,
                        struct error *err) {
@@ -274,7 +274,7 @@ static bool read_architectures(const struct json *root, unsigned *set, struct er
         }
         *set |= 1U << arch;
     }
-    return *set != 0 || error_set(err, "recipe", "%s: names no architecture", list.path);
+    return *set != 0 || error_set(err, "recipe", "%s: does not name an architecture", list.path);
 }
 
 static bool choose_arch(const struct json *root, struct reader *reader, struct error *err) {

@@ -26,7 +26,7 @@ void tree_clean_up(struct tree *tree) {
     *tree = (struct tree){0};
 }
 
-// --- Adding -----------------------------------------------------------------------------------
+// --- Entries ----------------------------------------------------------------------------------
 
 bool tree_check_name(struct slice name, const char *origin, struct error *err) {
     const char *flaw = entry_name_flaw(name);
@@ -88,7 +88,7 @@ bool tree_add_folder(struct tree *tree, struct slice name, const char *origin, s
     return true;
 }
 
-// --- Putting together -------------------------------------------------------------------------
+// --- Order ------------------------------------------------------------------------------------
 
 static int compare_entries(const void *left, const void *right) {
     const struct entry *a = left;
@@ -144,7 +144,7 @@ static bool drop_full_folders(struct tree *tree, struct error *err) {
                 find(tree, slice_make(entry->name, (size_t)(slash - entry->name)));
             if (parent && parent->kind != ENTRY_FOLDER) {
                 return error_set(err, "twice",
-                                 "%s: is no folder in %s, but %s puts something below it",
+                                 "%s: is not a folder in %s, but %s puts something below it",
                                  parent->name, parent->origin, entry->origin);
             }
             if (parent) {
@@ -171,13 +171,13 @@ bool tree_finish(struct tree *tree, struct error *err) {
     return merge(tree, err) && drop_full_folders(tree, err);
 }
 
-// --- Looking ----------------------------------------------------------------------------------
+// --- Queries ----------------------------------------------------------------------------------
 
 const struct entry *tree_find(const struct tree *tree, struct slice name) {
     return find(tree, name);
 }
 
-uint64_t tree_entry_size(const struct entry *entry) {
+static uint64_t size_of(const struct entry *entry) {
     switch (entry->kind) {
     case ENTRY_FILE:
         return (uint64_t)entry->found.st_size;
@@ -192,7 +192,7 @@ uint64_t tree_entry_size(const struct entry *entry) {
 uint64_t tree_size(const struct tree *tree) {
     uint64_t size = 0;
     for (size_t i = 0; i < tree->count; i++) {
-        size += tree_entry_size(&tree->entries[i]);
+        size += size_of(&tree->entries[i]);
     }
     return size;
 }
@@ -204,13 +204,13 @@ bool tree_check_size(const struct tree *tree, uint64_t max, struct error *err) {
     }
     const struct entry *largest = &tree->entries[0];
     for (size_t i = 1; i < tree->count; i++) {
-        if (tree_entry_size(&tree->entries[i]) > tree_entry_size(largest)) {
+        if (size_of(&tree->entries[i]) > size_of(largest)) {
             largest = &tree->entries[i];
         }
     }
     return error_set(err, "too_large",
                      "%llu bytes unzipped, which is more than %llu; the largest file is %s with "
-                     "%llu bytes (for what is no layer: --max-unzipped-size)",
+                     "%llu bytes (for what is not a layer: --max-unzipped-size)",
                      (unsigned long long)size, (unsigned long long)max, largest->name,
-                     (unsigned long long)tree_entry_size(largest));
+                     (unsigned long long)size_of(largest));
 }

@@ -60,9 +60,7 @@ bool tree_finish(struct tree *tree, struct error *err);
 
 /// The entry of that name, or NULL. A folder that is not empty has none.
 const struct entry *tree_find(const struct tree *tree, struct slice name);
-/// The uncompressed size of an entry: of a link its target's length, of a folder 0.
-uint64_t tree_entry_size(const struct entry *entry);
-/// All of them together.
+/// The uncompressed size of all entries: of a link its target's length, of a folder 0.
 uint64_t tree_size(const struct tree *tree);
 /// Refuses more than `max` bytes; the message names the largest file.
 bool tree_check_size(const struct tree *tree, uint64_t max, struct error *err);

@@ -20,9 +20,6 @@
 #include "common/system/digest.h"
 #include "common/system/files.h"
 
-/// Lambda's largest /tmp.
-static const int64_t LARGEST_ZIP = INT64_C(10) << 30;
-
 struct mirror {
     struct mirror_options options;
     /// ROOT/runlet and in it the mirror, or the source's folder.
@@ -162,7 +159,7 @@ static bool explain(const struct mirror *mirror, struct error *err) {
 static bool download(const struct mirror *mirror, int zip, int64_t deadline_ms, struct error *err) {
     const struct mirror_source *source = mirror->options.source;
     const struct aws_s3_object object = {source->bucket, source->key};
-    const struct http_download to = {.fd = zip, .max_size = LARGEST_ZIP};
+    const struct http_download to = {.fd = zip, .max_size = MIRROR_MOST_BYTES};
     cleanup_function_aws_call struct function_aws_call call = {0};
     const bool done =
         function_aws_begin(mirror->options.aws, 0, &call, err) &&

@@ -24,8 +24,6 @@ enum {
     SMALL = 1024 * 1024,
     FOLDER_MODE = 0755,
 };
-/// Lambda's largest /tmp.
-static const int64_t MOST_BYTES = INT64_C(10) << 30;
 
 struct unpacking {
     const struct reader *reader;
@@ -36,7 +34,7 @@ struct unpacking {
     struct error *err;
 };
 
-// --- What is refused -----------------------------------------------------------------------------
+// --- Refusals ------------------------------------------------------------------------------------
 
 /// Says why the name is refused, or NULL: what is more than a plain path into a mirror.
 static const char *flaw_of_name(struct slice name) {
@@ -69,7 +67,7 @@ static const char *flaw_of(const struct reader_entry *entry) {
     if (!folder && !S_ISREG(entry->mode)) {
         return "neither a file nor a folder (a link?)";
     }
-    const bool bomb = entry->size > (uint64_t)MOST_BYTES ||
+    const bool bomb = entry->size > (uint64_t)MIRROR_MOST_BYTES ||
                       (entry->size > SMALL && entry->size / HIGHEST_RATIO > entry->packed_size);
     return bomb ? "far too large for what it is packed to" : NULL;
 }
@@ -96,7 +94,7 @@ static bool check_all(struct unpacking *unpacking) {
         }
         unpacking->size += (int64_t)entry.size;
     }
-    return unpacking->size <= MOST_BYTES ||
+    return unpacking->size <= MIRROR_MOST_BYTES ||
            error_set(unpacking->err, ZIP, "it has more than 10 GiB of files");
 }
 
@@ -116,7 +114,7 @@ static bool check_space(const struct unpacking *unpacking) {
     return (uint64_t)unpacking->size <= free_bytes || no_space(unpacking);
 }
 
-// --- Writing -------------------------------------------------------------------------------------
+// --- Files ---------------------------------------------------------------------------------------
 
 /// Opens a folder in another one, made where it is missing; -1 on failure. `path` is for the
 /// manifest.

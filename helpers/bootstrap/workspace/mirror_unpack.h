@@ -15,6 +15,9 @@
 #include "bootstrap/workspace/mirror_manifest.h"
 #include "common/error.h"
 
+/// Lambda's largest /tmp: the most of a zip, and of what is in it.
+static const int64_t MIRROR_MOST_BYTES = INT64_C(10) << 30;
+
 /// Unpacks the zip behind `zip` into the empty folder behind `folder`, and adds to `manifest` all
 /// that it makes: folders with the mode 0755, files with 0755 where their owner may execute them,
 /// else 0644. `*size` gets the sum of the files' sizes.

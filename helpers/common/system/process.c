@@ -46,7 +46,7 @@ struct process_options process_options(const char *const *argv,
     };
 }
 
-// --- The new process, before its program ------------------------------------------------------
+// --- Child, before its program ----------------------------------------------------------------
 // Other threads may have held any lock at the fork, so that only async-signal-safe functions may be
 // called from here on: no malloc, no stdio, no logging.
 
@@ -144,7 +144,7 @@ static void __attribute__((noreturn)) child_run(const struct launch *launch) {
     _exit(127);
 }
 
-// --- Our side ---------------------------------------------------------------------------------
+// --- Parent -----------------------------------------------------------------------------------
 
 char *process_find(const char *name, const char *path) {
     if (strchr(name, '/')) {
