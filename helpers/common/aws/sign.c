@@ -15,15 +15,13 @@ enum {
 
 // --- The URL ----------------------------------------------------------------------------------
 
-/// A URL in parts, as they are signed and sent.
+/// What of a URL stands on the request line.
 struct parts {
-    struct buffer host;
     struct buffer path;
     struct buffer query;
 };
 
 static void parts_clean_up(struct parts *parts) {
-    buffer_clean_up(&parts->host);
     buffer_clean_up(&parts->path);
     buffer_clean_up(&parts->query);
 }
@@ -38,20 +36,19 @@ static bool append_part(CURLU *url, CURLUPart which, unsigned flags, struct buff
 }
 
 /// Takes the URL apart: the host as libcurl would write it, the path with a slash at least.
-static bool split(const char *text, struct parts *parts, struct error *err) {
-    *parts = (struct parts){.host = BUFFER_INIT(LONGEST_PRESIGNED_URL),
-                            .path = BUFFER_INIT(LONGEST_PRESIGNED_URL),
+static bool split(const char *text, struct buffer *host, struct parts *parts, struct error *err) {
+    *parts = (struct parts){.path = BUFFER_INIT(LONGEST_PRESIGNED_URL),
                             .query = BUFFER_INIT(LONGEST_PRESIGNED_URL)};
     cleanup_buffer struct buffer port = BUFFER_INIT(16);
     CURLU *url = curl_url();
     const bool valid = url &&
                        curl_url_set(url, CURLUPART_URL, text, CURLU_PATH_AS_IS) == CURLUE_OK &&
-                       append_part(url, CURLUPART_HOST, 0, &parts->host) &&
+                       append_part(url, CURLUPART_HOST, 0, host) &&
                        append_part(url, CURLUPART_PATH, 0, &parts->path);
     if (valid) {
         // Only a port that is not the scheme's own is written.
         if (append_part(url, CURLUPART_PORT, CURLU_NO_DEFAULT_PORT, &port)) {
-            buffer_appendf(&parts->host, ":%s", buffer_text(&port));
+            buffer_appendf(host, ":%s", buffer_text(&port));
         }
         (void)append_part(url, CURLUPART_QUERY, 0, &parts->query);
     }
@@ -82,15 +79,18 @@ static void add(struct aws_signed_headers *headers, struct slice name, struct sl
 }
 
 /// Begins with Host and the request's own.
-static void begin(const struct aws_sign *sign, struct parts *parts,
-                  struct aws_signed_headers *headers) {
+static bool begin(const struct aws_sign *sign, struct parts *parts,
+                  struct aws_signed_headers *headers, struct error *err) {
+    *headers = (struct aws_signed_headers){.host = BUFFER_INIT(LONGEST_PRESIGNED_URL)};
+    if (!split(sign->url, &headers->host, parts, err)) {
+        return false;
+    }
     headers->items = xcalloc(sign->header_count + MOST_OWN_HEADERS, sizeof(*headers->items));
-    headers->host = parts->host;
-    parts->host = (struct buffer)BUFFER_INIT(LONGEST_PRESIGNED_URL);
     add(headers, SLICE("Host"), buffer_slice(&headers->host));
     for (size_t i = 0; i < sign->header_count; i++) {
         add(headers, sign->headers[i].name, sign->headers[i].value);
     }
+    return true;
 }
 
 static struct sigv4_request request_of(const struct aws_sign *sign, const struct parts *parts,
@@ -116,12 +116,10 @@ void aws_signed_headers_clean_up(struct aws_signed_headers *headers) {
 
 bool aws_sign_headers(const struct aws_sign *sign, struct aws_signed_headers *headers,
                       struct error *err) {
-    *headers = (struct aws_signed_headers){0};
-    cleanup_parts struct parts parts;
-    if (!split(sign->url, &parts, err)) {
+    cleanup_parts struct parts parts = {0};
+    if (!begin(sign, &parts, headers, err)) {
         return false;
     }
-    begin(sign, &parts, headers);
     if (!sign->credentials) {
         return true;
     }
@@ -149,10 +147,9 @@ struct secret *aws_sign_url(const struct aws_sign *sign, int64_t seconds, struct
         error_set(err, "credentials", "a presigned URL needs credentials");
         return NULL;
     }
-    if (!split(sign->url, &parts, err)) {
+    if (!begin(sign, &parts, &headers, err)) {
         return NULL;
     }
-    begin(sign, &parts, &headers);
     const struct sigv4_request request = request_of(sign, &parts, &headers);
     const struct sigv4_options options = options_of(sign);
     if (!sigv4_presign(&request, &options, seconds, &headers.signature, err)) {

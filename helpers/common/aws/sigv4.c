@@ -13,6 +13,7 @@
 #include "common/encoding.h"
 #include "common/system/digest.h"
 #include "common/timestamp.h"
+#include "common/wipe.h"
 
 enum {
     HASH_SIZE = 32,
@@ -89,8 +90,7 @@ struct pairs {
 static void pairs_clean_up(struct pairs *pairs) {
     for (size_t i = 0; i < pairs->count; i++) {
         free(pairs->items[i].name);
-        OPENSSL_cleanse(pairs->items[i].value, strlen(pairs->items[i].value));
-        free(pairs->items[i].value);
+        wipe_free(pairs->items[i].value);
     }
     free(pairs->items);
 }

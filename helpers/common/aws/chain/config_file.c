@@ -8,20 +8,14 @@
 #include "common/aws/chain/words.h"
 #include "common/cleanup.h"
 #include "common/system/files.h"
+#include "common/wipe.h"
 
 enum { LARGEST_CONFIG_FILE = 1 << 20 };
-
-static void wipe(char *text) {
-    if (text) {
-        explicit_bzero(text, strlen(text));
-    }
-    free(text);
-}
 
 static void section_clean_up(struct config_section *section) {
     for (size_t i = 0; i < section->count; i++) {
         free(section->properties[i].key);
-        wipe(section->properties[i].value);
+        wipe_free(section->properties[i].value);
     }
     free(section->properties);
     free(section->title);

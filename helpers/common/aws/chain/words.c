@@ -5,11 +5,11 @@
 
 #include "common/alloc.h"
 #include "common/buffer.h"
+#include "common/wipe.h"
 
 void words_clean_up(struct words *words) {
     for (size_t i = 0; i < words->count; i++) {
-        explicit_bzero(words->items[i], strlen(words->items[i]));
-        free(words->items[i]);
+        wipe_free(words->items[i]);
     }
     free(words->items);
     *words = (struct words){0};
