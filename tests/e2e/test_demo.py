@@ -9,8 +9,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from conftest import REPO
 from localcloud.waiting import LIMIT, wait_until
 
@@ -28,7 +26,6 @@ def processes_about(folder: Path) -> list[str]:
     return found
 
 
-@pytest.mark.timeout(900)
 def test_the_demo_runs_a_pipeline_and_leaves_nothing(tmp_path: Path) -> None:
     environment = {
         **os.environ,

@@ -161,7 +161,6 @@ def trusting(cloud: LocalCloud, make_stage: StageMaker, tmp_path: Path) -> Itera
     terraform.destroy(variables)
 
 
-@pytest.mark.timeout(300)
 def test_the_trust_lets_in_the_jobs_that_it_names_by_their_own_tokens(trusting: Trusting) -> None:
     stage, calls = trusting.stage, len(trusting.stage.cloud.sts.calls)
     neighbour = stage.cloud.gitlab.create_project(f"{stage.project.path}-2")
@@ -189,7 +188,6 @@ def test_the_trust_lets_in_the_jobs_that_it_names_by_their_own_tokens(trusting: 
     assert trusting.attempts("release", neighbour, "release/1") == refused
 
 
-@pytest.mark.timeout(300)
 def test_a_protected_ref_is_let_in_only_while_it_is_protected(trusting: Trusting) -> None:
     project = trusting.stage.project
     # The default sub says nothing of protection: it fits none of what this role asks for.
@@ -210,7 +208,6 @@ def test_a_protected_ref_is_let_in_only_while_it_is_protected(trusting: Trusting
     assert trusting.attempts("protected", other)["AWS_ID_TOKEN"] == "AccessDenied"
 
 
-@pytest.mark.timeout(300)
 def test_on_gitlab_com_a_path_alone_does_not_do(trusting: Trusting) -> None:
     project, gitlab = trusting.stage.project, trusting.stage.cloud.gitlab
     # A token of another issuer is none of this provider's, whatever it says of the project.
@@ -223,7 +220,6 @@ def test_on_gitlab_com_a_path_alone_does_not_do(trusting: Trusting) -> None:
     assert trusting.attempts("taken_over", project)["AWS_ID_TOKEN"] == "AccessDenied"
 
 
-@pytest.mark.timeout(600)
 def test_tofu_gets_in_by_the_profile_of_a_token(
     trusting: Trusting, make_stage: StageMaker, provider_mirror: dict[str, str]
 ) -> None:

@@ -129,13 +129,11 @@ def independent_jobs() -> dict[str, str | bytes | None]:
     return {**project_files(), ".gitlab-ci.yml": json.dumps(jobs)}
 
 
-@pytest.mark.timeout(600)
 def test_a_second_plan_is_empty(zone: LandingZone) -> None:
     empty, said = zone.terraform.plan_is_empty(zone.variables)
     assert empty, said
 
 
-@pytest.mark.timeout(600)
 def test_the_protected_branch_deploys_to_every_account(zone: LandingZone) -> None:
     before = len(zone.cloud.sts.sessions)
 
@@ -170,7 +168,6 @@ def test_the_protected_branch_deploys_to_every_account(zone: LandingZone) -> Non
         assert session.source_identity == f"project={zone.project.id},job={jobs[name].id},user=1"
 
 
-@pytest.mark.timeout(600)
 def test_a_job_deploys_to_every_account_through_assume_role(zone: LandingZone) -> None:
     """With the keys that assume-role gives its command, where no profile is to be named."""
     apply = "tofu apply -no-color -input=false -auto-approve -var app_version=by-assume-role"
@@ -189,7 +186,6 @@ def test_a_job_deploys_to_every_account_through_assume_role(zone: LandingZone) -
         assert ssm.get_parameter(Name="/app/version")["Parameter"]["Value"] == "by-assume-role"
 
 
-@pytest.mark.timeout(600)
 def test_another_branch_gets_no_further_than_dev(zone: LandingZone) -> None:
     jobs = zone.run(zone.project.commit(independent_jobs(), ref="feature"))
 
@@ -200,7 +196,6 @@ def test_another_branch_gets_no_further_than_dev(zone: LandingZone) -> None:
         assert "deploying" not in output_of(jobs[name])
 
 
-@pytest.mark.timeout(600)
 def test_another_project_gets_nowhere(zone: LandingZone) -> None:
     jobs = zone.run(zone.other.commit(independent_jobs()))
 
@@ -208,7 +203,6 @@ def test_another_project_gets_nowhere(zone: LandingZone) -> None:
     assert all("AccessDenied" in output_of(job) for job in jobs.values())
 
 
-@pytest.mark.timeout(600)
 def test_a_wrong_external_id_gets_nowhere(zone: LandingZone) -> None:
     """A job that may deploy to prod, but asks as the hub does for another account."""
     role = zone.outputs["deploy_role_arns"]["prod"]

@@ -142,7 +142,6 @@ def mounted(
     terraform.destroy(variables)
 
 
-@pytest.mark.timeout(300)
 def test_jobs_find_the_mirror_that_terraform_mounts(mounted: Mounted) -> None:
     cloud, outputs = mounted.cloud, mounted.outputs
     provider = f"/mnt/shared/providers/{PLATFORM}/terraform-provider-small_v1.2.3"

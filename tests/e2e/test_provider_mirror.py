@@ -315,7 +315,6 @@ def test_the_machines_program_takes_the_same_mirror(
     assert "Installed example/small v1.2.3" in output_of(job)
 
 
-@pytest.mark.timeout(600)
 def test_tofu_takes_the_aws_provider_from_s3(
     make_stage: StageMaker, provider_mirror: dict[str, str]
 ) -> None:

@@ -112,7 +112,6 @@ def deployed(
             s3.delete_object(Bucket=bucket, Key=entry["Key"])
 
 
-@pytest.mark.timeout(600)
 def test_the_same_commit_plans_nothing_in_another_clone(
     deployed: SelfDeploy, tmp_path: Path
 ) -> None:
@@ -128,7 +127,6 @@ def test_the_same_commit_plans_nothing_in_another_clone(
     assert keys == [STATE_KEY]  # and no lock is left
 
 
-@pytest.mark.timeout(600)
 def test_a_changed_bootstrap_changes_its_function_under_a_running_job(
     deployed: SelfDeploy,
 ) -> None:

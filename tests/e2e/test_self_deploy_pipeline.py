@@ -151,7 +151,6 @@ def deployed(
             s3.delete_object(Bucket=bucket, Key=found["Key"])
 
 
-@pytest.mark.timeout(900)
 def test_a_pipeline_deploys_its_own_runner(deployed: SelfDeploy) -> None:
     before = deployed.alias_version()
 

@@ -205,7 +205,6 @@ def test_artifacts_carry_their_licenses(name: str, arch: str) -> None:
         assert all(archive.read(one).strip() for one in texts if not one.endswith("/"))
 
 
-@pytest.mark.timeout(900)
 def test_another_folder_gives_the_same_bytes(tmp_path: Path) -> None:
     """Our own programs and the zips are made anew; the libraries come from the cache."""
     copy = tmp_path / "a folder with another, longer name"

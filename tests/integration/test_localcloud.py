@@ -472,7 +472,6 @@ def _may_become_a_user() -> bool:
 @pytest.mark.skipif(
     not _may_become_a_user(), reason="these are an ordinary user's tests already, or may not be"
 )
-@pytest.mark.timeout(900)
 def test_all_of_this_as_an_ordinary_user(tmp_path: Path) -> None:
     unshare = shutil.which("unshare")
     assert unshare

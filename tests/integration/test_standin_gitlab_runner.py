@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from localcloud.gitlab import CertificateAuthority, Pipeline, StandInGitLab
+from localcloud.waiting import LIMIT, wait_until
 
 REPO = Path(__file__).resolve().parents[2]
 ARCH = {"aarch64": "arm64"}.get(platform.machine(), "x86_64")
 RUNNER = REPO / "build/layers/gitlab-runner" / ARCH / "bin/gitlab-runner"
-RUN_SECONDS = 120.0
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def runner(gitlab: StandInGitLab, home: Path, jobs: int = 1) -> Iterator[subproc
         )
         try:
             yield process
-            process.wait(RUN_SECONDS)
+            process.wait(LIMIT)
         finally:
             process.kill()
             process.wait()
@@ -92,7 +92,7 @@ def test_a_pipeline_with_artifacts(gitlab: StandInGitLab, home: Path) -> None:
     )
 
     with runner(gitlab, home, jobs=2):
-        pipeline.wait(RUN_SECONDS)
+        pipeline.wait()
 
     build, check = pipeline.job("build"), pipeline.job("check")
     assert pipeline.status == "success", (home / "runner.log").read_text()
@@ -109,7 +109,7 @@ def test_a_job_that_fails(gitlab: StandInGitLab, home: Path) -> None:
     pipeline = commit(gitlab, "job: {script: [echo before, exit 3, echo never], tags: [shell]}")
 
     with runner(gitlab, home):
-        pipeline.wait(RUN_SECONDS)
+        pipeline.wait()
 
     job = pipeline.job("job")
     assert (job.status, job.failure_reason) == ("failed", "script_failure")
@@ -123,9 +123,8 @@ def test_a_job_that_is_canceled(gitlab: StandInGitLab, home: Path) -> None:
     job = commit(gitlab, f"job: {{script: ['{script}'], tags: [shell]}}").job("job")
 
     with runner(gitlab, home):
-        job.wait("running", RUN_SECONDS)
-        with gitlab.changed:
-            assert gitlab.changed.wait_for(lambda: b"\nstarted\n" in job.trace, RUN_SECONDS)
+        job.wait("running")
+        wait_until(lambda: b"\nstarted\n" in job.trace, "the job's first line")
         job.cancel()
 
     assert job.status == "canceled"
@@ -141,7 +140,7 @@ def test_a_trace_survives_trouble(gitlab: StandInGitLab, home: Path) -> None:
     gitlab.faults.add(method="PUT", path=r"/jobs/\d+$", status=502)
 
     with runner(gitlab, home):
-        job.wait(timeout=RUN_SECONDS)
+        job.wait()
 
     assert job.status == "success"
     assert re.findall(rb"^line (\d+) of many", job.trace, re.M) == [

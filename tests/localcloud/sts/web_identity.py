@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from localcloud.sts.errors import StsError
+from localcloud.waiting import LIMIT
 
 LEEWAY = 300
 
@@ -110,7 +111,7 @@ class Issuers:
     def _fetch(self, url: str) -> Mapping[str, Any]:
         context = ssl.create_default_context(cafile=self.ca_file) if self.ca_file else None
         try:
-            with urllib.request.urlopen(url, timeout=30, context=context) as answer:
+            with urllib.request.urlopen(url, timeout=LIMIT, context=context) as answer:
                 document: dict[str, Any] = json.load(answer)
                 return document
         except (OSError, ValueError) as error:
