@@ -23,7 +23,7 @@ SCRIPTS = {
 def test_the_job_is_stopped_before_lambda_stops_us(
     make_stage: StageMaker, margin: int, script: list[str]
 ) -> None:
-    timeout = margin + 14
+    timeout = margin + 22
     stage = make_stage(timeout=timeout, environment={"RUNLET_DEADLINE_MARGIN": str(margin)})
 
     job, invocation = stage.run(*script)
@@ -46,7 +46,7 @@ def test_the_job_is_stopped_before_lambda_stops_us(
 
 @pytest.mark.parametrize("fault", [{"status": 500}, {"cut_response": True}, {"delay": 1.0}])
 def test_the_line_gets_through_trouble_at_the_end(make_stage: StageMaker, fault: dict) -> None:
-    stage = make_stage(timeout=22, environment={"RUNLET_DEADLINE_MARGIN": "8"})
+    stage = make_stage(timeout=30, environment={"RUNLET_DEADLINE_MARGIN": "8"})
     job = stage.add_job("echo started", "sleep 600")
     invoking = stage.start()
     wait_until(lambda: b"started" in job.trace, "the job's first line")

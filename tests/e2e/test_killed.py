@@ -70,18 +70,18 @@ def test_a_killed_runner_ends_the_invocation_within_30_s(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kill", "error_type"),
+    ("kill", "error_type", "timeout"),
     [
-        ("kill -KILL $(pidof bootstrap)", "Runtime.ExitError"),
-        ("kill -KILL -1", "Runtime.ExitError"),
-        ("kill -HUP $(pidof bootstrap)", "Runtime.ExitError"),
-        ("kill -STOP $(pidof bootstrap)", "Sandbox.Timedout"),
+        ("kill -KILL $(pidof bootstrap)", "Runtime.ExitError", 120),
+        ("kill -KILL -1", "Runtime.ExitError", 120),
+        ("kill -HUP $(pidof bootstrap)", "Runtime.ExitError", 120),
+        ("kill -STOP $(pidof bootstrap)", "Sandbox.Timedout", 40),
     ],
 )
 def test_a_killed_bootstrap_costs_only_its_environment(
-    make_stage: StageMaker, kill: str, error_type: str
+    make_stage: StageMaker, kill: str, error_type: str, timeout: int
 ) -> None:
-    stage = make_stage(timeout=25, environment={"RUNLET_DEADLINE_MARGIN": "8"})
+    stage = make_stage(timeout=timeout, environment={"RUNLET_DEADLINE_MARGIN": "8"})
     job, invocation = stage.run("echo left > /tmp/left", kill, "sleep 300")
 
     assert invocation.function_error
@@ -111,7 +111,7 @@ def test_a_bootstrap_that_is_told_to_end_closes_its_job(stage: Stage) -> None:
 
 
 def test_a_used_tmp_after_a_crash_is_emptied_at_init(make_stage: StageMaker) -> None:
-    stage = make_stage(timeout=40)
+    stage = make_stage()
     stage.cloud.functions.keep_tmp_after_crash = True
     try:
         _, first = stage.run(
