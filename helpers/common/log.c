@@ -63,7 +63,8 @@ void log_set_request_id(const char *request_id) {
     (void)pthread_mutex_unlock(&state.lock);
 }
 
-bool log_parse_level(struct slice text, enum log_level *level) {
+/// In any case: "INFO", "info".
+static bool parse_level(struct slice text, enum log_level *level) {
     for (size_t i = 0; i < ARRAY_LENGTH(level_names); i++) {
         if (slice_equal_ignoring_case(text, slice_text(level_names[i]))) {
             *level = (enum log_level)i;
@@ -76,7 +77,7 @@ bool log_parse_level(struct slice text, enum log_level *level) {
 void log_set_level_from_environment(void) {
     const char *name = getenv("AWS_LAMBDA_LOG_LEVEL");
     state.level = LOG_LEVEL_INFO;
-    if (name && name[0] != '\0' && !log_parse_level(slice_text(name), &state.level)) {
+    if (name && name[0] != '\0' && !parse_level(slice_text(name), &state.level)) {
         log_warn(
             "AWS_LAMBDA_LOG_LEVEL must be TRACE, DEBUG, INFO, WARN, ERROR or FATAL: INFO is used",
             log_text("value", name));

@@ -69,8 +69,6 @@ void log_set_clock(struct clock *clock);
 /// The id that the lines carry from now on; NULL for none.
 void log_set_request_id(const char *request_id);
 
-/// Reads a level as AWS_LAMBDA_LOG_LEVEL has it ("INFO", in any case).
-bool log_parse_level(struct slice text, enum log_level *level);
 /// Takes the level of AWS_LAMBDA_LOG_LEVEL; an unknown one is reported and leaves INFO.
 void log_set_level_from_environment(void);
 /// Tells whether a line of this level would be written.
