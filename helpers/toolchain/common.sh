@@ -264,7 +264,7 @@ cached() {
             trap 'rm -rf "$temporary"' EXIT
             trap 'exit 143' INT TERM HUP
             chmod 0755 "$temporary"
-            reported "$did" "$(sed -E 's/-(x86_64|arm64)$/ \1/' <<<"$name")" \
+            reported "$did" "$(sed -E 's/-(x86_64|arm64|amd64)$/ \1/' <<<"$name")" \
                 "$cache/$name-$hash.log" "$build" "$temporary"
             # shellcheck disable=SC2181 # a condition would take `set -e` from what it calls
             [ $? = 0 ] || exit 1
