@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,12 @@ BUILD = REPO / "build"
 DIST = REPO / "dist"
 
 _FAILED = ("failed", "error")
+
+
+def pytest_configure() -> None:
+    """Undoes what nohup and background jobs of a shell ignore: all that is started inherits it."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
