@@ -9,6 +9,7 @@
 
 /// Of the answer's body that nobody has read yet; libcurl hands over 16 KiB at most at a time.
 enum { LARGEST_BACKLOG = 64 * 1024 };
+static const long STREAM_UPLOAD_BUFFER = 64 * 1024;
 
 struct http_exchange {
     struct http_transfer transfer;
@@ -82,6 +83,7 @@ static void set_body(const struct http_exchange *exchange, const char *method) {
     CURL *easy = exchange->transfer.easy;
     if (exchange->body_length != HTTP_BODY_NONE) {
         (void)curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
+        (void)curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, STREAM_UPLOAD_BUFFER);
         (void)curl_easy_setopt(easy, CURLOPT_READFUNCTION, give_body);
         (void)curl_easy_setopt(easy, CURLOPT_READDATA, exchange);
         // -1 makes libcurl send the body in chunks.

@@ -13,6 +13,9 @@
 #include "common/cleanup.h"
 #include "common/http/http_head.h"
 
+/// The least that libcurl takes.
+static const long SMALL_UPLOAD_BUFFER = 16 * 1024;
+
 enum {
     DEFAULT_CONNECT_TIMEOUT_MS = 10000,
     /// How long one wait lasts at most; libcurl's own timers and sockets end it earlier.
@@ -153,6 +156,8 @@ bool http_transfer_init(struct http_transfer *transfer, struct http_client *clie
     if (!easy) {
         abort();
     }
+    // libcurl makes one for each transfer, and all of it is wiped after that.
+    (void)curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, SMALL_UPLOAD_BUFFER);
     (void)curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
     (void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->curl_error);
     (void)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header);
