@@ -53,8 +53,7 @@ enum {
 
     // --- Seconds
 
-    /// How seldom GitLab may let the runner send its trace. More than this (60 where nobody
-    /// watches)
-    /// and a runner learns of a cancel too late to run after_script.
+    /// How seldom GitLab may let the runner send its trace. With more than this (60 where nobody
+    /// watches) a runner learns of a cancel too late to run after_script.
     BROKER_LONGEST_INTERVAL_S = 15,
 };
