@@ -542,10 +542,12 @@ def test_sigterm_closes_the_job_under_way(make_stage: StageMaker) -> None:
     stage.api.invoke()
     wait_until(lambda: b"." in job.trace, "the first line of the trace")
 
-    os.kill(stage.bootstrap.bootstrap_pid(), signal.SIGTERM)
-    stage.bootstrap.wait()
+    with within(20, "the bootstrap's end"):
+        os.kill(stage.bootstrap.bootstrap_pid(), signal.SIGTERM)
+        stage.bootstrap.wait()
 
-    job.wait("failed")
+    with within(10, "the job's end"):
+        job.wait("failed")
     assert b"Lambda ended the environment" in job.trace
 
 
