@@ -156,6 +156,21 @@ static const struct {
     {{"1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17", "x", 0100644}, "too deep"},
 };
 
+START_TEST(tells_the_flaw_of_a_long_name) {
+    char name[3001] = "../";
+    memset(name + 3, 'a', sizeof(name) - 4);
+    const struct entry entries[] = {{name, "x", 0100644}, {name, "x", 0040755}};
+    cleanup_mirror_manifest struct mirror_manifest manifest = {0};
+    int64_t size = 0;
+    write_zip(&entries[0], 1);
+    ck_assert(!unpack(&manifest, &size));
+    assert_contains(err.message, "aaa: the path leads out");
+    write_zip(&entries[1], 1);
+    ck_assert(!unpack(&manifest, &size));
+    assert_contains(err.message, "aaa: a folder's name ends in a slash");
+}
+END_TEST
+
 START_TEST(refuses_an_attack) {
     static const struct entry good = {"a/good", "x", 0100644};
     const struct entry entries[] = {good, attacks[_i].entry};
@@ -620,6 +635,7 @@ int main(void) {
     tcase_add_checked_fixture(tcase, make_base, remove_base);
     tcase_add_test(tcase, unpacks_files_with_their_modes);
     tcase_add_test(tcase, drops_setuid_and_write_bits);
+    tcase_add_test(tcase, tells_the_flaw_of_a_long_name);
     tcase_add_loop_test(tcase, refuses_an_attack, 0, (int)(sizeof(attacks) / sizeof(attacks[0])));
     tcase_add_test(tcase, refuses_a_file_that_is_a_folder_as_well);
     tcase_add_test(tcase, refuses_a_bomb);

@@ -77,7 +77,7 @@ static bool look(const struct unpacking *unpacking, uint64_t index, struct reade
         return false;
     }
     const char *flaw = flaw_of(entry);
-    return !flaw || error_set(unpacking->err, ZIP, "%s: %s", entry->name, flaw);
+    return !flaw || reader_refuse(entry, flaw, unpacking->err);
 }
 
 /// Everything is looked at before anything is written.

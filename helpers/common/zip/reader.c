@@ -119,12 +119,17 @@ bool reader_look(const struct reader *reader, uint64_t index, struct reader_entr
         .packed_size = status.comp_size,
     };
     const char *flaw = flaw_of(&status, entry->mode, slash);
-    return !flaw || error_set(err, ZIP, "%s: %s", entry->name, flaw);
+    return !flaw || reader_refuse(entry, flaw, err);
+}
+
+bool reader_refuse(const struct reader_entry *entry, const char *flaw, struct error *err) {
+    return error_set(err, ZIP, "%.200s: %s", entry->name, flaw);
 }
 
 static bool has_another_size(const struct reader_entry *entry, struct error *err) {
-    return error_set(err, ZIP, "%s: does not have the %" PRIu64 " bytes that the zip states",
-                     entry->name, entry->size);
+    cleanup_free char *flaw =
+        xasprintf("does not have the %" PRIu64 " bytes that the zip states", entry->size);
+    return reader_refuse(entry, flaw, err);
 }
 
 bool reader_read(const struct reader *reader, const struct reader_entry *entry, reader_sink *sink,
@@ -132,13 +137,13 @@ bool reader_read(const struct reader *reader, const struct reader_entry *entry, 
     __attribute__((cleanup(file_closep))) zip_file_t *file =
         zip_fopen_index(reader->zip, entry->index, 0);
     if (!file) {
-        return error_set(err, ZIP, "%s: %s", entry->name, zip_strerror(reader->zip));
+        return reader_refuse(entry, zip_strerror(reader->zip), err);
     }
     uint64_t left = entry->size;
     for (;;) {
         const zip_int64_t count = zip_fread(file, reader->piece, PIECE);
         if (count < 0) {
-            return error_set(err, ZIP, "%s: %s", entry->name, zip_file_strerror(file));
+            return reader_refuse(entry, zip_file_strerror(file), err);
         }
         if (count == 0) {
             return left == 0 || has_another_size(entry, err);

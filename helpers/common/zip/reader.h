@@ -46,6 +46,10 @@ void reader_clean_up(struct reader *reader);
 bool reader_look(const struct reader *reader, uint64_t index, struct reader_entry *entry,
                  struct error *err);
 
+/// Refuses the entry (code "zip") for its flaw. Of its name, which may have 64 KiB, the first 200
+/// bytes are shown: the flaw is always told.
+bool reader_refuse(const struct reader_entry *entry, const char *flaw, struct error *err);
+
 /// Takes a piece of an entry's content; a false ends the reading, with `err` as it was set.
 typedef bool reader_sink(void *context, struct slice piece, struct error *err);
 /// Reads the whole content in constant memory, and hands it on piece by piece, never more than
