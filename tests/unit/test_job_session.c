@@ -144,6 +144,26 @@ START_TEST(renews_no_session_that_lasts_as_long_as_the_function) {
 }
 END_TEST
 
+START_TEST(keeps_the_services_clock_for_the_next_call) {
+    const struct scripted script[] = {
+        {.answer = "HTTP/1.1 403 No\r\nConnection: close\r\nDate: Tue, 25 Nov 2025 12:00:00 GMT\r\n"
+                   "\r\n<ErrorResponse><Error><Code>SignatureDoesNotMatch</Code></Error>"
+                   "</ErrorResponse>",
+         .close = true},
+        {.answer = ANSWER("ASIAONE", "2025-11-25T11:02:00Z"), .close = true},
+        {.answer = ANSWER("ASIATWO", "2025-11-25T11:15:00Z"), .close = true}};
+    START(script);
+    cleanup_job_session struct job_session *session = session_until(900);
+    check_key(session, "ASIAONE");
+    ck_assert(request_has(0, "X-Amz-Date: 20251125T110000Z"));
+    ck_assert(request_has(1, "X-Amz-Date: 20251125T120000Z"));
+    // The first one ends too soon, so the role is assumed again, in another turn.
+    check_key(session, "ASIATWO");
+    ck_assert(request_has(2, "X-Amz-Date: 20251125T120000Z"));
+    stop_server();
+}
+END_TEST
+
 START_TEST(remembers_a_refusal_for_a_moment) {
     const struct scripted script[] = {
         {.answer = DENIED, .close = true},
@@ -201,6 +221,7 @@ int main(void) {
     tcase_add_test(tests, says_nothing_of_the_job_where_that_is_not_wanted);
     tcase_add_test(tests, renews_a_session_that_ends_before_the_function_does);
     tcase_add_test(tests, renews_no_session_that_lasts_as_long_as_the_function);
+    tcase_add_test(tests, keeps_the_services_clock_for_the_next_call);
     tcase_add_test(tests, remembers_a_refusal_for_a_moment);
     tcase_add_test(tests, says_what_to_do_about_tags_that_are_too_long);
     tcase_add_test(tests, gives_up_when_it_is_told_to);

@@ -15,6 +15,8 @@ struct function_aws {
     pthread_mutex_t lock;
     /// For the next call; NULL: none.
     struct http_client *idle;
+    /// How far AWS's clock is ahead of ours, as far as a call found out.
+    int64_t skew_ms;
 };
 
 struct function_aws *function_aws_new(const struct function_aws_options *options) {
@@ -65,6 +67,23 @@ static struct http_client *take_client(struct function_aws *aws) {
     return idle ? idle : http_client_new(&options);
 }
 
+// --- The clock -----------------------------------------------------------------------------------
+
+static int64_t known_skew_ms(struct function_aws *aws) {
+    pthread_mutex_lock(&aws->lock);
+    const int64_t skew_ms = aws->skew_ms;
+    pthread_mutex_unlock(&aws->lock);
+    return skew_ms;
+}
+
+/// A turn that found nothing out leaves what another one did.
+static void keep_skew(struct function_aws *aws, const struct aws_client *client) {
+    const int64_t skew_ms = aws_client_skew_ms(client);
+    pthread_mutex_lock(&aws->lock);
+    aws->skew_ms = skew_ms != 0 ? skew_ms : aws->skew_ms;
+    pthread_mutex_unlock(&aws->lock);
+}
+
 // --- Calls ---------------------------------------------------------------------------------------
 
 bool function_aws_begin(struct function_aws *aws, int cancel_fd, struct function_aws_call *call,
@@ -76,12 +95,16 @@ bool function_aws_begin(struct function_aws *aws, int cancel_fd, struct function
         .clock = aws->clock,
         .endpoint = {.region = aws->region},
         .cancel_fd = cancel_fd,
+        .skew_ms = known_skew_ms(aws),
     };
     call->client = aws_client_new(&options, err);
     return call->client != NULL;
 }
 
 void function_aws_end(struct function_aws_call *call) {
+    if (call->client) {
+        keep_skew(call->aws, call->client);
+    }
     aws_client_destroy(call->client);
     if (call->http) {
         http_client_destroy(swap_idle(call->aws, call->http));

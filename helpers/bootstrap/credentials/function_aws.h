@@ -2,7 +2,8 @@
 /// Calls to AWS with the function's own keys: what is known of them and of the way there.
 ///
 /// Made once by a handler and lent to all that calls; may be used from several threads, each with a
-/// call of its own. Certificates are read once, and a connection is kept for the next call.
+/// call of its own. Certificates are read once, and a connection is kept for the next call, as
+/// is what a call found out of a clock that is wrong.
 #pragma once
 
 #include "common/aws/calls.h"

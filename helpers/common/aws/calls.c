@@ -63,6 +63,7 @@ struct aws_client *aws_client_new(const struct aws_client_options *options, stru
     client->max_attempts = attempts_from_environment();
     client->repetitions_left = options->max_repetitions > 0 ? options->max_repetitions : UINT_MAX;
     client->cancel_fd = options->cancel_fd;
+    client->skew_ms = options->skew_ms;
     return client;
 }
 

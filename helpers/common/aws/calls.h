@@ -25,6 +25,8 @@ struct aws_client_options {
     unsigned max_repetitions;
     /// Calls fail with "canceled" as soon as this is readable; 0 or less: none.
     int cancel_fd;
+    /// From aws_client_skew_ms() of a client before it; 0: not known.
+    int64_t skew_ms;
 };
 
 /// Of every service.
