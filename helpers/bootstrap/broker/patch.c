@@ -52,7 +52,7 @@ void broker_patch_begin(struct http_server_request *request) {
     } else if (!reserve(request, (size_t)length)) {
         http_server_refuse(request, 503, "503 Too many large requests at a time");
     } else {
-        buffer_init(&request->body, (size_t)length);
+        request->body.max = (size_t)length;
     }
 }
 
