@@ -6,14 +6,23 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 
-bool encoding_append_hex(struct buffer *out, struct slice bytes) {
+void encoding_hex(struct slice bytes, char *hex) {
     static const char digits[] = "0123456789abcdef";
     for (size_t i = 0; i < bytes.len; i++) {
         const unsigned char byte = (unsigned char)bytes.data[i];
-        buffer_append_byte(out, digits[byte >> 4]);
-        buffer_append_byte(out, digits[byte & 15]);
+        hex[2 * i] = digits[byte >> 4];
+        hex[2 * i + 1] = digits[byte & 15];
     }
-    return !out->overflowed;
+}
+
+bool encoding_append_hex(struct buffer *out, struct slice bytes) {
+    char *end = buffer_reserve(out, 2 * bytes.len);
+    if (!end) {
+        return false;
+    }
+    encoding_hex(bytes, end);
+    buffer_commit(out, 2 * bytes.len);
+    return true;
 }
 
 bool encoding_append_base64(struct buffer *out, struct slice bytes) {

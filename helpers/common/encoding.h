@@ -6,7 +6,9 @@
 
 #include "common/buffer.h"
 
-/// Lower-case hexadecimal.
+/// Lower-case hexadecimal: twice as many characters to `hex`, without a NUL.
+void encoding_hex(struct slice bytes, char *hex);
+/// The same.
 bool encoding_append_hex(struct buffer *out, struct slice bytes);
 /// RFC 4648 base64 with padding, on one line.
 bool encoding_append_base64(struct buffer *out, struct slice bytes);

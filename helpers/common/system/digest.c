@@ -8,6 +8,7 @@
 
 #include "common/alloc.h"
 #include "common/cleanup.h"
+#include "common/encoding.h"
 
 enum { STEP = 1024 * 1024 };
 
@@ -59,11 +60,7 @@ bool digest_fd(int fd, const char *name, unsigned char hash[DIGEST_SIZE], struct
 }
 
 void digest_hex(const unsigned char hash[DIGEST_SIZE], char hex[DIGEST_HEX_SIZE]) {
-    static const char digits[] = "0123456789abcdef";
-    for (size_t i = 0; i < DIGEST_SIZE; i++) {
-        hex[2 * i] = digits[hash[i] >> 4];
-        hex[2 * i + 1] = digits[hash[i] & 15];
-    }
+    encoding_hex(slice_make(hash, DIGEST_SIZE), hex);
     hex[DIGEST_HEX_SIZE - 1] = '\0';
 }
 
