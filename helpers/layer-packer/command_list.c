@@ -13,8 +13,6 @@
 #include "common/zip/entry_name.h"
 #include "common/zip/reader.h"
 #include "layer-packer/commands.h"
-#include "layer-packer/inspect.h"
-#include "layer-packer/summary.h"
 
 // Lambda's limits: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 /// Of a zip in the call itself; a larger one goes by way of S3.
@@ -45,16 +43,19 @@ static bool print_entries(const struct reader *reader, struct error *err) {
     return true;
 }
 
+/// Of Lambda's limit. Rounded up: 100 % is never shown for what does not fit.
+static void print_part(uint64_t unzipped) {
+    printf("%" PRIu64 " %% of Lambda's 250 MB%s\n",
+           (unzipped * 100 + COMMAND_LAMBDA_UNZIPPED - 1) / COMMAND_LAMBDA_UNZIPPED,
+           unzipped > COMMAND_LAMBDA_UNZIPPED ? ": too much for a function with its layers" : "");
+}
+
 static void print_budget(const char *name, uint64_t size, uint64_t unzipped) {
     cleanup_free char *packed = summary_format_size(size);
     cleanup_free char *whole = summary_format_size(unzipped);
-    // Rounded up: 100 % is never shown for what does not fit.
-    const uint64_t percent =
-        (unzipped * 100 + COMMAND_LAMBDA_UNZIPPED - 1) / COMMAND_LAMBDA_UNZIPPED;
-    printf("%s: %s (%" PRIu64 " bytes), unzipped %s (%" PRIu64 " bytes), %" PRIu64
-           " %% of Lambda's 250 MB%s\n",
-           name, packed, size, whole, unzipped, percent,
-           unzipped > COMMAND_LAMBDA_UNZIPPED ? ": too much for a function with its layers" : "");
+    printf("%s: %s (%" PRIu64 " bytes), unzipped %s (%" PRIu64 " bytes), ", name, packed, size,
+           whole, unzipped);
+    print_part(unzipped);
     if (size > DIRECT_UPLOAD) {
         printf("  over 50 MB zipped: cannot be uploaded directly, only by way of S3\n");
     }
@@ -68,21 +69,15 @@ struct arguments {
 static bool list(const char *path, const struct arguments *arguments, uint64_t *total_size,
                  uint64_t *total_unzipped, struct error *err) {
     cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+    cleanup_reader struct reader reader = {0};
     struct summary summary = {0};
-    struct inspection inspection;
+    const struct inspect_options how = {.max_unzipped = UINT64_MAX, .structure_only = true};
     if (fd < 0) {
         return error_errno(err, errno, "cannot open %s", path);
     }
-    if (!summary_read(fd, path, &summary, err)) {
+    if (!command_inspect(fd, path, &how, &reader, &summary, NULL, err)) {
         return false;
     }
-    cleanup_reader struct reader reader = {0};
-    if (!reader_open(&reader, fd, err) ||
-        !inspect_zip(&reader, UINT64_MAX, true, &inspection, err)) {
-        return error_prefix(err, "%s", path);
-    }
-    summary.entries = inspection.entries;
-    summary.unzipped_size = inspection.unzipped_size;
     *total_size += summary.size;
     *total_unzipped += summary.unzipped_size;
     if (arguments->json) {
@@ -125,7 +120,7 @@ int command_list(int argc, char **argv) {
         return code;
     }
     if (operands.count == 0) {
-        error_set(&err, "usage", "expected a ZIP");
+        error_set(&err, "usage", "name a ZIP");
         return command_misused("list", &err);
     }
     uint64_t size = 0;
@@ -137,11 +132,8 @@ int command_list(int argc, char **argv) {
     }
     if (operands.count > 1 && !arguments.json) {
         cleanup_free char *whole = summary_format_size(unzipped);
-        printf("together: unzipped %s (%" PRIu64 " bytes), %" PRIu64 " %% of Lambda's 250 MB%s\n",
-               whole, unzipped,
-               (unzipped * 100 + COMMAND_LAMBDA_UNZIPPED - 1) / COMMAND_LAMBDA_UNZIPPED,
-               unzipped > COMMAND_LAMBDA_UNZIPPED ? ": too much for a function with its layers"
-                                                  : "");
+        printf("together: unzipped %s (%" PRIu64 " bytes), ", whole, unzipped);
+        print_part(unzipped);
     }
     return command_done();
 }

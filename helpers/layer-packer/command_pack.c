@@ -23,13 +23,17 @@ enum {
 struct settings {
     const char *output;
     const char *recipe;
-    enum arch arch;
+    struct programs_options programs;
     int64_t level;
     int64_t jobs;
     int64_t max_unzipped_size;
     bool json;
     const struct options_operands *sources;
 };
+
+static void settings_clean_up(struct settings *settings) {
+    provided_more_clean_up(&settings->programs.more);
+}
 
 /// The processors that we may run on.
 static int64_t processors(void) {
@@ -46,10 +50,10 @@ static bool collect(struct settings *settings, struct tree *tree, struct error *
     }
     if (settings->recipe) {
         cleanup_recipe struct recipe recipe = {0};
-        if (!recipe_read(settings->recipe, settings->arch, &recipe, err)) {
+        if (!recipe_read(settings->recipe, settings->programs.arch, &recipe, err)) {
             return false;
         }
-        settings->arch = recipe.arch;
+        settings->programs.arch = recipe.arch;
         return recipe_collect(&recipe, tree, &output, (uint64_t)settings->max_unzipped_size, err);
     }
     for (size_t i = 0; i < settings->sources->count; i++) {
@@ -60,11 +64,18 @@ static bool collect(struct settings *settings, struct tree *tree, struct error *
     return true;
 }
 
-static bool pack(struct settings *settings, struct summary *summary, struct error *err) {
+static bool check(const struct settings *settings, const struct tree *tree,
+                  struct warnings *warnings, struct error *err) {
+    return links_check(tree, warnings, err) &&
+           tree_check_size(tree, (uint64_t)settings->max_unzipped_size, err) &&
+           programs_check(tree, &contents_on_disk, &settings->programs, warnings, err);
+}
+
+static bool pack(struct settings *settings, struct summary *summary, struct warnings *warnings,
+                 struct error *err) {
     cleanup_tree struct tree tree = {0};
-    if (!collect(settings, &tree, err) || !tree_finish(&tree, err) || !links_check(&tree, err) ||
-        !tree_check_size(&tree, (uint64_t)settings->max_unzipped_size, err) ||
-        !programs_check(&tree, settings->arch, err)) {
+    if (!collect(settings, &tree, err) || !tree_finish(&tree, err) ||
+        !check(settings, &tree, warnings, err)) {
         return error_prefix(err, "cannot pack %s",
                             settings->recipe ? settings->recipe : settings->output);
     }
@@ -106,8 +117,14 @@ static const struct option_spec specs[] = {
      .value = "ARCH",
      .help = "x86_64 or arm64: refuse ELF files for anything else.",
      .kind = OPTION_CALL,
-     .offset = offsetof(struct settings, arch),
+     .offset = offsetof(struct settings, programs.arch),
      .call = command_set_arch},
+    {.name = "provided",
+     .value = "NAME",
+     .help = command_provided_help,
+     .kind = OPTION_CALL,
+     .offset = offsetof(struct settings, programs.more),
+     .call = command_add_provided},
     {.name = "level",
      .value = "1-12",
      .help = "How hard to compress (7).",
@@ -141,14 +158,16 @@ static const struct options options = {
     .summary = "Packs files by their base names and the content of folders, or what a recipe "
                "names. The same content gives the same bytes.",
     .specs = specs,
-    .footer = "Refused, with the file and the reason: paths and symlinks out of the root,\n"
-              "device files, a file named twice, ELF files for another architecture,\n"
-              "executables that need a library which neither the layer nor provided.al2023\n"
-              "has, and more than --max-unzipped-size.\n",
+    .footer = "Refused, with the file and the reason: paths and symlinks out of the root or in\n"
+              "circles, device files, a file named twice, ELF files for another architecture,\n"
+              "programs that need what neither the layer nor provided.al2023 has (libraries,\n"
+              "versions of symbols, interpreters) or what lies where nobody looks, scripts that\n"
+              "the kernel cannot run, a bootstrap or extension that is not executable, and more\n"
+              "than --max-unzipped-size.\n",
 };
 
 int command_pack(int argc, char **argv) {
-    struct settings settings = {
+    __attribute__((cleanup(settings_clean_up))) struct settings settings = {
         .level = DEFAULT_LEVEL, .jobs = processors(), .max_unzipped_size = COMMAND_LAMBDA_UNZIPPED};
     cleanup_options_operands struct options_operands operands = {0};
     int code = EXIT_SUCCESS;
@@ -161,9 +180,11 @@ int command_pack(int argc, char **argv) {
         return command_misused("pack", &err);
     }
     struct summary summary = {0};
-    if (!pack(&settings, &summary, &err)) {
+    cleanup_warnings struct warnings warnings = {0};
+    if (!pack(&settings, &summary, &warnings, &err)) {
         return error_is(&err, "usage") ? command_misused("pack", &err) : command_failed(&err);
     }
+    command_warn(&warnings);
     if (settings.json) {
         summary_print_json(&summary);
     } else {

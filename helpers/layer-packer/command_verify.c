@@ -6,40 +6,32 @@
 #include <stdlib.h>
 
 #include "common/cleanup.h"
-#include "common/zip/reader.h"
 #include "layer-packer/commands.h"
-#include "layer-packer/inspect.h"
 #include "layer-packer/signature.h"
-#include "layer-packer/summary.h"
 
 struct arguments {
     const char *key;
     int64_t max_unzipped;
+    struct programs_options programs;
     bool json;
 };
 
+static void arguments_clean_up(struct arguments *arguments) {
+    provided_more_clean_up(&arguments->programs.more);
+}
+
 static bool verify(const char *path, const struct arguments *arguments, struct summary *summary,
-                   struct error *err) {
+                   struct warnings *warnings, struct error *err) {
     cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
-    struct inspection inspection;
+    cleanup_reader struct reader reader = {0};
+    const struct inspect_options how = {.max_unzipped = (uint64_t)arguments->max_unzipped,
+                                        .programs = arguments->programs};
     if (fd < 0) {
         return error_errno(err, errno, "cannot open %s", path);
     }
     // The signature first: then nothing of a zip that is not ours is looked at.
-    if (arguments->key && !signature_check(fd, path, arguments->key, err)) {
-        return false;
-    }
-    if (!summary_read(fd, path, summary, err)) {
-        return false;
-    }
-    cleanup_reader struct reader reader = {0};
-    if (!reader_open(&reader, fd, err) ||
-        !inspect_zip(&reader, (uint64_t)arguments->max_unzipped, false, &inspection, err)) {
-        return error_prefix(err, "%s", path);
-    }
-    summary->entries = inspection.entries;
-    summary->unzipped_size = inspection.unzipped_size;
-    return true;
+    return (!arguments->key || signature_check(fd, path, arguments->key, err)) &&
+           command_inspect(fd, path, &how, &reader, summary, warnings, err);
 }
 
 static const struct option_spec specs[] = {
@@ -48,6 +40,18 @@ static const struct option_spec specs[] = {
      .help = "First of all, ZIP.sig must be the signature of ZIP by this Ed25519 key.",
      .kind = OPTION_TEXT,
      .offset = offsetof(struct arguments, key)},
+    {.name = "arch",
+     .value = "ARCH",
+     .help = "x86_64 or arm64: refuse ELF files for anything else.",
+     .kind = OPTION_CALL,
+     .offset = offsetof(struct arguments, programs.arch),
+     .call = command_set_arch},
+    {.name = "provided",
+     .value = "NAME",
+     .help = command_provided_help,
+     .kind = OPTION_CALL,
+     .offset = offsetof(struct arguments, programs.more),
+     .call = command_add_provided},
     {.name = "max-unzipped-size",
      .value = "BYTES",
      .help = "Refuse a zip that unpacks to more (none).",
@@ -63,14 +67,16 @@ static const struct option_spec specs[] = {
 };
 static const struct options options = {
     .program = "layer-packer verify",
-    .synopsis = "[--key PUBLIC.pem] ZIP",
+    .synopsis = "[OPTIONS] ZIP",
     .summary = "Checks a zip that anybody may have made: its structure, names, symlinks, sizes "
-               "and checksums; with a key its signature, too.",
+               "and checksums, and that its programs run in Lambda, as pack does; with a key its "
+               "signature, too.",
     .specs = specs,
 };
 
 int command_verify(int argc, char **argv) {
-    struct arguments arguments = {.max_unzipped = INT64_MAX};
+    __attribute__((cleanup(arguments_clean_up))) struct arguments arguments = {.max_unzipped =
+                                                                                   INT64_MAX};
     cleanup_options_operands struct options_operands operands = {0};
     int code = EXIT_SUCCESS;
     struct error err;
@@ -78,13 +84,15 @@ int command_verify(int argc, char **argv) {
         return code;
     }
     if (operands.count != 1) {
-        error_set(&err, "usage", "expected one ZIP");
+        error_set(&err, "usage", "name one ZIP");
         return command_misused("verify", &err);
     }
     struct summary summary = {0};
-    if (!verify(operands.items[0], &arguments, &summary, &err)) {
+    cleanup_warnings struct warnings warnings = {0};
+    if (!verify(operands.items[0], &arguments, &summary, &warnings, &err)) {
         return command_failed(&err);
     }
+    command_warn(&warnings);
     if (arguments.json) {
         summary_print_json(&summary);
     } else {

@@ -53,6 +53,46 @@ bool command_parse(const struct options *options, const char *command, int argc,
     return false;
 }
 
+const char command_provided_help[] =
+    "Take NAME as there, because another layer has it or the runtime is another one: a library, a "
+    "version of symbols, an interpreter (libx.so.1, GLIBC_2.36, /opt/bin/node). Any number of "
+    "times.";
+
+bool command_add_provided(void *target, const char *value, struct error *err) {
+    (void)err;
+    provided_more_add(target, value);
+    return true;
+}
+
+bool command_inspect(int fd, const char *path, const struct inspect_options *options,
+                     struct reader *reader, struct summary *summary, struct warnings *warnings,
+                     struct error *err) {
+    struct inspection inspection;
+    if (!summary_read(fd, path, summary, err)) {
+        return false;
+    }
+    if (!reader_open(reader, fd, err) ||
+        !inspect_zip(reader, options, &inspection, warnings, err)) {
+        return error_prefix(err, "%s", path);
+    }
+    summary->entries = inspection.entries;
+    summary->unzipped_size = inspection.unzipped_size;
+    return true;
+}
+
+void command_warn(const struct warnings *warnings) {
+    const size_t kept = warnings->count < WARNINGS_KEPT ? warnings->count : WARNINGS_KEPT;
+    for (size_t i = 0; i < kept; i++) {
+        (void)fputs("layer-packer: warning: ", stderr);
+        print_message(warnings->texts[i]);
+        (void)fputc('\n', stderr);
+    }
+    if (warnings->count > kept) {
+        (void)fprintf(stderr, "layer-packer: warning: and %zu more like these\n",
+                      warnings->count - kept);
+    }
+}
+
 bool command_set_arch(void *target, const char *value, struct error *err) {
     static const struct {
         const char *other;

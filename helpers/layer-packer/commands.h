@@ -5,7 +5,8 @@
 
 #include "common/error.h"
 #include "common/options.h"
-#include "layer-packer/elf.h"
+#include "layer-packer/inspect.h"
+#include "layer-packer/summary.h"
 
 int command_pack(int argc, char **argv);
 int command_verify(int argc, char **argv);
@@ -22,6 +23,15 @@ bool command_parse(const struct options *options, const char *command, int argc,
                    void *arguments, struct options_operands *operands, int *code);
 /// The `call` of an --arch option, whose target is an enum arch.
 bool command_set_arch(void *target, const char *value, struct error *err);
+/// The `call` of a --provided option, whose target is a struct provided_more; and its help.
+bool command_add_provided(void *target, const char *value, struct error *err);
+extern const char command_provided_help[];
+/// Prints the warnings to stderr, each as "layer-packer: warning: <text>".
+void command_warn(const struct warnings *warnings);
+/// Opens the zip `fd`, called `path`, as `reader`, inspects it, and describes it in `summary`.
+bool command_inspect(int fd, const char *path, const struct inspect_options *options,
+                     struct reader *reader, struct summary *summary, struct warnings *warnings,
+                     struct error *err);
 /// The help of a --json option.
 extern const char command_json_help[];
 /// Lambda's limit for a function with all its layers, unzipped: 250 MiB, 262144000 bytes.

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-/// What an ELF file asks for: its architecture, interpreter and libraries. Reads only what it must;
-/// the file may be hostile.
+/// What an ELF file asks for: its architecture, interpreter, libraries and versions of symbols.
+/// Reads only what it must; the file may be hostile.
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "layer-packer/elf_dynamic.h"
 
 enum arch { ARCH_NONE, ARCH_X86_64, ARCH_ARM64 };
 
@@ -26,9 +28,7 @@ struct elf {
     bool is_program;
     /// The interpreter's path, or NULL. Owned.
     char *interpreter;
-    /// DT_NEEDED, in order. Owned.
-    char **needed;
-    size_t needed_count;
+    struct elf_dynamic dynamic;
 };
 #define cleanup_elf __attribute__((cleanup(elf_clean_up)))
 

@@ -7,15 +7,25 @@
 
 #include "common/error.h"
 #include "common/zip/reader.h"
+#include "layer-packer/programs.h"
+#include "layer-packer/warnings.h"
 
 struct inspection {
     uint64_t entries;
     uint64_t unzipped_size;
 };
 
-/// Checks the open zip: methods and kinds of entries, names, names that are there twice, symlinks
-/// that leave the root, and more than `max_unzipped` bytes. Then reads all content and checks sizes
-/// and checksums, unless `structure_only`. What it reads is bounded by what deflate can make of the
-/// file's own size, as no two entries share their bytes.
-bool inspect_zip(const struct reader *reader, uint64_t max_unzipped, bool structure_only,
-                 struct inspection *inspection, struct error *err);
+struct inspect_options {
+    uint64_t max_unzipped;
+    /// Neither content nor programs are looked at.
+    bool structure_only;
+    struct programs_options programs;
+};
+
+/// Checks the open zip: methods and kinds of entries, names, names that are there twice, symlinks,
+/// and more than `max_unzipped` bytes. Then reads all content, checks sizes and checksums, and what
+/// programs_check() does. What it reads is bounded by what deflate can make of the file's own size,
+/// as no two entries share their bytes; memory by one ELF file, of which no more is looked at than
+/// a layer holds, 250 MB. `warnings` may be NULL.
+bool inspect_zip(const struct reader *reader, const struct inspect_options *options,
+                 struct inspection *inspection, struct warnings *warnings, struct error *err);

@@ -5,11 +5,12 @@
 
 #include "common/buffer.h"
 #include "layer-packer/tree.h"
+#include "layer-packer/warnings.h"
 
 enum links_result {
     /// At a path below the root, which need not exist.
     LINKS_ARRIVED,
-    /// An absolute target, or ".." at the root.
+    /// A target at another place than a zip's, or ".." at the root.
     LINKS_LEFT,
     /// More links than the kernel follows.
     LINKS_LOOP,
@@ -21,7 +22,10 @@ enum links_result links_follow(const struct tree *tree, struct slice name, struc
 /// The file that `name` leads to, following links as the kernel would, or NULL.
 const struct entry *links_find_file(const struct tree *tree, struct slice name);
 
-/// Refuses links that are absolute or whose path leaves the root at any step, also by way of other
-/// links. One that leads nowhere or in circles stays inside and is fine: another layer may bring
-/// what it names.
-bool links_check(const struct tree *tree, struct error *err);
+/// Tells whether the absolute path is the root or below it, which in Lambda is /opt or /var/task,
+/// and cuts that off, with the slash.
+bool links_below_root(struct slice *path);
+
+/// Refuses links whose path leaves the root at any step, also by way of other links, or goes in
+/// circles. One that leads to nothing is only warned of: another layer may bring what it names.
+bool links_check(const struct tree *tree, struct warnings *warnings, struct error *err);

@@ -2,11 +2,25 @@
 /// Do the programs of a tree run in Lambda?
 #pragma once
 
-#include "layer-packer/elf.h"
-#include "layer-packer/tree.h"
+#include "layer-packer/contents.h"
+#include "layer-packer/provided.h"
+#include "layer-packer/warnings.h"
 
-/// Opens every file, which proves that it can be read, and refuses an ELF file of another
-/// architecture than `arch` (ARCH_NONE: any is fine) and an executable that needs an interpreter or
-/// a library, itself or by way of the layer's libraries, which neither the tree nor provided.al2023
-/// has. Call it after tree_finish().
-bool programs_check(const struct tree *tree, enum arch arch, struct error *err);
+struct programs_options {
+    /// ARCH_NONE: any is fine.
+    enum arch arch;
+    struct provided_more more;
+};
+
+/// Opens every file by way of `access`, and refuses
+/// - an ELF file for another architecture;
+/// - an executable whose interpreter is missing, whose libraries are missing or lie where the
+///   loader does not look, or which needs versions of symbols that those do not have; a library,
+///   too, for versions of the image's (loader.h);
+/// - a script that the kernel cannot run (script.h), or whose interpreter is missing: where it does
+///   not lie where programs do that is a warning, and in share/ not even that;
+/// - `bootstrap` and the files of extensions/ where they are no programs.
+/// What there is: the tree, provided.al2023 and `options->more`. Call it after links_check().
+bool programs_check(const struct tree *tree, const struct contents_access *access,
+                    const struct programs_options *options, struct warnings *warnings,
+                    struct error *err);

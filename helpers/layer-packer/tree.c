@@ -28,8 +28,18 @@ void tree_clean_up(struct tree *tree) {
 
 // --- Entries ----------------------------------------------------------------------------------
 
-bool tree_check_name(struct slice name, const char *origin, struct error *err) {
+static const char *flaw_of(struct slice name) {
     const char *flaw = entry_name_flaw(name);
+    if (!flaw && slice_find(name, '\\') < name.len) {
+        return "the name has a backslash in it, which Lambda takes for a letter and not for the "
+               "end "
+               "of a folder's name: write / (some programs for Windows do not)";
+    }
+    return flaw;
+}
+
+bool tree_check_name(struct slice name, const char *origin, struct error *err) {
+    const char *flaw = flaw_of(name);
     if (!flaw) {
         return true;
     }
@@ -175,6 +185,25 @@ bool tree_finish(struct tree *tree, struct error *err) {
 
 const struct entry *tree_find(const struct tree *tree, struct slice name) {
     return find(tree, name);
+}
+
+bool tree_has_folder(const struct tree *tree, struct slice name) {
+    size_t low = 0;
+    size_t high = tree->count;
+    // The first entry behind `name` and a slash, in which all below the folder begin.
+    cleanup_free char *inside = xasprintf("%" SLICE_FORMAT "/", SLICE_ARGUMENTS(name));
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        if (strcmp(tree->entries[middle].name, inside) < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    const struct entry *entry = find(tree, name);
+    return name.len == 0 || (entry && entry->kind == ENTRY_FOLDER) ||
+           (low < tree->count &&
+            slice_starts_with(slice_text(tree->entries[low].name), slice_text(inside)));
 }
 
 static uint64_t size_of(const struct entry *entry) {

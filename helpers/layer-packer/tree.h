@@ -41,7 +41,8 @@ struct tree {
 /// Zeroed is empty.
 void tree_clean_up(struct tree *tree);
 
-/// Refuses what entry_name_flaw() refuses. `origin` is named in the message.
+/// Refuses what entry_name_flaw() refuses, and a backslash, by which Windows parts folders and
+/// Lambda does not. `origin` is named in the message.
 bool tree_check_name(struct slice name, const char *origin, struct error *err);
 
 /// Adds a file that is at `origin`, or open as `fd` (taken over, also on failure; -1: none).
@@ -60,6 +61,8 @@ bool tree_finish(struct tree *tree, struct error *err);
 
 /// The entry of that name, or NULL. A folder that is not empty has none.
 const struct entry *tree_find(const struct tree *tree, struct slice name);
+/// Tells whether there is a folder of that name, empty or not; "" is the root.
+bool tree_has_folder(const struct tree *tree, struct slice name);
 /// The uncompressed size of all entries: of a link its target's length, of a folder 0.
 uint64_t tree_size(const struct tree *tree);
 /// Refuses more than `max` bytes; the message names the largest file.

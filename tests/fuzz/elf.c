@@ -9,6 +9,12 @@
 
 #include "layer-packer/elf.h"
 
+static void must_be_text(const char *text) {
+    if (strlen(text) == 0) {
+        abort();
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static int fd = -1;
@@ -20,10 +26,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     }
     cleanup_elf struct elf elf;
     elf_read(fd, &elf);
-    for (size_t i = 0; i < elf.needed_count; i++) {
-        if (strlen(elf.needed[i]) == 0) {
-            abort();
-        }
+    const struct elf_dynamic *dynamic = &elf.dynamic;
+    for (size_t i = 0; i < dynamic->needed_count; i++) {
+        must_be_text(dynamic->needed[i]);
+    }
+    for (size_t i = 0; i < dynamic->version_count; i++) {
+        must_be_text(dynamic->versions[i].file);
+        must_be_text(dynamic->versions[i].name);
+    }
+    for (size_t i = 0; i < dynamic->defined_count; i++) {
+        must_be_text(dynamic->defined[i]);
     }
     return 0;
 }

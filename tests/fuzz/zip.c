@@ -15,6 +15,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct error err;
     struct inspection inspection;
+    cleanup_warnings struct warnings warnings = {0};
+    static const struct inspect_options options = {.max_unzipped = LIMIT};
     static int fd = -1;
     if (fd < 0) {
         fd = memfd_create("zip", MFD_CLOEXEC);
@@ -23,7 +25,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         abort();
     }
     cleanup_reader struct reader reader = {0};
-    if (reader_open(&reader, fd, &err) && inspect_zip(&reader, LIMIT, false, &inspection, &err) &&
+    if (reader_open(&reader, fd, &err) &&
+        inspect_zip(&reader, &options, &inspection, &warnings, &err) &&
         (inspection.unzipped_size > LIMIT || inspection.entries > size)) {
         abort();
     }

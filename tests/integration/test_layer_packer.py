@@ -191,8 +191,8 @@ class TestSameBytes:
     @given(data=st.data())
     def test_of_any_tree(self, data: st.DataObject) -> None:
         """Packed twice, from two copies made in another order, by other numbers of threads."""
-        letters = st.characters(codec="utf-8", exclude_categories=["Cc"], exclude_characters="/")
-        ascii_ = st.characters(max_codepoint=127, exclude_characters="/\0")
+        letters = st.characters(codec="utf-8", exclude_categories=["Cc"], exclude_characters="/\\")
+        ascii_ = st.characters(max_codepoint=127, exclude_characters="/\\\0")
         component = st.one_of(
             st.text(letters, min_size=1, max_size=20), st.text(ascii_, min_size=1, max_size=20)
         ).filter(lambda name: name not in (".", "..") and len(name.encode()) <= 255)
@@ -273,7 +273,7 @@ class TestRefuses:
         assert "a/b/c/out" in message and "leaves the root" in message
 
     @pytest.mark.parametrize(
-        "target", ["../file", "b/../../file", "./b/./../b", "missing", "link", "../a/b/../../file"]
+        "target", ["../file", "b/../../file", "./b/./../b", "../a/b/../../file", "/opt/a/b"]
     )
     def test_but_not_links_that_stay_inside(self, target: str, tmp_path: Path) -> None:
         tree = tmp_path / "tree"
