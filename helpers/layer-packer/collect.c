@@ -43,7 +43,10 @@ bool collect_find_output(const char *output, struct collect_output *into, struct
     }
     *into = (struct collect_output){.device = status.st_dev, .folder = status.st_ino, .name = name};
     if (stat(output, &status) == 0 && !S_ISREG(status.st_mode)) {
-        return error_set(err, "output", "--output %s: what is there is not a file", output);
+        return error_set(err, "output",
+                         "--output %s: must not name a folder or a device: remove what is there, "
+                         "or take another name",
+                         output);
     }
     return true;
 }

@@ -74,7 +74,7 @@ int command_fetch(int argc, char **argv) {
     }
     const char *recipe = arguments.recipe;
     if (!recipe || operands.count > 0) {
-        error_set(&err, "usage", "expected --recipe FILE and nothing else");
+        error_set(&err, "usage", "name --recipe FILE and nothing else");
         return command_misused("fetch", &err);
     }
     size_t files = 0;

@@ -94,10 +94,10 @@ static bool check_usage(const struct settings *settings, struct error *err) {
         return error_set(err, "usage", "--output FILE is missing");
     }
     if (settings->recipe && settings->sources->count > 0) {
-        return error_set(err, "usage", "expected --recipe or SOURCEs, not both");
+        return error_set(err, "usage", "name --recipe or SOURCEs, not both");
     }
     if (!settings->recipe && settings->sources->count == 0) {
-        return error_set(err, "usage", "expected --recipe FILE or a SOURCE");
+        return error_set(err, "usage", "name --recipe FILE or a SOURCE");
     }
     return true;
 }

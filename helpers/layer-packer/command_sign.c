@@ -37,7 +37,7 @@ int command_sign(int argc, char **argv) {
         return command_misused("sign", &err);
     }
     if (operands.count != 1) {
-        error_set(&err, "usage", "expected one ZIP");
+        error_set(&err, "usage", "name one ZIP");
         return command_misused("sign", &err);
     }
     if (!signature_write(operands.items[0], arguments.key, &err)) {

@@ -109,11 +109,12 @@ bool command_set_arch(void *target, const char *value, struct error *err) {
     }
     for (size_t i = 0; i < ARRAY_LENGTH(others); i++) {
         if (strcmp(others[i].other, value) == 0) {
-            return error_set(err, "usage", "expected x86_64 or arm64, not \"%s\"; did you mean %s?",
-                             value, others[i].ours);
+            return error_set(err, "usage",
+                             "--arch must be x86_64 or arm64, not \"%s\"; did you mean %s?", value,
+                             others[i].ours);
         }
     }
-    return error_set(err, "usage", "expected x86_64 or arm64, not \"%s\"", value);
+    return error_set(err, "usage", "--arch must be x86_64 or arm64, not \"%s\"", value);
 }
 
 int command_done(void) {

@@ -125,7 +125,7 @@ static bool run(const char *url, int fd, struct state *state, struct error *err)
 bool download(const char *url, int fd, struct error *err) {
     struct stat status;
     if (!is_https(url) && !http_url_is_loopback(url)) {
-        error_set(err, "url", "expected https (plain http is taken from loopback only)");
+        error_set(err, "url", "must be https (plain http is taken from loopback only)");
         return download_prefix(url, err);
     }
     if (fstat(fd, &status) != 0) {

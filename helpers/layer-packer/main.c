@@ -79,6 +79,6 @@ int main(int argc, char **argv) {
     if (!command_parse(&help, "", argc, argv, NULL, &operands, &code)) {
         return code;
     }
-    (void)fprintf(stderr, "layer-packer: expected a command (see layer-packer --help)\n");
+    (void)fprintf(stderr, "layer-packer: name a command (see layer-packer --help)\n");
     return EXIT_MISUSED;
 }

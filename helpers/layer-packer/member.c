@@ -37,7 +37,8 @@ bool member_extract(int zip_fd, const char *member, int out_fd, uint64_t max_siz
                          (unsigned long long)entry.size, (unsigned long long)max_size);
     }
     if (!S_ISREG(entry.mode)) {
-        return error_set(err, "member", "%s: is not a file in the zip", member);
+        return error_set(err, "member", "%s: must be a file in the zip, not a folder or symlink",
+                         member);
     }
     *executable = (entry.mode & S_IXUSR) != 0;
     struct target target = {.fd = out_fd, .member = member};

@@ -49,7 +49,7 @@ static bool append_value(const struct reader *reader, struct slice name, const c
     if (!go && !slice_equal_text(name, "arch")) {
         return error_set(err, "recipe",
                          "%s: unknown placeholder {%" SLICE_FORMAT
-                         "}: expected {version}, {arch} or {goarch}",
+                         "}: must be {version}, {arch} or {goarch}",
                          where, SLICE_ARGUMENTS(name));
     }
     if (reader->arch == ARCH_NONE) {
@@ -134,7 +134,7 @@ static bool read_mode(const struct json *object, struct recipe_file *file, struc
         file->mode = file->mode * 8 + (mode_t)(text.data[i] - '0');
     }
     return good || error_set(err, "recipe",
-                             "%s.mode: expected \"0755\" or \"0644\", not \"%" SLICE_FORMAT "\"",
+                             "%s.mode: must be \"0755\" or \"0644\", not \"%" SLICE_FORMAT "\"",
                              object->path, SLICE_ARGUMENTS(text));
 }
 
@@ -158,7 +158,7 @@ static bool read_sha256(const struct reader *reader, const struct json *source,
         *digit = *digit >= 'A' && *digit <= 'F' ? (char)(*digit - 'A' + 'a') : *digit;
         good = (*digit >= '0' && *digit <= '9') || (*digit >= 'a' && *digit <= 'f');
     }
-    return good || error_set(err, "recipe", "%s.%s: expected a SHA-256 of 64 hexadecimal digits",
+    return good || error_set(err, "recipe", "%s.%s: must be a SHA-256 of 64 hexadecimal digits",
                              sums.path, arch_name(reader->arch));
 }
 
@@ -186,7 +186,7 @@ static bool read_source(const struct reader *reader, const struct json *source,
     }
     if (path + link + url != 1) {
         return error_set(err, "recipe",
-                         "%s: expected exactly one of \"path\", \"link\" and \"url\"",
+                         "%s: must have exactly one of \"path\", \"link\" and \"url\"",
                          source->path);
     }
     if (!url && (json_has(source, "sha256") || json_has(source, "member"))) {
@@ -269,7 +269,7 @@ static bool read_architectures(const struct json *root, unsigned *set, struct er
         cleanup_free char *name = slice_copy(text);
         const enum arch arch = arch_parse(name);
         if (arch == ARCH_NONE) {
-            return error_set(err, "recipe", "%s: expected \"x86_64\" or \"arm64\", not \"%s\"",
+            return error_set(err, "recipe", "%s: must be \"x86_64\" or \"arm64\", not \"%s\"",
                              element.value.path, name);
         }
         *set |= 1U << arch;

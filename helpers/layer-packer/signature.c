@@ -47,13 +47,13 @@ static EVP_PKEY *read_key(const char *path, bool private, struct error *err) {
     }
     BIO_free(bio);
     if (!key) {
-        error_set(err, "key", "%s: expected a PEM file with %s", path,
+        error_set(err, "key", "%s: must be a PEM file with %s", path,
                   private ? "an unencrypted private key" : "a public key");
         return NULL;
     }
     if (EVP_PKEY_get_base_id(key) != EVP_PKEY_ED25519) {
         const char *kind = EVP_PKEY_get0_type_name(key);
-        error_set(err, "key", "%s: expected an Ed25519 key, not %s", path, kind ? kind : "this");
+        error_set(err, "key", "%s: must be an Ed25519 key, not %s", path, kind ? kind : "this");
         EVP_PKEY_free(key);
         return NULL;
     }
@@ -113,7 +113,7 @@ bool signature_check(int fd, const char *path, const char *key_path, struct erro
         buffer_reset(&signature);
     }
     if (signature.len != SIGNATURE_SIZE) {
-        return error_set(err, "signature", "%s: expected the 64 bytes of an Ed25519 signature",
+        return error_set(err, "signature", "%s: must have the 64 bytes of an Ed25519 signature",
                          name);
     }
     cleanup_buffer struct buffer message = BUFFER_INIT((size_t)1 << 40);

@@ -153,9 +153,10 @@ static bool drop_full_folders(struct tree *tree, struct error *err) {
             const struct entry *parent =
                 find(tree, slice_make(entry->name, (size_t)(slash - entry->name)));
             if (parent && parent->kind != ENTRY_FOLDER) {
-                return error_set(err, "twice",
-                                 "%s: is not a folder in %s, but %s puts something below it",
-                                 parent->name, parent->origin, entry->origin);
+                return error_set(
+                    err, "twice",
+                    "%s: must be a folder, as %s lies below it, but %s is a file or symlink",
+                    parent->name, entry->origin, parent->origin);
             }
             if (parent) {
                 full[parent - tree->entries] = true;

@@ -65,16 +65,16 @@ static const struct {
     const char *message;
 } flaws[] = {
     {"{\"path\": \"a\", \"source\": {\"path\": \"{nope}\"}}",
-     "recipe.files[0].source.path: unknown placeholder {nope}: expected {version}, {arch} or "
+     "recipe.files[0].source.path: unknown placeholder {nope}: must be {version}, {arch} or "
      "{goarch}"},
     {"{\"path\": \"a{\", \"source\": {\"path\": \"b\"}}",
      "recipe.files[0].path: a \"{\" without its \"}\""},
     {"{\"path\": \"a\", \"source\": {\"path\": \"b\", \"url\": \"c\"}}",
-     "recipe.files[0].source: expected exactly one of \"path\", \"link\" and \"url\""},
+     "recipe.files[0].source: must have exactly one of \"path\", \"link\" and \"url\""},
     {"{\"path\": \"a\", \"mode\": \"rwx\", \"source\": {\"path\": \"b\"}}",
-     "recipe.files[0].mode: expected \"0755\" or \"0644\", not \"rwx\""},
+     "recipe.files[0].mode: must be \"0755\" or \"0644\", not \"rwx\""},
     {"{\"path\": \"a\", \"source\": {\"url\": \"b\", \"sha256\": {\"x86_64\": \"12\"}}}",
-     "recipe.files[0].source.sha256.x86_64: expected a SHA-256 of 64 hexadecimal digits"},
+     "recipe.files[0].source.sha256.x86_64: must be a SHA-256 of 64 hexadecimal digits"},
     {"{\"path\": \"a\", \"sources\": {\"path\": \"b\"}}",
      "recipe.files[0]: unknown member \"sources\"; did you mean \"source\"?"},
 };
