@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+/// The kernel's keyrings that outlive a process: a user's, and the session's.
+///
+/// Where the kernel has no keyrings, or a filter keeps us from them, there is nothing to do, and
+/// these succeed. They act on the calling thread; a process that it starts, and a thread, begin
+/// with its session keyring.
+/// Source: keyrings(7), keyctl(2), user-keyring(7), persistent-keyring(7)
+#pragma once
+
+#include <stdbool.h>
+
+#include "common/error.h"
+
+/// Leaves the session keyring that we came with, for a new and empty one: nobody who has only the
+/// old one can read what is put into it. False where the kernel has no room for one (EDQUOT).
+bool keyrings_new_session(struct error *err);
+
+/// Takes all keys out of our user's keyrings (user, user session, persistent); what only they held
+/// is gone a moment later. From the first time on nobody can take their permissions away, so that
+/// they cannot be closed to us. False where one cannot be emptied: one that was revoked, until the
+/// kernel replaces it, five minutes later.
+bool keyrings_clear_user(struct error *err);
