@@ -154,3 +154,16 @@ def make_stage(cloud: LocalCloud, ca_layer: Path, publish: Publisher) -> Iterato
 @pytest.fixture
 def stage(make_stage: StageMaker) -> Stage:
     return make_stage()
+
+
+@pytest.fixture(scope="session")
+def leavings(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The program of `leavings.c`, for jobs to have in their repository."""
+    program = tmp_path_factory.mktemp("leavings") / "leavings"
+    subprocess.run(
+        [REPO / "helpers/toolchain/static-program.sh", "x86_64",
+         Path(__file__).with_name("leavings.c"), program],
+        check=True,
+        capture_output=True,
+    )  # fmt: skip
+    return program.read_bytes()

@@ -8,6 +8,8 @@ import re
 import pytest
 
 from e2e.stage import Stage, StageMaker, commands_of, output_of
+from localcloud import LocalCloud
+from localcloud.gitlab import Project
 
 MESSES = {
     "read_only_trees": (
@@ -76,6 +78,34 @@ def test_the_next_job_sees_nothing_of_the_last(stage: Stage, mess: str) -> None:
     processes = re.findall(r"^PROCESS (\S+) (\S.*)$", output_of(job), re.M)
     names = {name for name, _ in processes} - {"sandbox-enter", "exe"}
     assert names == {"bootstrap", "gitlab-runner", "bash"}, processes
+
+
+# Of what `leavings.c` leaves, what every kernel has, and what PostgreSQL needs while a job runs.
+EVERYWHERE = {"shared-memory", "messages", "semaphores", "mode"}
+
+
+def run_leavings(stage: Stage, project: Project, program: bytes, command: str) -> set[str]:
+    """What the program says in a job of the project."""
+    script = ["cp leavings $TMPDIR/", "chmod +x $TMPDIR/leavings", f"$TMPDIR/leavings {command}"]
+    job = stage.commit({"job": {"script": script}}, {"leavings": program}, project).job("job")
+    invocation = stage.invoke()
+    assert invocation.answer["status"] == "job_succeeded", output_of(job)
+    return set(re.findall(r"^(?:left|found) (\S+)$", output_of(job), re.M))
+
+
+def test_nothing_stays_in_the_kernel_or_on_tmp_itself(
+    cloud: LocalCloud, stage: Stage, leavings: bytes
+) -> None:
+    other = cloud.gitlab.create_project(f"{stage.tag}/other")
+
+    left = run_leavings(stage, stage.project, leavings, "leave")
+    environment = stage.environment
+    found = run_leavings(stage, other, leavings, "look")
+
+    assert left >= EVERYWHERE
+    assert "queue" not in left
+    assert found == set()
+    assert stage.environment is environment
 
 
 def test_orphans_are_reaped_while_the_job_runs(stage: Stage) -> None:

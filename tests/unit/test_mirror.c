@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 #include <zip.h>
 #include <zlib.h>
@@ -528,6 +529,30 @@ START_TEST(sees_a_change) {
 }
 END_TEST
 
+START_TEST(takes_away_what_hangs_on_its_files) {
+    cleanup_mirror_manifest struct mirror_manifest manifest = {0};
+    good_mirror(&manifest);
+    cleanup_free char *provider = in_folder(PROVIDER);
+    const char *const paths[] = {provider, folder};
+    const struct timespec times[] = {{.tv_sec = 12345}, {.tv_sec = 67890}};
+    for (size_t i = 0; i < 2; i++) {
+        ck_assert(setxattr(paths[i], "user.a", "secret", 6, 0) == 0 || errno == EOPNOTSUPP);
+        ck_assert_int_eq(utimensat(AT_FDCWD, paths[i], times, 0), 0);
+    }
+    ck_assert_int_eq(chmod(folder, 0777), 0);
+
+    ck_assert_msg(verify(&manifest), "%s", err.message);
+
+    struct stat status;
+    for (size_t i = 0; i < 2; i++) {
+        ck_assert_int_lt(getxattr(paths[i], "user.a", NULL, 0), 0);
+        ck_assert_int_eq(stat(paths[i], &status), 0);
+        ck_assert_int_gt(status.st_mtime, 67890);
+    }
+    ck_assert_int_eq(status.st_mode & 07777, 0700);
+}
+END_TEST
+
 START_TEST(gives_up_in_time) {
     cleanup_mirror_manifest struct mirror_manifest manifest = {0};
     good_mirror(&manifest);
@@ -650,6 +675,7 @@ int main(void) {
     tcase_add_test(tcase, writes_no_more_than_was_announced);
     tcase_add_test(tcase, refuses_a_damaged_file);
     tcase_add_loop_test(tcase, sees_a_change, 0, (int)(sizeof(tamperings) / sizeof(tamperings[0])));
+    tcase_add_test(tcase, takes_away_what_hangs_on_its_files);
     tcase_add_test(tcase, gives_up_in_time);
     tcase_add_test(tcase, serves_both_hosts_from_one_mirror);
     tcase_add_test(tcase, makes_no_links_where_both_hosts_are_there);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "bootstrap/workspace/workspace.h"
@@ -218,6 +219,39 @@ START_TEST(leaves_the_providers_and_nothing_else) {
 }
 END_TEST
 
+START_TEST(takes_away_what_hangs_on_the_folders_that_stay) {
+    make_mirror();
+    cleanup_free char *parent = in_root("runlet");
+    cleanup_free char *providers = in_root("runlet/providers");
+    const char *const folders[] = {root, parent};
+    for (size_t i = 0; i < 2; i++) {
+        ck_assert(setxattr(folders[i], "user.a", "secret", 6, 0) == 0 || errno == EOPNOTSUPP);
+        ck_assert_int_eq(chmod(folders[i], 07777), 0);
+    }
+
+    ck_assert_msg(workspace_empty_but_providers(root, 60000, &err), "%s", err.message);
+
+    ck_assert_int_eq(access(providers, F_OK), 0);
+    for (size_t i = 0; i < 2; i++) {
+        struct stat status;
+        ck_assert_int_lt(getxattr(folders[i], "user.a", NULL, 0), 0);
+        ck_assert_int_eq(stat(folders[i], &status), 0);
+        ck_assert_int_eq(status.st_mode & 07777, 0700);
+    }
+}
+END_TEST
+
+START_TEST(empties_a_root_that_was_closed_to_us) {
+    write_text(root, "left", "x");
+    ck_assert_int_eq(chmod(root, 0), 0);
+    ck_assert_msg(workspace_empty(root, 60000, &err), "%s", err.message);
+    struct stat status;
+    ck_assert_int_eq(stat(root, &status), 0);
+    ck_assert_int_eq(status.st_mode & 07777, 0700);
+    ck_assert_int_eq(rmdir(root), 0);
+}
+END_TEST
+
 START_TEST(keeps_no_providers_that_are_no_folder) {
     make_mirror();
     cleanup_free char *providers = in_root("runlet/providers");
@@ -260,6 +294,8 @@ int main(void) {
     tcase_add_test(tests, adds_the_ca_to_the_systems_certificates);
     tcase_add_test(tests, empties_the_root_of_everything_and_touches_nothing_else);
     tcase_add_test(tests, leaves_the_providers_and_nothing_else);
+    tcase_add_test(tests, takes_away_what_hangs_on_the_folders_that_stay);
+    tcase_add_test(tests, empties_a_root_that_was_closed_to_us);
     tcase_add_test(tests, keeps_no_providers_that_are_no_folder);
     tcase_add_test(tests, says_that_a_root_cannot_be_emptied);
     suite_add_tcase(suite, tests);

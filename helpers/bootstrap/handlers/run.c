@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "bootstrap/confine/ipc.h"
 #include "bootstrap/credentials/accounts_source.h"
 #include "bootstrap/credentials/function_aws.h"
 #include "bootstrap/credentials/runner_token.h"
@@ -98,8 +99,9 @@ static bool prepare(struct run *run, struct error *err) {
     if (!settings_load(&run->settings, err)) {
         return false;
     }
-    // After a crash or a time-out Lambda may start us again in the same /tmp.
-    if (!workspace_empty(WORKSPACE_ROOT, BUDGET_INIT_CLEAN_LIMIT_MS, err)) {
+    // After a crash or a time-out Lambda may start us again where a job was.
+    if (!ipc_prepare(err) || !ipc_clear(BUDGET_INIT_CLEAN_LIMIT_MS, err) ||
+        !workspace_empty(WORKSPACE_ROOT, BUDGET_INIT_CLEAN_LIMIT_MS, err)) {
         return false;
     }
     if (run->settings.server_is_plain_and_remote) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bootstrap/job/run_job.h"
 
+#include "bootstrap/confine/ipc.h"
 #include "bootstrap/job/ending.h"
 #include "bootstrap/runtime/budget.h"
 #include "common/alloc.h"
@@ -17,10 +18,14 @@ struct job_run {
     struct ending ending;
 };
 
-/// Empties /tmp, but for a mirror that is checked before the next job.
+/// Removes what a job may have left: in the kernel, and in /tmp all but a mirror that is checked
+/// before the next job.
 static bool clean(const struct job_run *run, int64_t before_deadline_ms, struct error *err) {
     const int64_t limit_ms =
         ending_time_for(&run->ending, before_deadline_ms, BUDGET_CLEAN_LIMIT_MS);
+    if (!ipc_clear(limit_ms, err)) {
+        return false;
+    }
     return mirror_is_kept(run->options->mirror)
                ? workspace_empty_but_providers(WORKSPACE_ROOT, limit_ms, err)
                : workspace_empty(WORKSPACE_ROOT, limit_ms, err);

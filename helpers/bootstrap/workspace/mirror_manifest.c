@@ -12,6 +12,7 @@
 #include "common/buffer.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
+#include "common/system/attributes.h"
 
 static const char CHANGED[] = "changed";
 static const mode_t PERMISSIONS = (mode_t)07777;
@@ -73,6 +74,9 @@ static bool check_status(const struct check *check, const struct mirror_entry *e
     if ((status.st_mode & PERMISSIONS) != entry->mode) {
         return error_set(check->err, CHANGED, "%s has the mode %04o instead of %04o", entry->path,
                          (unsigned)(status.st_mode & PERMISSIONS), (unsigned)entry->mode);
+    }
+    if (!attributes_reset(fd, entry->path, check->err)) {
+        return error_set(check->err, CHANGED, "%s", check->err->message);
     }
     if (entry->is_folder) {
         return true;
@@ -155,6 +159,9 @@ static bool check_tree(struct mirror_manifest *manifest, int root, int64_t deadl
         qsort(manifest->entries, manifest->count, sizeof(*manifest->entries), compare);
     }
     manifest->sorted = true;
+    if (fchmod(root, 0700) != 0 || !attributes_reset(root, "it", err)) {
+        return error_set(err, CHANGED, "it is somebody else's");
+    }
     struct check check = {
         .manifest = manifest, .deadline_ms = deadline_ms, .contents = contents, .err = err};
     if (!check_folder(&check, root, "")) {

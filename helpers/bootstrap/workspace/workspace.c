@@ -11,6 +11,7 @@
 #include "bootstrap/workspace/mirror_config.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
+#include "common/system/attributes.h"
 #include "common/system/files.h"
 
 static const size_t MAX_CERTIFICATES = (size_t)8 << 20;
@@ -29,11 +30,16 @@ struct workspace {
     char *cli_config;
 };
 
+/// Empties the folder but for `keep`, and takes away what hangs on it: a default ACL or a flag
+/// would reach all that the next job makes.
+static bool empty(const char *folder, const char *keep, int64_t limit_ms, struct error *err) {
+    return (files_empty_directory(folder, keep, limit_ms, err) &&
+            attributes_reset_folder(folder, err)) ||
+           error_set(err, ERROR_WORKSPACE_DIRTY, "cannot empty %s: %s", folder, err->message);
+}
+
 bool workspace_empty(const char *root, int64_t limit_ms, struct error *err) {
-    if (files_empty_directory(root, NULL, limit_ms, err)) {
-        return true;
-    }
-    return error_set(err, ERROR_WORKSPACE_DIRTY, "cannot empty %s: %s", root, err->message);
+    return empty(root, NULL, limit_ms, err);
 }
 
 static bool is_folder(const char *path) {
@@ -48,14 +54,13 @@ bool workspace_empty_but_providers(const char *root, int64_t limit_ms, struct er
         return workspace_empty(root, limit_ms, err);
     }
     const int64_t end_ms = clock_monotonic_ms(clock_system()) + limit_ms;
-    if (!files_empty_directory(root, WORKSPACE_PARENT, limit_ms, err)) {
-        return error_set(err, ERROR_WORKSPACE_DIRTY, "cannot empty %s: %s", root, err->message);
+    if (!empty(root, WORKSPACE_PARENT, limit_ms, err)) {
+        return false;
     }
     const char *keep = is_folder(providers) ? WORKSPACE_PROVIDERS : NULL;
     int64_t left_ms = limit_ms > 0 ? end_ms - clock_monotonic_ms(clock_system()) : 0;
     left_ms = limit_ms > 0 && left_ms < 1 ? 1 : left_ms;
-    return files_empty_directory(parent, keep, left_ms, err) ||
-           error_set(err, ERROR_WORKSPACE_DIRTY, "cannot empty %s: %s", parent, err->message);
+    return empty(parent, keep, left_ms, err);
 }
 
 // --- Root ----------------------------------------------------------------------------------------
