@@ -3,9 +3,9 @@
 /// queues and semaphores, POSIX shared memory and queues, keyrings; and files where another image
 /// than Lambda's lets everybody write.
 ///
-/// A job may use all of it but POSIX message queues (PostgreSQL needs System V memory, programs in
-/// C++ and Python named semaphores), and has our user: nothing of it may reach the next job, or
-/// keep memory that is its. All of our user's goes, also what an external extension made.
+/// A job may use all of it but POSIX message queues (PostgreSQL needs System V memory), and has our
+/// user: nothing of it may reach the next job, or keep memory that is its. All of our user's goes,
+/// also what an external extension made.
 #pragma once
 
 #include <stdbool.h>
