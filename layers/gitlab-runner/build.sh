@@ -1,23 +1,24 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# build.sh ARCH: builds gitlab-runner from its pinned Go module (go.mod, go.sum) and prints the
-# folder that holds the layer's content: bin/gitlab-runner, and the licences of every module in it.
+# build.sh ARCH: prints the folder that holds the layer's content: gitlab-runner (module.sh), and in
+# shell/ the bash of its jobs (bash.sh). Where the recipe takes a release, it is the bash alone.
 set -euo pipefail
 . "$(dirname "$0")/../../helpers/toolchain/common.sh"
 here=$(cd "$(dirname "$0")" && pwd)
+arch=$1
 
-goarch=$(goarch_of "${1:-}")
-version=$(jq -r .version "$here/layer.json")
-package=gitlab.com/gitlab-org/gitlab-runner
+scripts=("$here/bash.sh")
+! grep -qF 'build/layers/gitlab-runner/{arch}/bin/' "$here/layer.json" ||
+    scripts+=("$here/module.sh")
+commands=()
+for script in "${scripts[@]}"; do commands+=("$(printf '%q ' "$script" "$arch")"); done
+together "${commands[@]}"
 
-build_runner() {
-    local revision
-    revision=$(sed -nE "s|^require $package .*-([0-9a-f]{12})\$|\1|p" "$here/go.mod")
-    cd "$here"
-    "$toolchain/go-build.sh" "$goarch" "$package" "$1" -X "$package/common.VERSION=$version" \
-        -X "$package/common.REVISION=$revision" -X "$package/common.BRANCH=source"
+folders=()
+for script in "${scripts[@]}"; do folders+=("$("$script" "$arch")"); done
+
+join_folders() {
+    local folder
+    for folder in "${folders[@]}"; do cp -R "$folder/." "$1/"; done
 }
-
-"$toolchain/go.sh" >/dev/null
-hash=$(hash_of "$version $GO_VERSION" "$here/go.mod" "$here/go.sum" "$0" "$toolchain/go-build.sh")
-cached "gitlab-runner-$1" "$hash" build_runner built go
+cached "gitlab-runner-layer-$arch" "$(hash_of "${folders[@]##*/}" "$0")" join_folders ''

@@ -120,6 +120,27 @@ def test_layers_need_no_library(layer: str, arch: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("arch", ARCHES)
+def test_the_bash_of_jobs_substitutes_processes(arch: str, tmp_path: Path) -> None:
+    with zipfile.ZipFile(DIST / arch / "gitlab-runner-layer.zip") as archive:
+        program = Path(archive.extract("libexec/runlet/bash", tmp_path))
+        assert "share/licenses/bash/LICENSE" in archive.namelist()
+    program.chmod(0o755)
+    emulator = [] if arch == "x86_64" else ["qemu-aarch64-static"]
+    said = subprocess.run(
+        [*emulator, program, "-c", "echo <(:) $OSTYPE $MACHTYPE; complete -F f kubectl"],
+        check=True,
+        env={},
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+    ).stdout
+    place, *machine = said.split()
+    assert place.startswith("/proc/self/fd/")
+    machines = {"x86_64": "x86_64", "arm64": "aarch64"}
+    assert machine == ["linux-gnu", f"{machines[arch]}-amazon-linux-gnu"]
+
+
+@pytest.mark.parametrize("arch", ARCHES)
 def test_the_layer_opentofu_has_tofu(arch: str, tmp_path: Path) -> None:
     recipe = json.loads((REPO / "layers/opentofu/layer.json").read_text())
     with zipfile.ZipFile(DIST / arch / "opentofu-layer.zip") as archive:

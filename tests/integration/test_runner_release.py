@@ -64,6 +64,9 @@ class Tree:
         self.layer = folder / "layers" / "gitlab-runner"
         for name in ("layers/gitlab-runner", "helpers/toolchain"):
             shutil.copytree(REPO / name, folder / name)
+        for arch in GOARCHES:
+            shell = Path("build/layers/gitlab-runner") / arch / "shell"
+            shutil.copytree(REPO / shell, folder / shell)
         self.cache = folder / "cache"
         self.environ = {
             **os.environ,
@@ -130,7 +133,9 @@ def test_writes_the_hashes_into_the_recipe(tree: Tree, server: ReleaseServer) ->
         "x86_64": hashlib.sha256(b"for x86_64").hexdigest(),
         "arm64": hashlib.sha256(b"for arm64").hexdigest(),
     }
-    assert not [file for file in recipe["files"] if "build/" in json.dumps(file)]
+    # The jobs' bash is built here, whatever runner comes with it.
+    built = [file["path"] for file in recipe["files"] if "build/" in json.dumps(file)]
+    assert built == ["libexec/runlet/bash", "share/licenses/bash", "share/licenses/musl"]
     assert any("LICENSE" in file["path"] for file in recipe["files"])
 
     assert tree.release(VERSION).returncode == 0
@@ -153,6 +158,7 @@ def test_the_packer_takes_the_release(
         assert archive.getinfo("bin/gitlab-runner").external_attr >> 16 & 0o777 == 0o755
         # The licence, and the version that it belongs to.
         assert f"share/licenses/gitlab-runner-{VERSION}/LICENSE" in archive.namelist()
+        assert {"libexec/runlet/bash", "share/licenses/bash/LICENSE"} <= set(archive.namelist())
 
 
 def test_the_packer_refuses_another_file(tree: Tree, server: ReleaseServer, tmp_path: Path) -> None:

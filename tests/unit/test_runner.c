@@ -161,11 +161,14 @@ START_TEST(looks_for_programs_where_layers_put_them) {
         const char *path;
         const char *expected;
     } cases[] = {
-        {"/usr/bin:/bin", "/usr/bin:/bin:/opt/bin"},
-        {"/opt/bin:/bin", "/opt/bin:/bin"},
-        {"/var/lang/bin:/usr/bin/:/opt/bin", "/var/lang/bin:/usr/bin/:/opt/bin"},
-        {"", "/usr/local/bin:/usr/bin:/bin:/opt/bin"},
-        {NULL, "/usr/local/bin:/usr/bin:/bin:/opt/bin"},
+        {"/usr/bin:/bin", "/opt/libexec/runlet:/usr/bin:/bin:/opt/bin"},
+        {"/opt/bin:/bin", "/opt/libexec/runlet:/opt/bin:/bin"},
+        {"/var/lang/bin:/usr/bin/:/opt/bin",
+         "/opt/libexec/runlet:/var/lang/bin:/usr/bin/:/opt/bin"},
+        // Who has a bash of their own puts it first.
+        {"/opt/mine:/opt/libexec/runlet:/bin", "/opt/mine:/opt/libexec/runlet:/bin:/opt/bin"},
+        {"", "/opt/libexec/runlet:/usr/local/bin:/usr/bin:/bin:/opt/bin"},
+        {NULL, "/opt/libexec/runlet:/usr/local/bin:/usr/bin:/bin:/opt/bin"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         if (cases[i].path) {

@@ -16,17 +16,16 @@
 #include "common/system/files.h"
 
 #define LAYER_BIN "/opt/bin"
+/// Holds bash alone, for gitlab-runner and its jobs: the image's needs /dev/fd, which Lambda does
+/// not have, for process substitution.
+#define LAYER_SHELL "/opt/libexec/runlet"
 enum { MAX_LOG_LINES = 500 };
 /// Bytes of output handled between two looks at the runner: a flood must not keep us from it.
 static const size_t MAX_DRAIN = (size_t)256 << 10;
 
 // --- Search path ---------------------------------------------------------------------------------
 
-char *runner_search_path(void) {
-    const char *path = getenv("PATH");
-    if (!path || !*path) {
-        return xstrdup("/usr/local/bin:/usr/bin:/bin:" LAYER_BIN);
-    }
+static bool has_folder(const char *path, const char *wanted) {
     struct slice rest = slice_text(path);
     struct slice folder;
     while (slice_split(&rest, ':', &folder)) {
@@ -34,7 +33,16 @@ char *runner_search_path(void) {
             return xstrdup(path);
         }
     }
-    return xasprintf("%s:" LAYER_BIN, path);
+    return false;
+}
+
+char *runner_search_path(void) {
+    const char *path = getenv("PATH");
+    if (!path || !*path) {
+        path = "/usr/local/bin:/usr/bin:/bin";
+    }
+    return xasprintf("%s%s%s", has_folder(path, LAYER_SHELL) ? "" : LAYER_SHELL ":", path,
+                     has_folder(path, LAYER_BIN) ? "" : ":" LAYER_BIN);
 }
 
 static bool is_program(const char *path) {

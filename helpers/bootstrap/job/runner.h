@@ -14,8 +14,9 @@
 #include "common/error.h"
 #include "common/system/process.h"
 
-/// The PATH for the runner and its jobs: ours, with /opt/bin, where layers put their programs, at
-/// its end if it is not in it. To be released with free().
+/// The PATH for the runner and its jobs: ours, with /opt/libexec/runlet, where the gitlab-runner
+/// layer puts the jobs' bash, before it, and /opt/bin, where layers put their programs, at its end;
+/// each if it is not in it. To be released with free().
 char *runner_search_path(void) __attribute__((returns_nonnull));
 /// Where gitlab-runner is; NULL, with the code "Function.RunnerMissing", where it is not. To be
 /// released with free().
