@@ -24,6 +24,7 @@ import pytest
 from integration.runtime_api import ApiInvocation, RuntimeApi
 from integration.sandboxed_bootstrap import PROGRAM, UID, SandboxedBootstrap
 from localcloud.gitlab import CertificateAuthority, StandInGitLab
+from localcloud.gitlab.repositories import Gitlink
 from localcloud.waiting import LIMIT, wait_until, within
 
 SCRIPTED_RUNNER = Path(__file__).resolve().parent / "scripted_runner.py"
@@ -401,6 +402,27 @@ def test_plain_http_over_the_network_is_warned_of(make_stage: StageMaker) -> Non
     assert stage.invoke().json["status"] == "job_succeeded"
     warnings = [line for line in stage.bootstrap.lines if '"WARN"' in line]
     assert any("plain http" in line for line in warnings)
+
+
+@pytest.mark.parametrize(
+    "address", ["git@127.0.0.1:group/lib.git", "ssh://git@127.0.0.1/group/lib.git", "../lib.git"]
+)
+def test_private_submodules_come_from_gitlab(make_stage: StageMaker, address: str) -> None:
+    """With gitlab-runner's rules for git, which once led to the broker."""
+    stage = make_stage("clones")
+    library = stage.gitlab.create_project("group/lib")
+    library.job_token_allowlist.add(stage.project.path)
+    library.commit({"lib.txt": "of the library\n"})
+    commit = library.repository.commit_of("refs/heads/main")
+    assert commit
+    modules = f'[submodule "lib"]\n\tpath = lib\n\turl = {address}\n'
+    stage.project.commit({".gitmodules": modules, "lib": Gitlink(commit), "own.txt": "x\n"})
+    job = stage.add_job()
+
+    stage.invoke()
+
+    assert "files: project/lib/lib.txt project/own.txt" in job.trace.decode(), job.trace
+    assert job.status == "success"
 
 
 # --- Secrets -----------------------------------------------------------------------------------

@@ -51,6 +51,7 @@ static struct runner_options options_for(const char *program) {
         .program = program,
         .search_path = "/usr/bin:/bin",
         .workspace = workspace,
+        .server_url = "https://gitlab.example.com/below",
         .broker_port = 4711,
         .placeholder_token = "placeholder",
         .name = "-a name",
@@ -77,7 +78,8 @@ START_TEST(has_arguments_that_old_and_new_runners_take) {
                    "/opt/bin/gitlab-runner|--log-format=json|run-single|"
                    "--url=http://127.0.0.1:4711|--token=placeholder|--name=-a name|"
                    "--executor=shell|--shell=bash|--builds-dir=%s|--cache-dir=%s|--max-builds=1|"
-                   "--wait-timeout=3|--output-limit|100|",
+                   "--wait-timeout=3|--clone-url=https://gitlab.example.com/below|"
+                   "--output-limit|100|",
                    workspace_builds(workspace), workspace_cache(workspace));
     ck_assert_str_eq(buffer_text(&line), buffer_text(&expected));
 }

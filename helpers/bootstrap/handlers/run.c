@@ -213,6 +213,7 @@ static void take_settings(const struct run *run, struct run_job *job) {
         .host_count = settings->extra_host_count,
         .ca_file = settings->ca_file,
     };
+    job->runner.server_url = settings->server_url;
     job->runner.name = settings->runner_name;
     job->runner.extra_args = settings->runner_args;
     job->runner.credentials =

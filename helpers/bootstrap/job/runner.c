@@ -92,6 +92,9 @@ char **runner_argv(const struct runner_options *options) {
         xasprintf("--cache-dir=%s", workspace_cache(options->workspace)),
         xstrdup("--max-builds=1"),
         xasprintf("--wait-timeout=%lld", (long long)((options->wait_timeout_ms + 999) / 1000)),
+        // Else newer runners take our broker for GitLab in the rules that they give git, and a
+        // submodule is looked for there. Of an option that comes twice the last wins: the user's.
+        xasprintf("--clone-url=%s", options->server_url),
     };
     size_t count = ARRAY_LENGTH(fixed);
     char **argv = xcalloc(count + extra + 1, sizeof(*argv));

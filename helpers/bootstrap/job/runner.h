@@ -28,6 +28,8 @@ struct runner_options {
     /// From runner_search_path().
     const char *search_path;
     const struct workspace *workspace;
+    /// CI_SERVER_URL: where jobs clone from.
+    const char *server_url;
     uint16_t broker_port;
     const char *placeholder_token;
     /// As GitLab is to show it.

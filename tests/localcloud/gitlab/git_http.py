@@ -62,7 +62,8 @@ class GitHttp:
         with self.instance.lock:
             jobs = [job for job in self.instance.jobs.values() if job.alive]
             allowed = any(
-                job.project is project
+                project is not None
+                and (job.project is project or job.project.path in project.job_token_allowlist)
                 and secrets.compare_digest(job.token.encode(), password.encode())
                 for job in jobs
             )

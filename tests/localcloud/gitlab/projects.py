@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from localcloud.gitlab import ci_reader
 from localcloud.gitlab.ci_config import CiConfig, CiConfigError, JobConfig
 from localcloud.gitlab.pipelines import Pipeline, ref_variables
-from localcloud.gitlab.repositories import NOBODY, RefChange, Repository
+from localcloud.gitlab.repositories import NOBODY, Content, Gitlink, RefChange, Repository
 
 if TYPE_CHECKING:
     from localcloud.gitlab.instance import Instance
@@ -42,6 +42,8 @@ class Project:
         self.timeout = 3600
         self.git_depth = 20
         self.variables: dict[str, ProjectVariable] = {}
+        self.job_token_allowlist: set[str] = set()
+        """Paths of other projects whose jobs may read this one by their tokens."""
         self.id_token_sub_components: tuple[str, ...] = ("project_path", "ref_type", "ref")
         self.pipelines: list[Pipeline] = []
         self.repository = Repository(
@@ -60,7 +62,7 @@ class Project:
 
     def commit(
         self,
-        files: Mapping[str, str | bytes | None],
+        files: Mapping[str, Content],
         *,
         ref: str = "main",
         message: str = "Change files",
@@ -72,7 +74,7 @@ class Project:
         """
         with self.repository.push_lock:
             content = files.get(CI_FILE)
-            if content is not None:
+            if content is not None and not isinstance(content, Gitlink):
                 self._jobs(ci_reader.read(content), f"refs/heads/{ref}", "push", {})
             change = self.repository.commit(files, ref, message)
             return self._make_pipeline(change)

@@ -32,6 +32,16 @@ def git_environment(folder: Path) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
+class Gitlink:
+    """Where a submodule is: its commit. What `.gitmodules` says of it is a file as any other."""
+
+    commit: str
+
+
+Content = str | bytes | Gitlink | None
+
+
+@dataclass(frozen=True)
 class RefChange:
     """A branch or tag that was set; `before` is NOBODY for a new one."""
 
@@ -95,9 +105,7 @@ class Repository:
     def message(self, commit: str) -> str:
         return self.git("log", "-1", "--format=%B", commit)
 
-    def commit(
-        self, files: Mapping[str, str | bytes | None], branch: str, message: str
-    ) -> RefChange:
+    def commit(self, files: Mapping[str, Content], branch: str, message: str) -> RefChange:
         """Adds a commit that sets these files (None removes one) to a branch, new or old.
 
         A file that begins with `#!` is executable.
@@ -115,6 +123,9 @@ class Repository:
             quoted = '"' + path.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
             if content is None:
                 stream.append(f"D {quoted}\n".encode())
+                continue
+            if isinstance(content, Gitlink):
+                stream.append(f"M 160000 {content.commit} {quoted}\n".encode())
                 continue
             raw = content.encode() if isinstance(content, str) else content
             mode = "100755" if raw.startswith(b"#!") else "100644"
