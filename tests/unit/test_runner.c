@@ -121,6 +121,20 @@ START_TEST(builds_the_environment_from_an_allow_list) {
 }
 END_TEST
 
+START_TEST(gives_git_an_address_so_that_it_asks_no_name_server) {
+    struct runner_options options = options_for("x");
+    cleanup_environment struct environment ours = {0};
+    unsetenv("EMAIL");
+    runner_environment(&options, &ours);
+    ck_assert_str_eq(environment_get(&ours, "EMAIL"), "job@runlet.invalid");
+
+    cleanup_environment struct environment theirs = {0};
+    setenv("EMAIL", "somebody@example.com", 1);
+    runner_environment(&options, &theirs);
+    ck_assert_str_eq(environment_get(&theirs, "EMAIL"), "somebody@example.com");
+}
+END_TEST
+
 START_TEST(says_where_the_jobs_session_is_and_gives_no_key) {
     struct runner_options options = options_for("x");
     options.credentials_path = "/credentials";
@@ -317,6 +331,7 @@ int main(void) {
     tcase_add_checked_fixture(tests, make_root, remove_root);
     tcase_add_test(tests, has_arguments_that_old_and_new_runners_take);
     tcase_add_test(tests, builds_the_environment_from_an_allow_list);
+    tcase_add_test(tests, gives_git_an_address_so_that_it_asks_no_name_server);
     tcase_add_test(tests, says_where_the_jobs_session_is_and_gives_no_key);
     tcase_add_test(tests, passes_on_the_functions_keys_where_asked);
     tcase_add_test(tests, looks_for_programs_where_layers_put_them);

@@ -29,8 +29,8 @@ static bool has_folder(const char *path, const char *wanted) {
     struct slice rest = slice_text(path);
     struct slice folder;
     while (slice_split(&rest, ':', &folder)) {
-        if (slice_equal_text(folder, LAYER_BIN)) {
-            return xstrdup(path);
+        if (slice_equal_text(folder, wanted)) {
+            return true;
         }
     }
     return false;
@@ -145,8 +145,18 @@ static const char *const allowed[] = {
     "no_proxy",
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
+    "EMAIL",
     NULL,
 };
+
+/// git names somebody in each reflog. Without this address it makes one of the host's full name,
+/// which it asks DNS for: seconds for each job where no name server answers (git-var(1)).
+static void set_address(struct environment *environment) {
+    const char *email = environment_get(environment, "EMAIL");
+    if (!email || !*email) {
+        environment_set_text(environment, "EMAIL", "job@runlet.invalid");
+    }
+}
 
 static void set_credentials(const struct runner_options *options, struct environment *environment) {
     const struct aws_credentials *credentials = options->credentials;
@@ -176,6 +186,7 @@ void runner_environment(const struct runner_options *options, struct environment
     environment_set_text(environment, "PATH", options->search_path);
     workspace_set_environment(options->workspace, environment);
     set_credentials(options, environment);
+    set_address(environment);
     if (options->profiles) {
         job_profiles_set_environment(options->profiles, environment);
     }
