@@ -66,7 +66,6 @@ static void read_headers(int fd, const Elf64_Ehdr *header, struct elf *elf) {
     for (size_t i = 0; i < image.header_count; i++) {
         const Elf64_Phdr *item = &image.headers[i];
         if (item->p_type == PT_INTERP && !elf->interpreter) {
-            elf->is_program = true;
             elf->interpreter = elf_image_text(fd, item->p_offset, item->p_filesz);
         } else if (item->p_type == PT_DYNAMIC && !has_dynamic) {
             has_dynamic = true;
@@ -100,8 +99,9 @@ void elf_read(int fd, struct elf *elf) {
     if (!elf_image_read(fd, 0, &header, sizeof(header))) {
         return;
     }
-    elf->is_program = header.e_type == ET_EXEC;
     read_headers(fd, &header, elf);
+    // Some libraries can be run, too: libc tells its version.
+    elf->is_program = header.e_type == ET_EXEC || (elf->interpreter && !elf->dynamic.soname);
 }
 
 void elf_clean_up(struct elf *elf) {

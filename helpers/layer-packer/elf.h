@@ -24,7 +24,8 @@ struct elf {
     /// e_machine and whether it is a 64-bit little-endian file, for messages.
     uint16_t machine;
     bool is_64_little;
-    /// It names an interpreter, or is linked to a fixed address: something to be executed.
+    /// Something to be executed: it is linked to a fixed address, or names an interpreter and, as a
+    /// library would, no name of its own.
     bool is_program;
     /// The interpreter's path, or NULL. Owned.
     char *interpreter;

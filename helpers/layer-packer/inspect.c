@@ -60,12 +60,13 @@ static bool add_file(struct inspector *inspector, const struct reader_entry *ent
     // What it was found in is the zip: its place there is its number.
     const struct stat found = {.st_size = (off_t)entry->size, .st_ino = entry->index};
     const mode_t x_bits = S_IXUSR | S_IXGRP | S_IXOTH;
-    if ((entry->mode & (S_IROTH | S_IXOTH)) == 0) {
+    const mode_t bits = entry->mode & 07777;
+    if (bits != 0 && (bits & (S_IROTH | S_IXOTH)) == 0) {
         warnings_add(
             inspector->warnings,
             "%s: has mode %04o: in Lambda another user than its owner reads it, so that it "
             "should be 0644, or 0755 for a program",
-            entry->name, (unsigned)(entry->mode & 07777));
+            entry->name, (unsigned)bits);
     }
     return tree_add_file(&inspector->tree, slice_text(entry->name), entry->name, -1, &found,
                          (entry->mode & x_bits) != 0, err);

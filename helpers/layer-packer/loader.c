@@ -12,7 +12,7 @@
 #include "layer-packer/links.h"
 
 /// A zip of a few megabytes may hold programs that need each other in more ways than there is time.
-static const uint64_t MOST_STEPS = 20 * 1000 * 1000;
+static const uint64_t MOST_STEPS = 5 * 1000 * 1000;
 
 enum source {
     FROM_NOWHERE,
@@ -584,6 +584,14 @@ static bool load_all(struct loader *loader, struct error *err) {
     return true;
 }
 
+/// The dynamic loader itself is loaded, and what needs it by its name has it.
+static void load_interpreter(struct loader *loader, const char *path) {
+    const struct object found = look_at(loader, path);
+    if (found.source != FROM_NOWHERE) {
+        mark_loaded(loader, base_name(path), add_object(loader, found, NONE));
+    }
+}
+
 bool loader_check_program(struct loader *loader, const struct entry *program, struct error *err) {
     const struct elf *elf = &contents_of(loader->contents, program)->elf;
     const struct object object = {
@@ -593,6 +601,9 @@ bool loader_check_program(struct loader *loader, const struct entry *program, st
     loader->is_musl = elf->interpreter &&
                       slice_starts_with(slice_text(base_name(elf->interpreter)), SLICE("ld-musl-"));
     (void)add_object(loader, object, NONE);
+    if (elf->interpreter) {
+        load_interpreter(loader, elf->interpreter);
+    }
     const bool good = load_all(loader, err);
     forget_objects(loader);
     return good;

@@ -245,8 +245,9 @@ static bool check_started(const struct programs *programs, const struct entry *e
     if (!file->executable) {
         return error_set(err, "mode",
                          "%s: Lambda starts it, but it is not executable (it would end with "
-                         "\"permission denied\"): chmod 755 %s",
-                         entry->name, file->origin);
+                         "\"permission denied\"): %s %s",
+                         entry->name, file->fd < 0 ? "chmod 755" : "set \"mode\": \"0755\" for",
+                         file->fd < 0 ? file->origin : file->name);
     }
     return elf_of(programs, file)->is_elf || is_script(programs, file) ||
            error_set(err, "mode",

@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import struct
 import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -72,6 +74,13 @@ def program(compile_: Compile, output: Path, *libraries: Path, options: list[str
     )  # fmt: skip
 
 
+def of_glibc_2_36() -> str:
+    libc = os.confstr("CS_GNU_LIBC_VERSION") or ""
+    if tuple(map(int, libc.split()[-1].split("."))) < (2, 36):
+        pytest.skip("has an older glibc itself")
+    return "#include <stdlib.h>\nint main(void) { return (int)arc4random(); }"
+
+
 def hash_of(name: str) -> int:
     """As it stands beside a version's name."""
     value = 0
@@ -112,11 +121,7 @@ def taken(tree: Path, *options: str) -> None:
 class TestVersions:
     def test_a_program_of_this_machine(self, tree: Path, compile_: Compile) -> None:
         """Needs a function of glibc 2.36, as anything built on a newer system may."""
-        libc = os.confstr("CS_GNU_LIBC_VERSION") or ""
-        if tuple(map(int, libc.split()[-1].split("."))) < (2, 36):
-            pytest.skip("has an older glibc itself")
-        text = "#include <stdlib.h>\nint main(void) { return (int)arc4random(); }"
-        program(compile_, tree / "bin" / "rnd", text=text)
+        program(compile_, tree / "bin" / "rnd", text=of_glibc_2_36())
         message = refused(tree, "--arch", ARCH)
         assert message.startswith(
             "bin/rnd: needs GLIBC_2.36 of libc.so.6, and provided.al2023 has GLIBC_2.34 at most: "
@@ -301,6 +306,21 @@ class TestPlaces:
         own.write_bytes(content)
         assert f"which is not an ELF file for {ARCH}" in refused(tree)
 
+    def test_glibc_brought_along(self, tree: Path, compile_: Compile) -> None:
+        """All of it: what the image has is then no measure, if the program finds the layer's."""
+        linked = subprocess.check_output(["ldd", sys.executable], text=True)
+        libc = next(line.split()[2] for line in linked.splitlines() if "libc.so.6 =>" in line)
+        for path in (Path(LOADER), Path(libc)):
+            shutil.copy(path, tree / "lib" / path.name)
+            (tree / "lib" / path.name).chmod(0o755)
+        dynamic = f"-Wl,--dynamic-linker,/opt/lib/{Path(LOADER).name}"
+        rpath = "-Wl,--disable-new-dtags,-rpath,$ORIGIN/../lib"
+        text = of_glibc_2_36()
+        program(compile_, tree / "bin" / "p", options=[dynamic, rpath], text=text)
+        taken(tree)
+        program(compile_, tree / "bin" / "p", options=[dynamic], text=text)
+        assert "the layer's lib/libc.so.6 has" in refused(tree)
+
     def test_musl(self, tree: Path, compile_: Compile) -> None:
         program(compile_, tree / "bin" / "p",
                 options=["-Wl,--dynamic-linker,/lib/ld-musl-x86_64.so.1"])  # fmt: skip
@@ -434,7 +454,8 @@ class TestWhatLambdaStarts:
     def test_modes_for_the_owner_alone(self, tmp_path: Path) -> None:
         path = make(tmp_path / "o.zip", (entry("bootstrap", 0o100700), b"#!/bin/sh\n"),
                     (entry("data", 0o100600), b""), (entry("public", 0o100644), b""),
-                    (entry("hidden", 0o100711), b""))  # fmt: skip
+                    (entry("hidden", 0o100711), b""),
+                    (entry("unknown", 0o100000), b""))  # fmt: skip
         result = run("verify", path)
         assert result.returncode == 0
         warned = [line.split(":")[2].strip() for line in result.stderr.splitlines()]
