@@ -124,7 +124,7 @@ static zip_uint32_t unix_mode(const struct entry *entry) {
     case ENTRY_FILE:
         break;
     }
-    return S_IFREG | (entry->executable ? 0755 : 0644);
+    return S_IFREG | entry->mode;
 }
 
 static zip_source_t *source_of(struct archive *archive, size_t index) {

@@ -83,8 +83,7 @@ static bool walk_entry(struct walk *walk, struct slice name, const char *path, s
         return error_errno(err, errno, "%s", path);
     }
     if (S_ISREG(found.st_mode)) {
-        return tree_add_file(walk->tree, name, path, -1, &found, (found.st_mode & S_IXUSR) != 0,
-                             err);
+        return tree_add_file(walk->tree, name, path, -1, &found, found.st_mode, err);
     }
     if (S_ISLNK(found.st_mode)) {
         return add_link(walk, name, path, err);
@@ -180,8 +179,7 @@ bool collect_path(struct tree *tree, struct slice name, const char *path,
         return error_set(err, "kind", "%s: is %s, which a zip cannot hold", path,
                          kind_of(found.st_mode));
     }
-    const mode_t bits = mode ? *mode : found.st_mode;
-    return tree_add_file(tree, name, path, -1, &found, (bits & S_IXUSR) != 0, err);
+    return tree_add_file(tree, name, path, -1, &found, mode ? *mode : found.st_mode, err);
 }
 
 bool collect_source(struct tree *tree, const char *source, const struct collect_output *output,

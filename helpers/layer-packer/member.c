@@ -18,7 +18,7 @@ static bool write_piece(void *context, struct slice piece, struct error *err) {
     return files_write_fd(target->fd, target->member, piece, err);
 }
 
-bool member_extract(int zip_fd, const char *member, int out_fd, uint64_t max_size, bool *executable,
+bool member_extract(int zip_fd, const char *member, int out_fd, uint64_t max_size, mode_t *mode,
                     struct error *err) {
     cleanup_reader struct reader reader = {0};
     if (!reader_open(&reader, zip_fd, err)) {
@@ -40,7 +40,7 @@ bool member_extract(int zip_fd, const char *member, int out_fd, uint64_t max_siz
         return error_set(err, "member", "%s: must be a file in the zip, not a folder or symlink",
                          member);
     }
-    *executable = (entry.mode & S_IXUSR) != 0;
+    *mode = entry.mode;
     struct target target = {.fd = out_fd, .member = member};
     return reader_read(&reader, &entry, write_piece, &target, err);
 }

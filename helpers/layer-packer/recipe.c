@@ -133,9 +133,10 @@ static bool read_mode(const struct json *object, struct recipe_file *file, struc
         good = text.data[i] >= '0' && text.data[i] <= '7';
         file->mode = file->mode * 8 + (mode_t)(text.data[i] - '0');
     }
-    return good || error_set(err, "recipe",
-                             "%s.mode: must be \"0755\" or \"0644\", not \"%" SLICE_FORMAT "\"",
-                             object->path, SLICE_ARGUMENTS(text));
+    return good ||
+           error_set(err, "recipe",
+                     "%s.mode: must be \"0755\", \"0711\" or \"0644\", not \"%" SLICE_FORMAT "\"",
+                     object->path, SLICE_ARGUMENTS(text));
 }
 
 static bool read_sha256(const struct reader *reader, const struct json *source,

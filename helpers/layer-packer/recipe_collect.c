@@ -13,20 +13,19 @@
 
 /// Takes the file `member` out of the zip; -1 on failure.
 static int take_member(const struct cache *cache, int zip, const struct recipe_file *file,
-                       uint64_t max_size, bool *executable, struct error *err) {
+                       uint64_t max_size, mode_t *mode, struct error *err) {
     cleanup_close int out = cache_temporary(cache, err);
-    return out >= 0 && member_extract(zip, file->member, out, max_size, executable, err)
-               ? steal_fd(&out)
-               : -1;
+    return out >= 0 && member_extract(zip, file->member, out, max_size, mode, err) ? steal_fd(&out)
+                                                                                   : -1;
 }
 
 static bool add_download(const struct cache *cache, const struct recipe_file *file,
                          struct tree *tree, uint64_t max_size, struct error *err) {
     cleanup_close int fd = cache_get(cache, file->url, file->sha256, NULL, err);
-    bool executable = false;
+    mode_t mode = 0644;
     if (fd >= 0 && file->member) {
         cleanup_close int zip = steal_fd(&fd);
-        fd = take_member(cache, zip, file, max_size, &executable, err);
+        fd = take_member(cache, zip, file, max_size, &mode, err);
     }
     struct stat found;
     if (fd < 0) {
@@ -36,10 +35,9 @@ static bool add_download(const struct cache *cache, const struct recipe_file *fi
         return error_errno(err, errno, "%s", file->url);
     }
     if (file->has_mode) {
-        executable = (file->mode & S_IXUSR) != 0;
+        mode = file->mode;
     }
-    return tree_add_file(tree, slice_text(file->path), file->url, steal_fd(&fd), &found, executable,
-                         err);
+    return tree_add_file(tree, slice_text(file->path), file->url, steal_fd(&fd), &found, mode, err);
 }
 
 static bool add(const struct cache *cache, const struct recipe_file *file, struct tree *tree,

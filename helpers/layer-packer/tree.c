@@ -64,8 +64,13 @@ static struct entry *add(struct tree *tree, enum entry_kind kind, struct slice n
     return entry;
 }
 
+static mode_t zip_mode(mode_t mode) {
+    const bool unreadable = (mode & ACCESSPERMS) == 0711;
+    return unreadable ? 0711 : (mode & S_IXUSR) != 0 ? 0755 : 0644;
+}
+
 bool tree_add_file(struct tree *tree, struct slice name, const char *origin, int fd,
-                   const struct stat *found, bool executable, struct error *err) {
+                   const struct stat *found, mode_t mode, struct error *err) {
     cleanup_close int owned = fd;
     if (!tree_check_name(name, origin, err)) {
         return false;
@@ -73,7 +78,8 @@ bool tree_add_file(struct tree *tree, struct slice name, const char *origin, int
     struct entry *entry = add(tree, ENTRY_FILE, name, origin);
     entry->fd = steal_fd(&owned);
     entry->found = *found;
-    entry->executable = executable;
+    entry->mode = zip_mode(mode);
+    entry->executable = (mode & S_IXUSR) != 0;
     return true;
 }
 

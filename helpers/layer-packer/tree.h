@@ -23,7 +23,9 @@ struct entry {
     char *origin;
     /// Of a link.
     char *target;
-    /// Of a file: the owner's x bit.
+    /// Of a file: 0755, 0711 or 0644.
+    mode_t mode;
+    /// Of a file: its owner's x bit.
     bool executable;
     /// Of a file: an open file without a name, read with pread; else -1. Owned.
     int fd;
@@ -45,9 +47,11 @@ void tree_clean_up(struct tree *tree);
 /// Lambda does not. `origin` is named in the message.
 bool tree_check_name(struct slice name, const char *origin, struct error *err);
 
-/// Adds a file that is at `origin`, or open as `fd` (taken over, also on failure; -1: none).
+/// Adds a file that is at `origin`, or open as `fd` (taken over, also on failure; -1: none). Of
+/// `mode` the owner's x bit counts, but for 0711, which stays: only its owner can read such a
+/// program.
 bool tree_add_file(struct tree *tree, struct slice name, const char *origin, int fd,
-                   const struct stat *found, bool executable, struct error *err);
+                   const struct stat *found, mode_t mode, struct error *err);
 bool tree_add_link(struct tree *tree, struct slice name, const char *origin, struct slice target,
                    struct error *err);
 /// A folder that turns out to have something in it gets no entry of its own.

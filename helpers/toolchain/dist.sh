@@ -57,7 +57,8 @@ pack_bootstrap() {
         cp "$program" "dist/$arch/bin/.new"
         mv "dist/$arch/bin/.new" "dist/$arch/bin/${program##*/}"
     done
-    cp "build/static/$arch/bin/bootstrap" "$content/bootstrap"
+    # Whose file cannot be read, that process is hidden from its first moment: confine/entry.c.
+    install -m 0711 "build/static/$arch/bin/bootstrap" "$content/bootstrap"
     cp LICENSE "$content/licenses/runlet/LICENSE"
     printf 'Runlet %s\n' "$version" >"$content/licenses/runlet/VERSION"
     for library in cjson curl libmicrohttpd libzip openssl zlib; do

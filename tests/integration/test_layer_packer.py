@@ -89,12 +89,14 @@ class TestContent:
         tree = tmp_path / "tree"
         (tree / "folder").mkdir(parents=True)
         (tree / "folder").chmod(0o700)
-        given = {"a": 0o700, "b": 0o677, "c": 0o4755, "d": 0o611, "e": 0o444, "f": 0o555}
+        given = {"a": 0o700, "b": 0o677, "c": 0o4755, "d": 0o611, "e": 0o444, "f": 0o555,
+                 "unreadable": 0o711}  # fmt: skip
         for name, mode in given.items():
             (tree / name).touch()
             (tree / name).chmod(mode)
         pack(tmp_path / "o.zip", tree)
-        expected = {"a": 0o755, "b": 0o644, "c": 0o755, "d": 0o644, "e": 0o644, "f": 0o755}
+        expected = {"a": 0o755, "b": 0o644, "c": 0o755, "d": 0o644, "e": 0o644, "f": 0o755,
+                    "unreadable": 0o711}  # fmt: skip
         found = modes(tmp_path / "o.zip")
         assert found.pop("folder/") == 0o40755
         assert found == {name: 0o100000 | mode for name, mode in expected.items()}

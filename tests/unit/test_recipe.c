@@ -72,7 +72,7 @@ static const struct {
     {"{\"path\": \"a\", \"source\": {\"path\": \"b\", \"url\": \"c\"}}",
      "recipe.files[0].source: must have exactly one of \"path\", \"link\" and \"url\""},
     {"{\"path\": \"a\", \"mode\": \"rwx\", \"source\": {\"path\": \"b\"}}",
-     "recipe.files[0].mode: must be \"0755\" or \"0644\", not \"rwx\""},
+     "recipe.files[0].mode: must be \"0755\", \"0711\" or \"0644\", not \"rwx\""},
     {"{\"path\": \"a\", \"source\": {\"url\": \"b\", \"sha256\": {\"x86_64\": \"12\"}}}",
      "recipe.files[0].source.sha256.x86_64: must be a SHA-256 of 64 hexadecimal digits"},
     {"{\"path\": \"a\", \"sources\": {\"path\": \"b\"}}",

@@ -11,7 +11,7 @@ static struct error err;
 
 static void add_file(struct tree *tree, const char *name, const char *origin, off_t size) {
     const struct stat found = {.st_mode = S_IFREG | 0644, .st_size = size};
-    ck_assert(tree_add_file(tree, slice_text(name), origin, -1, &found, false, &err));
+    ck_assert(tree_add_file(tree, slice_text(name), origin, -1, &found, 0644, &err));
 }
 
 static void add_link(struct tree *tree, const char *name, const char *target) {
