@@ -77,6 +77,9 @@ $(OUT)/bin/%: $(OUT)/obj/helpers/%/main.o $(OUT)/lib%.a $(OUT)/libcommon.a
 	@echo "  LD $@"
 	@$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
 
+# The first instructions of this one are its own: see bootstrap/confine/entry.c.
+$(OUT)/bin/bootstrap: private LDFLAGS += -Wl,-e,bootstrap_entry
+
 # The suites need more than one archive, in no order.
 $(OUT)/tests/test_%: $(OUT)/obj/tests/unit/test_%.o $(ARCHIVES)
 	@mkdir -p $(@D)
