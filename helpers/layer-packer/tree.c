@@ -65,7 +65,7 @@ static struct entry *add(struct tree *tree, enum entry_kind kind, struct slice n
 }
 
 static mode_t zip_mode(mode_t mode) {
-    const bool unreadable = (mode & ACCESSPERMS) == 0711;
+    const bool unreadable = (mode & 0777) == 0711;
     return unreadable ? 0711 : (mode & S_IXUSR) != 0 ? 0755 : 0644;
 }
 
