@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "bootstrap/confine/strangers.h"
 #include "bootstrap/handlers/run.h"
 #include "bootstrap/runtime/loop.h"
 #include "bootstrap/settings/settings_table.h"
@@ -17,8 +18,12 @@ static const struct handler handlers[] = {
     {"run", "run the jobs of a GitLab runner", run_init, run_destroy, run_handle},
 };
 
-/// The one of `_HANDLER`.
+/// The one of `_HANDLER`. For every one nobody else may be there: a job of an earlier life could
+/// read what it uses.
 static const struct handler *choose_handler(struct error *err) {
+    if (!strangers_end(err)) {
+        return NULL;
+    }
     const char *names[ARRAY_LENGTH(handlers) + 1] = {0};
     for (size_t i = 0; i < ARRAY_LENGTH(handlers); i++) {
         names[i] = handlers[i].name;

@@ -16,6 +16,8 @@ static const char ERROR_TOKEN_UNAVAILABLE[] = "Runtime.TokenUnavailable";
 static const char ERROR_ACCOUNTS_UNAVAILABLE[] = "Runtime.AccountsUnavailable";
 /// Something of a job is left, or /tmp was not empty: the environment ends.
 static const char ERROR_WORKSPACE_DIRTY[] = "Runtime.WorkspaceDirty";
+/// At init: processes of an earlier life of the environment do not end.
+static const char ERROR_ENVIRONMENT_OCCUPIED[] = "Runtime.EnvironmentOccupied";
 /// Any other failure of ours, such as no memory for a thread.
 static const char ERROR_INTERNAL[] = "Runtime.Internal";
 
