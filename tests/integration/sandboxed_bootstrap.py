@@ -39,9 +39,14 @@ class SandboxedBootstrap:
         opt_bin: Path | None = None,
         program: Path = PROGRAM,
         stuck: Path | None = None,
+        extensions: Path | None = None,
+        before: str | None = None,
     ) -> None:
-        """`stuck` becomes /tmp/stuck, a mount that nobody in the sandbox can remove."""
+        """`stuck` becomes /tmp/stuck, a mount that nobody in the sandbox can remove, `extensions`
+        becomes /opt/extensions, `before` is run by a shell of the sandbox's user in front of it."""
         self.stuck = stuck
+        self.extensions = extensions
+        self.before = before
         self.tmp = folder / "sandbox-tmp"
         self.tmp.mkdir(exist_ok=True)
         self.tmp.chmod(0o777)
@@ -76,6 +81,8 @@ class SandboxedBootstrap:
             command += ["--ro-bind", str(self.stuck), "/tmp/stuck"]
         if self.opt_bin:
             command += ["--ro-bind", str(self.opt_bin), "/opt/bin"]
+        if self.extensions:
+            command += ["--ro-bind", str(self.extensions), "/opt/extensions"]
         # A fixed place outside of /tmp for what tests and jobs tell each other.
         command += ["--tmpfs", "/mnt", "--bind", str(self.shared), "/mnt/shared"]
         command += ["--ro-bind", str(self.program), "/mnt/bootstrap"]
@@ -90,6 +97,8 @@ class SandboxedBootstrap:
             command += ["--no-new-privs"]
         else:
             command += ["--unshare-user", "--uid", str(UID), "--gid", str(UID), "--"]
+        if self.before:
+            command += ["/bin/sh", "-c", f'{self.before}\nexec "$@"', "before"]
         return [*command, "/mnt/bootstrap"]
 
     def __enter__(self) -> SandboxedBootstrap:
