@@ -31,6 +31,9 @@ def test_the_job_is_stopped_before_lambda_stops_us(
     assert not invocation.function_error, invocation.response
     assert invocation.answer["status"] == "deadline"
     assert invocation.answer["job"]["state"] == "failed"
+    # Not what people retry by: a deploy that was cut must not run again by itself.
+    assert invocation.answer["job"]["failure_reason"] == "job_execution_timeout"
+    assert job.failure_reason == "job_execution_timeout"
     assert invocation.duration_ms < timeout * 1000
     assert job.status == "failed"
     assert "started\n" in output_of(job)

@@ -30,8 +30,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     job_destroy(job_parse(text, &err));
     cleanup_job_update struct job_update update = {0};
     (void)job_update_parse(text, &update, &err);
+    job_update_explain(&update, "job_execution_timeout");
     const struct job_trace trace = job_trace_empty();
-    (void)job_update_rewrite(text, &trace, &out, &err);
+    (void)job_update_rewrite(text, &update, &trace, &out, &err);
     cleanup_secret struct secret *real = secret_new(SLICE("glrt-real"));
     buffer_reset(&out);
     (void)job_request_rewrite(text, "x", real, "s_0123456789ab", true, &out, &err);

@@ -137,7 +137,7 @@ static void obey(struct broker *broker, struct slice order) {
             broker_drop_request(broker);
         } else if (slice_equal_text(word, "hold")) {
             cleanup_free char *line = slice_copy(order);
-            broker_hold_final(broker, line);
+            broker_hold_final(broker, line, "job_execution_timeout");
         }
         say_status(broker);
     }

@@ -232,9 +232,9 @@ static void close_job(const struct job *job) {
     struct error err;
     job_update_compose(job, "failed", "runner_system_failure", &trace, &out);
     cleanup_buffer struct buffer again = BUFFER_INIT_SENSITIVE(1 << 20);
-    check(job_update_rewrite(buffer_slice(&out), &trace, &again, &err), &err);
     cleanup_job_update struct job_update update = {0};
-    check(job_update_parse(buffer_slice(&again), &update, &err), &err);
+    check(job_update_parse(buffer_slice(&out), &update, &err), &err);
+    check(job_update_rewrite(buffer_slice(&out), &update, &trace, &again, &err), &err);
 }
 
 static void write_profiles(const struct job *job, const char *folder) {

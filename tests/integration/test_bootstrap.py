@@ -571,6 +571,7 @@ def test_sigterm_closes_the_job_under_way(make_stage: StageMaker) -> None:
     with within(10, "the job's end"):
         job.wait("failed")
     assert b"Lambda ended the environment" in job.trace
+    assert job.failure_reason == "runner_interrupted"
 
 
 # --- Logs --------------------------------------------------------------------------------------

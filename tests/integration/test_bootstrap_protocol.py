@@ -122,7 +122,7 @@ def test_a_patient_runner_does_not_outlive_the_deadline(make_stage: StageMaker) 
     assert invocation.json["status"] == "deadline"
     assert invocation.left_ms > 0
     assert stage.job.status == "failed"
-    assert stage.job.failure_reason == "runner_system_failure"
+    assert stage.job.failure_reason == "job_execution_timeout"
     assert "time ran out" in stage.job.trace.decode().splitlines()[-1]
     assert stage.job.checksum_ok
     lines = stage.bootstrap.processes().values()

@@ -414,7 +414,7 @@ def test_the_last_line_says_why(make_stage: StageMaker, old: bool, ending: str) 
 
     assert stage.job.trace.decode() == f"hello\naborted\n{LINE}\n"
     assert stage.job.checksum_ok is (None if old else True)
-    assert stage.broker.status["failure_reason"] == "runner_system_failure"
+    assert stage.broker.status["failure_reason"] == "job_execution_timeout"
     (final,) = stage.job.final_updates
     assert ("output" in final, "checksum" in final) == (not old, not old)
 

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 
 #include "bootstrap/gitlab/job.h"
+#include "common/alloc.h"
+#include "common/cleanup.h"
 #include "common/json.h"
 
 #define ANSWER                                                                                     \
@@ -211,9 +213,67 @@ END_TEST
 
 static void rewrites_update(const struct job_trace *trace, const char *body, const char *expected) {
     cleanup_buffer struct buffer out = BUFFER_INIT(10000);
-    ck_assert(job_update_rewrite(slice_text(body), trace, &out, &err));
+    cleanup_job_update struct job_update update = {0};
+    ck_assert(job_update_parse(slice_text(body), &update, &err));
+    ck_assert(job_update_rewrite(slice_text(body), &update, trace, &out, &err));
     ck_assert_str_eq(buffer_text(&out), expected);
 }
+
+START_TEST(goes_on_with_what_was_understood) {
+    rewrites_update(NULL, "{\"state\":\"failed\",\"state\":\"success\",\"x\":1,\"x\":2}",
+                    "{\"state\":\"failed\",\"x\":1}");
+    rewrites_update(NULL, "{\"State\":\"success\",\"state\":\"failed\",\"STATE\":1}",
+                    "{\"state\":\"failed\"}");
+    rewrites_update(NULL,
+                    "{\"st\\u0061te\":\"failed\",\"state\":\"success\",\"exit_code\":1,"
+                    "\"failure_reason\":\"script_failure\",\"failure_reason\":\"x\"}",
+                    "{\"state\":\"failed\",\"exit_code\":1,\"failure_reason\":\"script_failure\"}");
+    rewrites_update(NULL, "{\"checksum\":\"crc32:1\",\"state\":\"success\",\"output\":{\"a\":1}}",
+                    "{\"checksum\":\"crc32:1\",\"state\":\"success\",\"output\":{\"a\":1}}");
+}
+END_TEST
+
+static void explains(const char *reported, const char *reason) {
+    cleanup_job_update struct job_update update = {0};
+    cleanup_free char *body =
+        reported ? xasprintf("{\"state\":\"failed\",\"failure_reason\":\"%s\"}", reported)
+                 : xstrdup("{\"state\":\"failed\"}");
+    ck_assert(job_update_parse(slice_text(body), &update, &err));
+    job_update_explain(&update, "job_execution_timeout");
+    ck_assert_str_eq(update.failure_reason, reason);
+}
+
+START_TEST(explains_a_runner_that_was_ended) {
+    explains("runner_system_failure", "job_execution_timeout");
+    explains("runner_interrupted", "job_execution_timeout");
+    explains("", "job_execution_timeout");
+    explains(NULL, "job_execution_timeout");
+    // The script's own end, which came first.
+    explains("script_failure", "script_failure");
+}
+END_TEST
+
+START_TEST(sees_whether_gitlab_knows_interruptions) {
+    static const char answer[] = "{\"id\":41,\"token\":\"t\",\"job_info\":{\"name\":\"n\","
+                                 "\"project_id\":7},\"features\":%s}";
+    static const struct {
+        const char *features;
+        bool known;
+    } cases[] = {
+        {"{\"failure_reasons\":[\"script_failure\",\"runner_interrupted\"]}", true},
+        {"{\"failure_reasons\":[\"script_failure\",null,7]}", false},
+        {"{\"failure_reasons\":\"runner_interrupted\"}", false},
+        {"null", false},
+        {"[]", false},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        cleanup_free char *text = xasprintf(answer, cases[i].features);
+        struct job *job = parse(text);
+        ck_assert(job->knows_interruption == cases[i].known);
+        job_destroy(job);
+    }
+}
+END_TEST
 
 START_TEST(makes_the_output_fit_the_trace) {
     struct job_trace trace = job_trace_empty();
@@ -250,6 +310,9 @@ int main(void) {
     json_initialise();
     Suite *suite = suite_create("job");
     TCase *tcase = tcase_create("job");
+    tcase_add_test(tcase, goes_on_with_what_was_understood);
+    tcase_add_test(tcase, explains_a_runner_that_was_ended);
+    tcase_add_test(tcase, sees_whether_gitlab_knows_interruptions);
     tcase_add_test(tcase, reads_what_it_needs_of_a_job);
     tcase_add_test(tcase, lets_a_job_download_from_itself_and_its_dependencies);
     tcase_add_test(tcase, takes_a_job_without_what_older_gitlabs_do_not_send);

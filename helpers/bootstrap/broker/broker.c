@@ -211,6 +211,7 @@ static struct broker_job describe_job(const struct broker *broker) {
         .failure_reason = broker->failure_reason,
         .has_exit_code = broker->has_exit_code,
         .exit_code = broker->exit_code,
+        .knows_interruption = broker->job->knows_interruption,
         .queued_ms = broker->job->queued_ms,
         .duration_ms = until > broker->arrived_ms ? until - broker->arrived_ms : 0,
     };
@@ -277,10 +278,11 @@ bool broker_stop_asking(struct broker *broker) {
     return idle;
 }
 
-void broker_hold_final(struct broker *broker, const char *line) {
+void broker_hold_final(struct broker *broker, const char *line, const char *failure_reason) {
     pthread_mutex_lock(&broker->lock);
     if (!broker->held_line) {
         broker->held_line = xstrdup(line);
+        broker->held_reason = failure_reason;
     }
     pthread_mutex_unlock(&broker->lock);
 }

@@ -13,10 +13,10 @@
 ///         canceled_since_ms              -> give the runner some time, then terminate it
 ///     the margin before the deadline begins:
 ///         broker_drop_request();
-///         with a job: broker_hold_final(line), SIGTERM, and SIGKILL in the end
+///         with a job: broker_hold_final(line, reason), SIGTERM, and SIGKILL in the end
 ///     the runner is gone:
 ///         until broker_stop_asking(): wait for the event (broker_drop_request() at the margin)
-///         job_arrived and not finished   -> broker_close_job(line, "runner_system_failure")
+///         job_arrived and not finished   -> broker_close_job(line, reason)
 ///     broker_snapshot; broker_stop
 ///
 /// What a job script sends to the port is held to the same rules as what the runner sends.
@@ -85,6 +85,8 @@ struct broker_job {
     /// 0 for a success; for a failed job what the runner sent.
     bool has_exit_code;
     int64_t exit_code;
+    /// GitLab knows the failure reason "runner_interrupted".
+    bool knows_interruption;
     int64_t queued_ms;
     /// From its arrival to its final state, or until now.
     int64_t duration_ms;
@@ -129,9 +131,10 @@ void broker_drop_request(struct broker *broker);
 bool broker_stop_asking(struct broker *broker);
 
 /// From now on the runner's own final update, if it says that the job failed, waits until `line`
-/// (copied; no line end needed) stands at the end of the trace, after all that the runner sent. Of
+/// (copied; no line end needed) stands at the end of the trace, after all that the runner sent, and
+/// goes on with `failure_reason` (static) in the place of its own end's: job_update_explain(). Of
 /// several lines for a job only the first comes into the trace.
-void broker_hold_final(struct broker *broker, const char *line);
+void broker_hold_final(struct broker *broker, const char *line, const char *failure_reason);
 
 /// The runner is gone without a final state: appends `line` (may be NULL) to the trace, after what
 /// the runner sent, and sets the job failed. Calls for the job are refused from then on. Trouble is

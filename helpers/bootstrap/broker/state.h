@@ -74,6 +74,8 @@ struct broker {
     /// Monotonic; when GitLab last answered a call for the job.
     int64_t last_call_ms;
     char *held_line;
+    /// NULL without a held line.
+    const char *held_reason;
     /// The owner closes the job: calls for it are refused.
     bool closed;
     size_t buffered;

@@ -110,9 +110,12 @@ static char *copy_held_line(struct broker *broker) {
     return line;
 }
 
-/// The line that the owner wants in the trace before the job is over.
-static void add_held_line(struct broker *broker) {
+/// What the owner wants GitLab to know before the job is over.
+static void explain_end(struct broker *broker, struct job_update *update) {
     cleanup_free char *line = copy_held_line(broker);
+    if (line) {
+        job_update_explain(update, broker->held_reason);
+    }
     const struct gitlab_patience patience = broker_patience(broker, BROKER_LINE_PATIENCE_MS);
     struct error err;
     if (line && !broker_add_line(broker, line, &patience, &err)) {
@@ -129,28 +132,27 @@ static void after_final(struct broker *broker, const struct job_update *update, 
     }
 }
 
-static bool pass_update(struct http_server_request *request, const struct job_update *update) {
+static bool pass_update(struct http_server_request *request, struct job_update *update) {
     struct broker *broker = broker_of(request);
     cleanup_buffer struct buffer rewritten = BUFFER_INIT_SENSITIVE(SIZE_MAX / 4);
     cleanup_free char *path = broker_forward_path(request);
     struct dispatch dispatch = {
         .broker = broker,
         .path = path,
-        .body = buffer_slice(&request->body),
         .state = update->state,
         .patience = broker_patience(broker, BROKER_PATIENCE_MS),
     };
     struct error err;
     // A job that comes to its own good end in the last moment was not stopped.
     if (strcmp(update->state, "failed") == 0) {
-        add_held_line(broker);
+        explain_end(broker, update);
     }
-    if (update->final && broker->trace.line_added) {
-        if (!job_update_rewrite(dispatch.body, &broker->trace, &rewritten, &err)) {
-            return http_server_answer_message(request, 400, err.message);
-        }
-        dispatch.body = buffer_slice(&rewritten);
+    const bool fits = !update->final || !broker->trace.line_added;
+    if (!job_update_rewrite(buffer_slice(&request->body), update, fits ? NULL : &broker->trace,
+                            &rewritten, &err)) {
+        return http_server_answer_message(request, 400, err.message);
     }
+    dispatch.body = buffer_slice(&rewritten);
     broker_headers_forward(&dispatch.headers, request);
     broker_headers_add(&dispatch.headers, "JOB-TOKEN", http_server_header(request, "JOB-TOKEN"));
     bool result;

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #include "common/alloc.h"
 #include "common/array.h"
@@ -60,6 +61,19 @@ static bool read_dependencies(struct job *job, const struct json *root, struct e
     return true;
 }
 
+/// Not sent by older GitLabs.
+static bool knows_reason(const struct json *root, const char *reason) {
+    const cJSON *features = cJSON_GetObjectItemCaseSensitive(root->node, "features");
+    const cJSON *reasons = cJSON_GetObjectItemCaseSensitive(features, "failure_reasons");
+    const cJSON *known = NULL;
+    cJSON_ArrayForEach(known, reasons) {
+        if (cJSON_IsString(known) && strcmp(known->valuestring, reason) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool read_job(struct job *job, const struct json *root, struct error *err) {
     struct json job_info;
     struct slice name = {0};
@@ -75,6 +89,7 @@ static bool read_job(struct job *job, const struct json *root, struct error *err
     }
     job_tokens_read(root, &job->tokens);
     job->queued_ms = read_queued_ms(&job_info);
+    job->knows_interruption = knows_reason(root, "runner_interrupted");
     job->token = read_token(root, err);
     return job->token && read_dependencies(job, root, err);
 }
@@ -230,16 +245,50 @@ static cJSON *output_node(const struct job_trace *trace) {
     return output;
 }
 
-bool job_update_rewrite(struct slice body, const struct job_trace *trace, struct buffer *out,
-                        struct error *err) {
-    cleanup_json_document struct json_document document = {0};
-    if (!json_parse_bounded(body, "update", REQUEST_MOST_VALUES, &document, err) ||
-        !json_as_object(&document.root, err)) {
-        return false;
+void job_update_explain(struct job_update *update, const char *reason) {
+    static const char *const own_ends[] = {"runner_system_failure", "runner_interrupted"};
+    bool replace = !update->failure_reason;
+    for (size_t i = 0; !replace && i < ARRAY_LENGTH(own_ends); i++) {
+        replace = strcmp(update->failure_reason, own_ends[i]) == 0;
     }
-    cJSON *root = document.root.node;
-    bool had_checksum = json_has(&document.root, "checksum");
-    bool had_output = json_has(&document.root, "output");
+    if (replace) {
+        free(update->failure_reason);
+        update->failure_reason = xstrdup(reason);
+    }
+}
+
+/// Another spelling of what job_update_parse() reads, as in "State".
+static bool is_misspelt(const char *name) {
+    static const char *const understood[] = {
+        "token", "state", "failure_reason", "exit_code", "checksum", "output",
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(understood); i++) {
+        if (strcasecmp(name, understood[i]) == 0) {
+            return strcmp(name, understood[i]) != 0;
+        }
+    }
+    return false;
+}
+
+static bool comes_again(const cJSON *object, const cJSON *member) {
+    return cJSON_GetObjectItemCaseSensitive(object, member->string) != member;
+}
+
+/// Leaves what json_get_*() reads: the first of equal names. Few members: see REQUEST_MOST_VALUES.
+static void keep_what_was_read(cJSON *object) {
+    cJSON *next;
+    for (cJSON *member = object->child; member; member = next) {
+        next = member->next;
+        if (is_misspelt(member->string) || comes_again(object, member)) {
+            cJSON_Delete(cJSON_DetachItemViaPointer(object, member));
+        }
+    }
+}
+
+static void fit_to_trace(const struct json *update, const struct job_trace *trace) {
+    cJSON *root = update->node;
+    bool had_checksum = json_has(update, "checksum");
+    bool had_output = json_has(update, "output");
     remove_member(root, "checksum");
     remove_member(root, "output");
     if (trace->crc_known && had_checksum) {
@@ -247,6 +296,23 @@ bool job_update_rewrite(struct slice body, const struct job_trace *trace, struct
     }
     if (trace->crc_known && had_output) {
         cJSON_AddItemToObject(root, "output", output_node(trace));
+    }
+}
+
+bool job_update_rewrite(struct slice body, const struct job_update *update,
+                        const struct job_trace *trace, struct buffer *out, struct error *err) {
+    cleanup_json_document struct json_document document = {0};
+    if (!json_parse_bounded(body, "update", REQUEST_MOST_VALUES, &document, err) ||
+        !json_as_object(&document.root, err)) {
+        return false;
+    }
+    cJSON *root = document.root.node;
+    keep_what_was_read(root);
+    if (update->failure_reason) {
+        set_member(root, "failure_reason", json_create_string(slice_text(update->failure_reason)));
+    }
+    if (trace) {
+        fit_to_trace(&document.root, trace);
     }
     return json_print(root, out, err);
 }

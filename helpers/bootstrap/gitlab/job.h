@@ -37,6 +37,8 @@ struct job {
     int64_t queued_ms;
     struct job_dependency *dependencies;
     size_t dependency_count;
+    /// GitLab knows the failure reason "runner_interrupted": `features.failure_reasons` has it.
+    bool knows_interruption;
 };
 
 /// Reads the body of a job answer. NULL on failure (codes "json", "too_large").
@@ -72,10 +74,16 @@ struct job_update {
 bool job_update_parse(struct slice body, struct job_update *update, struct error *err);
 void job_update_clean_up(struct job_update *update);
 
-/// Appends an update's body with what it says about the trace (`output`, `checksum`) made to fit
-/// `trace`, or left out where that is not known or was not there.
-bool job_update_rewrite(struct slice body, const struct job_trace *trace, struct buffer *out,
-                        struct error *err);
+/// Replaces the failure reason by `reason` where the runner gave none, or one that stands for its
+/// own end: "runner_system_failure", or "runner_interrupted" of newer ones.
+void job_update_explain(struct job_update *update, const char *reason);
+
+/// Appends an update's body as job_update_parse() understood it: with the failure reason of
+/// `update`, and of equal names with the first alone, of which GitLab would take the last. With
+/// `trace` what it says about the trace (`output`, `checksum`) is made to fit it, or left out where
+/// that is not known or was not there; NULL: it stays.
+bool job_update_rewrite(struct slice body, const struct job_update *update,
+                        const struct job_trace *trace, struct buffer *out, struct error *err);
 
 /// Appends the body of an update of our own. `failure_reason` may be NULL; with `trace` it says its
 /// checksum and size.

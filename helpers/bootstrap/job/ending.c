@@ -18,6 +18,8 @@ const char ENDING_DEADLINE_LINE[] =
     "maximum_timeout below the function's timeout, or send jobs that take longer to another "
     "runner.";
 
+const char ENDING_DEADLINE_REASON[] = "job_execution_timeout";
+
 int64_t ending_time_for(const struct ending *ending, int64_t before_deadline_ms, int64_t limit_ms) {
     int64_t left_ms = ending->deadline_ms - before_deadline_ms - clock_now_ms(ending->clock);
     if (sigterm_came()) {
@@ -84,6 +86,17 @@ static char *closing_line(const struct supervision_result *supervision) {
     return xasprintf("Runlet: %s%s, before it reported the job's end.", end, hint);
 }
 
+/// GitLab's word for that, which `retry: when:` of a CI file goes by: what was cut at our deadline
+/// must not run again by a rule for runners that broke.
+static const char *closing_reason(const struct supervision_result *supervision,
+                                  const struct broker_job *job) {
+    if (supervision->reason == STOP_DEADLINE) {
+        return ENDING_DEADLINE_REASON;
+    }
+    const bool interrupted = supervision->reason == STOP_SIGTERM && job->knows_interruption;
+    return interrupted ? "runner_interrupted" : "runner_system_failure";
+}
+
 // --- State in GitLab -----------------------------------------------------------------------------
 
 /// A request that is with GitLab may bring a job that nobody is left to run: it has to be failed.
@@ -111,7 +124,8 @@ static bool close_job(const struct ending *ending, struct broker_status *status,
              log_text("reason", line));
     int64_t until_ms = clock_now_ms(ending->clock) +
                        ending_time_for(ending, BUDGET_CLOSED_MS, BUDGET_CLOSE_LIMIT_MS);
-    bool closed = broker_close_job(ending->broker, line, "runner_system_failure", until_ms, err);
+    bool closed = broker_close_job(
+        ending->broker, line, closing_reason(&ending->supervision, &status->job), until_ms, err);
     broker_snapshot(ending->broker, status);
     return closed || error_set(err, ERROR_GITLAB_UNREACHABLE,
                                "job %lld is left without a final state in GitLab: %s",

@@ -16,6 +16,8 @@
 
 /// The last line of the trace of a job that the deadline ends.
 extern const char ENDING_DEADLINE_LINE[];
+/// The failure reason that goes with it.
+extern const char ENDING_DEADLINE_REASON[];
 
 /// What has to be known of the job; all borrowed.
 struct ending {

@@ -62,6 +62,7 @@ static void watch_over(struct job_run *run, struct runner *runner) {
         .deadline_ms = run->ending.deadline_ms,
         .margin_begins_ms = run->ending.margin_begins_ms,
         .deadline_line = ENDING_DEADLINE_LINE,
+        .deadline_reason = ENDING_DEADLINE_REASON,
     };
     run->ending.supervision = supervise(&supervision);
 }

@@ -67,7 +67,7 @@ static void stop(const struct supervision *s, struct watch *watch, enum stop_rea
     log_write(stops[reason].level, stops[reason].message, LOG_FIELDS());
     if (reason == STOP_DEADLINE) {
         broker_drop_request(s->broker);
-        broker_hold_final(s->broker, s->deadline_line);
+        broker_hold_final(s->broker, s->deadline_line, s->deadline_reason);
     }
     runner_terminate(s->runner);
     watch->stopping = reason;

@@ -35,6 +35,8 @@ struct supervision {
     int64_t margin_begins_ms;
     /// The last line of the trace of a job that the deadline ends.
     const char *deadline_line;
+    /// The failure reason in GitLab then.
+    const char *deadline_reason;
 };
 
 struct supervision_result {
