@@ -17,11 +17,6 @@ struct walk {
     const struct collect_output *output;
 };
 
-static const char *base_name(const char *path) {
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
 /// The folder that `path` lies in; to be released with free().
 static char *folder_of(const char *path) {
     const char *slash = strrchr(path, '/');
@@ -33,7 +28,7 @@ static char *folder_of(const char *path) {
 
 bool collect_find_output(const char *output, struct collect_output *into, struct error *err) {
     cleanup_free char *folder = folder_of(output);
-    const char *name = base_name(output);
+    const char *name = tree_base_name(output);
     struct stat status;
     if (*name == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
         return error_set(err, "output", "--output %s: does not name a file", output);
@@ -191,5 +186,5 @@ bool collect_source(struct tree *tree, const char *source, const struct collect_
     if (S_ISDIR(found.st_mode)) {
         return collect_path(tree, SLICE(""), source, output, NULL, err);
     }
-    return collect_path(tree, slice_text(base_name(source)), source, output, NULL, err);
+    return collect_path(tree, slice_text(tree_base_name(source)), source, output, NULL, err);
 }

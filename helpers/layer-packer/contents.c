@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "common/alloc.h"
+#include "layer-packer/links.h"
 #include "layer-packer/script.h"
 #include "layer-packer/source.h"
 
@@ -86,4 +87,14 @@ const struct content *contents_of(const struct contents *contents, const struct 
 struct slice contents_head(const struct contents *contents, const struct entry *entry) {
     const struct content *content = contents_of(contents, entry);
     return slice_make(content->head, content->head_length);
+}
+
+const struct elf_dynamic *contents_dynamic(const struct contents *contents,
+                                           const struct entry *entry) {
+    return &contents_of(contents, entry)->elf.dynamic;
+}
+
+const struct entry *contents_find_elf(const struct contents *contents, struct slice path) {
+    const struct entry *file = links_find_file(contents->tree, path);
+    return file && contents_of(contents, file)->elf.is_elf ? file : NULL;
 }

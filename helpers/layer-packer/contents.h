@@ -40,3 +40,8 @@ void contents_clean_up(struct contents *contents);
 const struct content *contents_of(const struct contents *contents, const struct entry *entry);
 /// The head of a script; empty for what is none.
 struct slice contents_head(const struct contents *contents, const struct entry *entry);
+/// What the entry says to the dynamic loader; empty for what is no ELF file.
+const struct elf_dynamic *contents_dynamic(const struct contents *contents,
+                                           const struct entry *entry);
+/// The ELF file that the path in the tree leads to, or NULL.
+const struct entry *contents_find_elf(const struct contents *contents, struct slice path);

@@ -192,6 +192,15 @@ void elf_dynamic_read(const struct elf_image *image, const Elf64_Phdr *header,
     read_defined(&section);
 }
 
+bool elf_dynamic_defines(const struct elf_dynamic *dynamic, const char *version) {
+    for (size_t i = 0; i < dynamic->defined_count; i++) {
+        if (strcmp(dynamic->defined[i], version) == 0) {
+            return true;
+        }
+    }
+    return dynamic->defined_count == 0;
+}
+
 static void free_texts(char **texts, size_t count) {
     for (size_t i = 0; i < count; i++) {
         free(texts[i]);

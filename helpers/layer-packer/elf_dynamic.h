@@ -35,4 +35,6 @@ struct elf_dynamic {
 /// Reads what `header`, a PT_DYNAMIC, names, in bounded memory. `dynamic` is zeroed.
 void elf_dynamic_read(const struct elf_image *image, const Elf64_Phdr *header,
                       struct elf_dynamic *dynamic);
+/// Tells whether a library lets that version of symbols pass: it has it, or has no versions at all.
+bool elf_dynamic_defines(const struct elf_dynamic *dynamic, const char *version);
 void elf_dynamic_clean_up(struct elf_dynamic *dynamic);

@@ -35,11 +35,6 @@ static const struct entry *find_file(const struct programs *programs, struct sli
     return links_below_root(&path) ? links_find_file(programs->contents->tree, path) : NULL;
 }
 
-static const char *base_name(const char *path) {
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
 // --- ELF files -----------------------------------------------------------------------------------
 
 static bool check_arch(const struct programs *programs, const struct entry *entry,
@@ -53,7 +48,8 @@ static bool check_arch(const struct programs *programs, const struct entry *entr
 
 static bool refuse_interpreter(const struct entry *entry, const struct elf *elf,
                                struct error *err) {
-    const bool musl = slice_starts_with(slice_text(base_name(elf->interpreter)), SLICE("ld-musl-"));
+    const bool musl =
+        slice_starts_with(slice_text(tree_base_name(elf->interpreter)), SLICE("ld-musl-"));
     return error_set(err, "library",
                      "%s: needs %s, which neither the layer nor provided.al2023 has: %s",
                      entry->name, elf->interpreter,

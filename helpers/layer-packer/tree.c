@@ -28,6 +28,16 @@ void tree_clean_up(struct tree *tree) {
 
 // --- Entries ----------------------------------------------------------------------------------
 
+const char *tree_base_name(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+char *tree_folder_of(const char *path) {
+    const size_t length = (size_t)(tree_base_name(path) - path);
+    return slice_copy(slice_make(path, length > 0 ? length - 1 : 0));
+}
+
 static const char *flaw_of(struct slice name) {
     const char *flaw = entry_name_flaw(name);
     if (!flaw && slice_find(name, '\\') < name.len) {

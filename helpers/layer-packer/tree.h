@@ -43,6 +43,11 @@ struct tree {
 /// Zeroed is empty.
 void tree_clean_up(struct tree *tree);
 
+/// The last part of a path. Borrowed from it.
+const char *tree_base_name(const char *path);
+/// The path without its last part and the slash before it. Owned by the caller.
+char *tree_folder_of(const char *path);
+
 /// Refuses what entry_name_flaw() refuses, and a backslash, by which Windows parts folders and
 /// Lambda does not. `origin` is named in the message.
 bool tree_check_name(struct slice name, const char *origin, struct error *err);

@@ -226,6 +226,17 @@ class TestPlaces:
         own.rename(tree / "lib" / own.name)
         taken(tree)
 
+    def test_a_library_for_another_machine(self, tree: Path, compile_: Compile) -> None:
+        own = library(compile_, tree / "lib" / "libfoo.so.1")
+        program(compile_, tree / "bin" / "m", own)
+        content = bytearray(own.read_bytes())
+        content[18] = 243  # RISC-V
+        own.write_bytes(content)
+        message = refused(tree)
+        assert f"needs libfoo.so.1, which the layer has at lib/libfoo.so.1, but not for {ARCH}" in (
+            message
+        )
+
     def test_a_path_from_the_current_folder(
         self, tree: Path, tmp_path: Path, compile_: Compile
     ) -> None:
