@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 
 import pytest
 
 from e2e.stage import Stage, StageMaker, commands_of, output_of
 from localcloud import LocalCloud
-from localcloud.gitlab import Project
+from localcloud.gitlab import Job, Project
+from localcloud.waiting import wait_until
 
 MESSES = {
     "read_only_trees": (
@@ -84,13 +87,21 @@ def test_the_next_job_sees_nothing_of_the_last(stage: Stage, mess: str) -> None:
 EVERYWHERE = {"shared-memory", "messages", "semaphores", "mode"}
 
 
+def leavings_job(stage: Stage, project: Project, program: bytes, *commands: str) -> Job:
+    script = ["cp leavings $TMPDIR/", "chmod +x $TMPDIR/leavings", *commands]
+    return stage.commit({"job": {"script": script}}, {"leavings": program}, project).job("job")
+
+
+def found_by(job: Job) -> set[str]:
+    return set(re.findall(r"^(?:left|found) (\S+)$", output_of(job), re.M))
+
+
 def run_leavings(stage: Stage, project: Project, program: bytes, command: str) -> set[str]:
     """What the program says in a job of the project."""
-    script = ["cp leavings $TMPDIR/", "chmod +x $TMPDIR/leavings", f"$TMPDIR/leavings {command}"]
-    job = stage.commit({"job": {"script": script}}, {"leavings": program}, project).job("job")
+    job = leavings_job(stage, project, program, f"$TMPDIR/leavings {command}")
     invocation = stage.invoke()
     assert invocation.answer["status"] == "job_succeeded", output_of(job)
-    return set(re.findall(r"^(?:left|found) (\S+)$", output_of(job), re.M))
+    return found_by(job)
 
 
 def test_nothing_stays_in_the_kernel_or_on_tmp_itself(
@@ -106,6 +117,27 @@ def test_nothing_stays_in_the_kernel_or_on_tmp_itself(
     assert "queue" not in left
     assert found == set()
     assert stage.environment is environment
+
+
+def test_nothing_stays_of_a_job_whose_bootstrap_was_killed(
+    cloud: LocalCloud, stage: Stage, leavings: bytes
+) -> None:
+    other = cloud.gitlab.create_project(f"{stage.tag}/other")
+    job = leavings_job(
+        stage, stage.project, leavings, "$TMPDIR/leavings leave", "echo all", "sleep 99"
+    )
+    cloud.functions.keep_tmp_after_crash = True
+    try:
+        invoking = stage.start()
+        wait_until(lambda: b"\nall" in job.trace.replace(b"\r", b""), "what the job leaves")
+        os.kill(stage.environment.processes()[0], signal.SIGKILL)
+        assert invoking.result().error_type == "Runtime.ExitError"
+        found = run_leavings(stage, other, leavings, "look")
+    finally:
+        cloud.functions.keep_tmp_after_crash = False
+
+    assert found_by(job) >= EVERYWHERE
+    assert found == set()
 
 
 def test_orphans_are_reaped_while_the_job_runs(stage: Stage) -> None:

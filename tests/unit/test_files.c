@@ -2,13 +2,16 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "common/alloc.h"
@@ -177,6 +180,41 @@ START_TEST(opens_up_read_only_trees) {
 }
 END_TEST
 
+/// An ACL that lets its owner do nothing, and a stranger all.
+static void set_acl(const char *path, const char *kind) {
+    static const unsigned char acl[] = {
+        2,    0, 0, 0,                         // version 2; little-endian numbers
+        1,    0, 0, 0, 0xff, 0xff, 0xff, 0xff, // the owner
+        2,    0, 7, 0, 0x39, 0x30, 0,    0,    // uid 12345
+        4,    0, 0, 0, 0xff, 0xff, 0xff, 0xff, // the group
+        0x10, 0, 7, 0, 0xff, 0xff, 0xff, 0xff, // the mask
+        0x20, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, // others
+    };
+    ck_assert(setxattr(path, kind, acl, sizeof(acl), 0) == 0 || errno == EOPNOTSUPP);
+}
+
+START_TEST(removes_what_carries_acls_flags_and_attributes) {
+    become_nobody();
+    ck_assert(files_make_directories("laden/a/b/c", 0755, &err));
+    put("laden/a/b/file");
+    cleanup_close int fd = open("laden/a/b", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const int flags = FS_NODUMP_FL | FS_NOATIME_FL | FS_SYNC_FL | FS_DIRSYNC_FL | FS_TOPDIR_FL;
+    (void)ioctl(fd, FS_IOC_SETFLAGS, &flags);
+    static const char *const paths[] = {"laden/a/b/file", "laden/a/b/c", "laden/a/b", "laden/a",
+                                        "laden"};
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        ck_assert(setxattr(paths[i], "user.a", "b", 1, 0) == 0 || errno == EOPNOTSUPP);
+        if (i > 0) {
+            ck_assert_int_eq(chmod(paths[i], 07000), 0);
+            set_acl(paths[i], "system.posix_acl_default");
+        }
+        set_acl(paths[i], "system.posix_acl_access");
+    }
+    ck_assert_msg(files_empty_directory("laden", NULL, 0, &err), "%s", err.message);
+    ck_assert_uint_eq(count_entries("laden"), 0);
+}
+END_TEST
+
 START_TEST(says_what_cannot_be_removed) {
     if (geteuid() != 0) {
         return;
@@ -280,6 +318,7 @@ int main(void) {
     tcase_add_test(changed, opens_up_read_only_trees);
     tcase_add_test(changed, says_what_cannot_be_removed);
     tcase_add_test(changed, removes_trees_deeper_than_any_path_with_few_descriptors);
+    tcase_add_test(changed, removes_what_carries_acls_flags_and_attributes);
     suite_add_tcase(suite, changed);
 
     SRunner *runner = srunner_create(suite);

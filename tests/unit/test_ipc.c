@@ -273,6 +273,22 @@ static bool can_add_soon(const char *name) {
     return false;
 }
 
+START_TEST(makes_room_for_keys_at_init) {
+    be_alone();
+    if (!has_keyrings()) {
+        clear();
+        return;
+    }
+    char name[16] = "first";
+    for (int i = 0; add_key(KEY_SPEC_USER_KEYRING, name) > 0; i++) {
+        (void)snprintf(name, sizeof(name), "%d", i);
+    }
+    ck_assert_int_eq(errno, EDQUOT);
+    ck_assert_msg(ipc_prepare(&err), "%s", err.message);
+    ck_assert(can_add_soon("one"));
+}
+END_TEST
+
 START_TEST(gives_each_job_a_session_keyring_of_its_own) {
     be_alone();
     if (!has_keyrings()) {
@@ -324,6 +340,9 @@ START_TEST(removes_our_files_where_everybody_may_write) {
     ck_assert_int_eq(access("/var/tmp/ours", F_OK), -1);
     ck_assert_int_eq(access("/var/tmp/499", F_OK), -1);
     ck_assert_msg(ipc_clear_folder("/missing", 10000, &err), "%s", err.message);
+    ck_assert_int_eq(symlink("/var/tmp/theirs", "/var/tmp/link"), 0);
+    ck_assert_msg(ipc_clear_folder("/var/tmp/link", 10000, &err), "%s", err.message);
+    ck_assert_int_eq(access("/var/tmp/link", F_OK), 0);
 }
 END_TEST
 
@@ -353,6 +372,7 @@ int main(void) {
     tcase_add_test(tests, empties_the_users_keyrings);
     tcase_add_test(tests, keeps_keyrings_open_for_us);
     tcase_add_test(tests, says_that_a_keyring_cannot_be_emptied);
+    tcase_add_test(tests, makes_room_for_keys_at_init);
     tcase_add_test(tests, gives_each_job_a_session_keyring_of_its_own);
     tcase_add_test(tests, removes_our_files_where_everybody_may_write);
     tcase_add_test(tests, removes_our_files_where_the_folder_is_ours);

@@ -19,8 +19,13 @@
 #include "common/system/sysv_objects.h"
 
 /// Where a user may write on usual systems beside /tmp: POSIX shared memory and semaphores, queues,
-/// files that shall survive a reboot. Lambda has none of them; another image may.
-static const char *const folders[] = {"/dev/shm", "/dev/mqueue", "/var/tmp"};
+/// locks, files that shall survive a reboot. Lambda has none of them; another image may.
+static const char *const folders[] = {"/dev/shm", "/dev/mqueue", "/run/shm", "/run/lock",
+                                      "/var/tmp"};
+
+static bool say_dirty(struct error *err) {
+    return error_set(err, ERROR_WORKSPACE_DIRTY, "cannot remove what a job left: %s", err->message);
+}
 
 bool ipc_prepare(struct error *err) {
     // The hard limit, too: without a privilege nobody can raise it again.
@@ -29,7 +34,8 @@ bool ipc_prepare(struct error *err) {
         error_errno(err, errno, "cannot forbid message queues");
         return error_set(err, ERROR_INIT_FAILED, "%s", err->message);
     }
-    return keyrings_new_session(err) || error_set(err, ERROR_INIT_FAILED, "%s", err->message);
+    // Keys of a job before us may take all the room.
+    return (keyrings_clear_user(err) && keyrings_leave_session(err)) || say_dirty(err);
 }
 
 static bool is_ours(int folder, const char *name) {
@@ -65,8 +71,9 @@ static bool clear_once(const char *folder, int64_t limit_ms, size_t *seen, struc
 }
 
 bool ipc_clear_folder(const char *folder, int64_t limit_ms, struct error *err) {
-    if (access(folder, F_OK) != 0) {
-        return true;
+    struct stat status;
+    if (lstat(folder, &status) != 0 || !S_ISDIR(status.st_mode)) {
+        return true; // A link leads to one that is /tmp, or stands in the list itself.
     }
     if (!attributes_reset_folder(folder, err)) {
         return false;
@@ -86,11 +93,10 @@ static bool clear_all(int64_t limit_ms, struct error *err) {
             return false;
         }
     }
-    return sysv_objects_remove(geteuid(), err) && keyrings_new_session(err) &&
-           keyrings_clear_user(err);
+    return sysv_objects_remove(geteuid(), err) && keyrings_clear_user(err) &&
+           keyrings_new_session(err);
 }
 
 bool ipc_clear(int64_t limit_ms, struct error *err) {
-    return clear_all(limit_ms, err) ||
-           error_set(err, ERROR_WORKSPACE_DIRTY, "cannot remove what a job left: %s", err->message);
+    return clear_all(limit_ms, err) || say_dirty(err);
 }

@@ -15,7 +15,8 @@
 
 /// To be called once, at init, before other threads are: leaves the session keyring that Lambda's
 /// own processes have, and makes POSIX message queues impossible for us and all that we start, as
-/// nobody can list them without a mount. Fails with the code "Runtime.InitFailed".
+/// nobody can list them without a mount. Fails with the codes "Runtime.InitFailed" and
+/// "Runtime.WorkspaceDirty".
 bool ipc_prepare(struct error *err);
 
 /// Removes all of it, at init, after each job and before the next, when no process of a job is
@@ -24,5 +25,6 @@ bool ipc_prepare(struct error *err);
 bool ipc_clear(int64_t limit_ms, struct error *err);
 
 /// Removes what our user has in the folder, and what hangs on the folder where it is ours; what
-/// others have there stays. True also where there is no such folder. For ipc_clear() and its tests.
+/// others have there stays. True also where there is no such folder, or a link. For ipc_clear() and
+/// its tests.
 bool ipc_clear_folder(const char *folder, int64_t limit_ms, struct error *err);

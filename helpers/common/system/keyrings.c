@@ -25,7 +25,7 @@ static bool nothing_there(int errnum) {
     return errnum == ENOSYS || errnum == EPERM || errnum == EOPNOTSUPP;
 }
 
-bool keyrings_new_session(struct error *err) {
+bool keyrings_leave_session(struct error *err) {
     // Keys count until the kernel has taken them away, a moment after the last process that had
     // them.
     enum { TRIES = 100, PAUSE_MS = 10 };
@@ -36,12 +36,15 @@ bool keyrings_new_session(struct error *err) {
         if (errno != EDQUOT) {
             break;
         }
-        // Our own keyring may be what is full.
-        (void)keyctl(KEYCTL_CLEAR, KEY_SPEC_SESSION_KEYRING, 0);
         (void)clock_sleep_ms(clock_system(), PAUSE_MS, -1);
         errno = EDQUOT;
     }
     return error_errno(err, errno, "cannot make a new session keyring");
+}
+
+bool keyrings_new_session(struct error *err) {
+    (void)keyctl(KEYCTL_CLEAR, KEY_SPEC_SESSION_KEYRING, 0);
+    return keyrings_leave_session(err);
 }
 
 static bool clear(long keyring, const char *name, struct error *err) {

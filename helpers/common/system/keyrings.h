@@ -11,8 +11,10 @@
 
 #include "common/error.h"
 
-/// Leaves the session keyring that we came with, for a new and empty one: nobody who has only the
-/// old one can read what is put into it. False where the kernel has no room for one (EDQUOT).
+/// Leaves the session keyring that we came with, which others may use, for a new and empty one.
+/// False where the kernel has no room for one (EDQUOT), as the user's keys take it all.
+bool keyrings_leave_session(struct error *err);
+/// The same for one that was made here: it is emptied first, as it may take all the room.
 bool keyrings_new_session(struct error *err);
 
 /// Takes all keys out of our user's keyrings (user, user session, persistent); what only they held
