@@ -69,7 +69,7 @@ static bool add_file(struct inspector *inspector, const struct reader_entry *ent
             entry->name, (unsigned)bits);
     }
     return tree_add_file(&inspector->tree, slice_text(entry->name), entry->name, -1, &found,
-                         (entry->mode & x_bits) != 0 ? 0755 : 0644, err);
+                         bits == 0711 || (bits & x_bits) == 0 ? bits : 0755, err);
 }
 
 static bool add_entry(struct inspector *inspector, uint64_t index, struct error *err) {

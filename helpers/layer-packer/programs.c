@@ -252,6 +252,20 @@ static bool check_started(const struct programs *programs, const struct entry *e
                      entry->name);
 }
 
+// --- What must be read ---------------------------------------------------------------------------
+
+/// The kernel reads a program for whoever runs it, but a script is read by its interpreter and a
+/// library by the dynamic loader, in the job's name.
+static bool check_readable(const struct programs *programs, const struct entry *entry,
+                           struct error *err) {
+    const bool is_read = is_script(programs, entry) || elf_of(programs, entry)->dynamic.soname;
+    return (entry->mode & S_IROTH) != 0 || !is_read ||
+           error_set(err, "mode",
+                     "%s: has mode %04o, but must be readable, as its interpreter or the dynamic "
+                     "loader reads it: chmod 755 it",
+                     entry->name, (unsigned)entry->mode);
+}
+
 // --- All of them ---------------------------------------------------------------------------------
 
 static bool check(struct programs *programs, const struct entry *entry, struct error *err) {
@@ -261,6 +275,9 @@ static bool check(struct programs *programs, const struct entry *entry, struct e
     }
     if (entry->kind != ENTRY_FILE) {
         return true;
+    }
+    if (!check_readable(programs, entry, err)) {
+        return false;
     }
     if (elf_of(programs, entry)->is_elf) {
         return check_elf(programs, entry, err);

@@ -450,6 +450,16 @@ class TestWhatLambdaStarts:
         (tree / "bootstrap").chmod(0o755)
         assert "exec format error" in refused(tree)
 
+    def test_what_is_read_must_be_readable(self, tree: Path, compile_: Compile) -> None:
+        """Mode 0711 is for programs: a script's interpreter and the loader open what they read."""
+        file = script(tree / "bootstrap", b"#!/bin/sh", 0o711)
+        assert "bootstrap: has mode 0711, but must be readable" in refused(tree)
+        own = library(compile_, tree / "lib" / "libfoo.so.1")
+        program(compile_, file, own).chmod(0o711)
+        taken(tree)
+        own.chmod(0o711)
+        assert "lib/libfoo.so.1: has mode 0711, but must be readable" in refused(tree)
+
     def test_only_where_lambda_looks(self, tree: Path) -> None:
         for name in ("share/bootstrap", "extensions/data/x", "share/extensions/y", "bootstrap.txt"):
             script(tree / name, b"text", 0o644)
