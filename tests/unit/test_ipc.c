@@ -5,13 +5,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/filter.h>
 #include <linux/keyctl.h>
+#include <linux/seccomp.h>
 #include <mqueue.h>
 #include <sched.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <sys/mount.h>
 #include <sys/msg.h>
+#include <sys/prctl.h>
 #include <sys/sem.h>
 #include <sys/shm.h>
 #include <sys/stat.h>
@@ -318,6 +322,36 @@ START_TEST(gives_each_job_a_session_keyring_of_its_own) {
 }
 END_TEST
 
+// --- Where the kernel lets us do nothing ---------------------------------------------------------
+
+/// From here on the calls that ipc.c is about fail so.
+static void refuse(unsigned errnum) {
+    static const unsigned numbers[] = {SYS_keyctl, SYS_shmctl, SYS_msgctl, SYS_semctl};
+    enum { COUNT = sizeof(numbers) / sizeof(numbers[0]) };
+    struct sock_filter filter[2 * COUNT + 2] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr))};
+    for (size_t i = 0; i < COUNT; i++) {
+        filter[1 + 2 * i] =
+            (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, numbers[i], 0, 1);
+        filter[2 + 2 * i] =
+            (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | errnum);
+    }
+    filter[2 * COUNT + 1] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+    const struct sock_fprog program = {2 * COUNT + 2, filter};
+    ck_assert_int_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+    ck_assert_int_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
+}
+
+static const unsigned refusals[] = {EPERM, ENOSYS};
+
+START_TEST(does_without_what_the_kernel_refuses) {
+    be_alone();
+    refuse(refusals[_i]);
+    ck_assert_msg(ipc_prepare(&err), "%s", err.message);
+    clear();
+}
+END_TEST
+
 // --- Folders -------------------------------------------------------------------------------------
 
 START_TEST(removes_our_files_where_everybody_may_write) {
@@ -374,6 +408,7 @@ int main(void) {
     tcase_add_test(tests, says_that_a_keyring_cannot_be_emptied);
     tcase_add_test(tests, makes_room_for_keys_at_init);
     tcase_add_test(tests, gives_each_job_a_session_keyring_of_its_own);
+    tcase_add_loop_test(tests, does_without_what_the_kernel_refuses, 0, 2);
     tcase_add_test(tests, removes_our_files_where_everybody_may_write);
     tcase_add_test(tests, removes_our_files_where_the_folder_is_ours);
     suite_add_tcase(suite, tests);
