@@ -82,6 +82,15 @@ def test_the_hunt_finds_nothing(stage: Stage) -> None:
         assert "ermission denied" in answer or "can't open" in answer, (kind, answer)
 
 
+def test_two_runners_share_no_cache(make_stage: StageMaker) -> None:
+    """gitlab-runner tells them apart by the short form of their tokens, which GitLab shows, too."""
+    for stage in (make_stage(), make_stage()):
+        job, _ = stage.run("echo short: $CI_RUNNER_SHORT_TOKEN")
+
+        (short,) = re.findall(r"^short: (.+)$", output_of(job), re.M)
+        assert stage.runner.token.removeprefix("glrt-").startswith(short) and len(short) >= 8
+
+
 def test_the_environment_of_a_job_is_built_from_an_allow_list(make_stage: StageMaker) -> None:
     stage = make_stage(environment={"MY_PASSWORD": "hunter2-of-the-function"})
 

@@ -147,10 +147,38 @@ START_TEST(takes_the_token_of_the_environment) {
 }
 END_TEST
 
+START_TEST(shortens_a_token_as_the_runner_does) {
+    static const struct {
+        const char *token;
+        const char *form;
+    } cases[] = {
+        {"glrt-abcdefghijklmnopqrst", "abcdefghi"},
+        {"glrt-t1_abcdefghijklmnopqrst", "abcdefghi"},
+        {"glrt-t3_ab_-efghijklmnopqrst.01.120abcd", "ab_-efghi"},
+        {"glrt-t4_abcdefghijklmnopqrst", "t4_abcdef"},
+        {"glrtr-abcdefghijklmnopqrst", "abcdefghi"},
+        {"GR1348941abcdefghijklmnopqrst", "abcdefghi"},
+        {"GRxyzabcdefghijklmnopqrst", "GRxyzabcd"},
+        {"abcdefghijklmnopqrst", "abcdefghi"},
+        // Much of it would be told, or it would be no plain word.
+        {"glrt-abcdefghijklmnopqrs", ""},
+        {"glrt-", ""},
+        {"", ""},
+        {"glrt-ab\"defghijklmnopqrst", ""},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        const struct slice form = runner_token_short_form(slice_text(cases[i].token));
+        ck_assert_msg(slice_equal_text(form, cases[i].form), "%s: %" SLICE_FORMAT, cases[i].token,
+                      SLICE_ARGUMENTS(form));
+    }
+}
+END_TEST
+
 int main(void) {
     json_initialise();
     Suite *suite = suite_create("token");
     TCase *tcase = tcase_create("token");
+    tcase_add_test(tcase, shortens_a_token_as_the_runner_does);
     tcase_add_test(tcase, takes_the_token_as_text_or_in_json);
     tcase_add_test(tcase, refuses_what_cannot_be_a_token_and_does_not_show_it);
     tcase_add_test(tcase, reads_the_token_once);

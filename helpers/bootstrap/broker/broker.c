@@ -54,15 +54,18 @@ static const struct http_route routes[] = {
 
 // --- Start -------------------------------------------------------------------------------------
 
-/// The two tokens that a job's side shows us: 128 random bits, in hex.
-static bool make_tokens(struct broker *broker, struct error *err) {
+/// The two tokens that a job's side shows us: 128 random bits, in hex. The first begins with the
+/// short form of `token`, as gitlab-runner keeps apart by it what runners have in one cache.
+static bool make_tokens(struct broker *broker, const struct secret *token, struct error *err) {
     unsigned char random[2][16];
     if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random)) {
         return error_errno(err, errno, "cannot make the broker's tokens");
     }
     // Not of the form of a runner's token: whoever finds it shall not take it for one.
     cleanup_buffer struct buffer placeholder = BUFFER_INIT(PLACEHOLDER_SIZE - 1);
-    buffer_append_text(&placeholder, "placeholder-");
+    const struct slice short_form = runner_token_short_form(secret_expose(token));
+    buffer_append(&placeholder, short_form);
+    buffer_append_text(&placeholder, short_form.len > 0 ? "-placeholder-" : "placeholder-");
     encoding_append_hex(&placeholder, slice_make(random[0], sizeof(random[0])));
     memcpy(broker->placeholder, buffer_text(&placeholder), placeholder.len + 1);
     cleanup_buffer struct buffer credentials = BUFFER_INIT_SENSITIVE(2 * sizeof(random[1]));
@@ -104,13 +107,12 @@ static bool start_watcher(struct broker *broker, struct error *err) {
     return failure == 0 || error_errno(err, failure, "cannot start a thread");
 }
 
-static bool read_token(struct broker *broker, struct error *err) {
+static struct secret *read_token(struct broker *broker, struct error *err) {
     int64_t until_ms = clock_now_ms(broker->clock) + BROKER_FIRST_TOKEN_MS;
     if (broker->margin_begins_ms > 0 && until_ms > broker->margin_begins_ms) {
         until_ms = broker->margin_begins_ms;
     }
-    cleanup_secret struct secret *token = token_source_get(broker->token, until_ms, err);
-    return token != NULL;
+    return token_source_get(broker->token, until_ms, err);
 }
 
 struct broker *broker_start(const struct broker_options *options, struct error *err) {
@@ -129,7 +131,8 @@ struct broker *broker_start(const struct broker_options *options, struct error *
     pthread_mutex_init(&broker->lock, NULL);
     pthread_mutex_init(&broker->job_lock, NULL);
     error_set(&broker->failure, ERROR_GITLAB_UNREACHABLE, "GitLab did not answer a job request");
-    if (!read_token(broker, err) || !make_tokens(broker, err) || !open_events(broker, err) ||
+    cleanup_secret struct secret *token = read_token(broker, err);
+    if (!token || !make_tokens(broker, token, err) || !open_events(broker, err) ||
         !start_watcher(broker, err)) {
         broker_stop(broker);
         return NULL;

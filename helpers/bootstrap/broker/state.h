@@ -16,7 +16,7 @@
 #include "bootstrap/gitlab/trace.h"
 #include "common/http/http_server.h"
 
-enum { PLACEHOLDER_SIZE = 48 };
+enum { PLACEHOLDER_SIZE = 64 };
 
 struct broker {
     // Set at the start.
@@ -171,7 +171,8 @@ bool broker_answer_like(struct http_server_request *request, struct http_respons
 
 /// Tells whether the request is for the job and shows its token; refuses it otherwise.
 bool broker_admit(struct http_server_request *request);
-/// The path in GitLab: that of the request below /api/v4, and its query. To be released with
-/// free().
+/// The path in GitLab: that of the request below /api/v4, and of its query what runners send, each
+/// once. The rest is left out, as GitLab's API takes tokens there (private_token) and more (sudo).
+/// To be released with free().
 char *broker_forward_path(const struct http_server_request *request)
     __attribute__((returns_nonnull));

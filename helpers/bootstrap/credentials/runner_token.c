@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bootstrap/credentials/runner_token.h"
 
+#include <ctype.h>
 #include <pthread.h>
 #include <stdlib.h>
 
 #include "bootstrap/runtime/error_types.h"
 #include "common/alloc.h"
+#include "common/array.h"
 #include "common/aws/secrets.h"
 #include "common/cleanup.h"
 #include "common/json.h"
@@ -23,6 +25,45 @@ struct token_source {
     pthread_mutex_t lock;
     struct secret *token;
 };
+
+// --- Short form ----------------------------------------------------------------------------------
+
+/// "GR" and seven hexadecimal digits: the registration tokens of old.
+static bool has_old_prefix(struct slice token) {
+    bool good = token.len > 9 && slice_starts_with(token, SLICE("GR"));
+    for (size_t i = 2; good && i < 9; i++) {
+        good = isxdigit((unsigned char)token.data[i]) != 0;
+    }
+    return good;
+}
+
+/// As in "glrt-t1_": the partition of GitLab's database that the runner is in.
+static bool has_partition(struct slice token) {
+    return token.len > 3 && token.data[0] == 't' && token.data[1] >= '1' && token.data[1] <= '3' &&
+           token.data[2] == '_';
+}
+
+static struct slice without_prefixes(struct slice token) {
+    static const char *const prefixes[] = {"glrt-", "glrtr-", "glcbt-"};
+    for (size_t i = 0; i < ARRAY_LENGTH(prefixes); i++) {
+        const struct slice prefix = slice_text(prefixes[i]);
+        if (slice_starts_with(token, prefix)) {
+            token = slice_skip(token, prefix.len);
+        }
+    }
+    token = has_partition(token) ? slice_skip(token, 3) : token;
+    return has_old_prefix(token) ? slice_skip(token, 9) : token;
+}
+
+struct slice runner_token_short_form(struct slice token) {
+    // GitLab's own tokens have 20 characters and more after their prefix.
+    enum { SHORT = 9, LEAST = 20 };
+    const struct slice rest = without_prefixes(token);
+    const struct slice form = slice_make(rest.data, rest.len < LEAST ? 0 : SHORT);
+    return slice_is_word(form, "_-.") ? form : slice_make(rest.data, 0);
+}
+
+// --- Source --------------------------------------------------------------------------------------
 
 static bool fail(struct error *err, const char *what) {
     return error_set(err, ERROR_TOKEN_UNAVAILABLE, "%s", what);

@@ -14,6 +14,12 @@
 #include "common/secret.h"
 #include "common/slice.h"
 
+/// The part of a token that GitLab itself shows of a runner: up to nine characters after the
+/// prefixes, within `token`. gitlab-runner makes CI_RUNNER_SHORT_TOKEN, and the runner's part of a
+/// cache's key, of it (helpers/shorten_token.go). Empty where it would be much of a token, or is no
+/// plain word.
+struct slice runner_token_short_form(struct slice token);
+
 /// Reads what holds the token; NULL on failure. `deadline_ms` is Unix epoch, 0: none.
 typedef struct secret *token_read(void *context, int64_t deadline_ms, struct error *err);
 
