@@ -110,6 +110,31 @@ def test_answers_keep_their_headers(make_stage: StageMaker, interval: int, passe
     assert request.query == {"debug_trace": "false"}
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "private_token=glpat-of-somebody&sudo=root&debug_trace=true",
+        "debug_trace=true&debug_trace=false&job_token=x",
+        "Debug_trace=false&debug_trace[]=false&debug_trace=true&",
+    ],
+)
+def test_what_runners_do_not_ask_for_is_not_passed_on(make_stage: StageMaker, asked: str) -> None:
+    """GitLab's API takes tokens, and on whose behalf they are used, from the query, too."""
+    stage = make_stage()
+    runner = stage.client().take_job()
+
+    answer = runner.call(
+        "PATCH",
+        f"{runner.job_path}/trace?{asked}",
+        headers={"JOB-TOKEN": runner.job["token"], "Content-Range": "0-4"},
+        data=b"hello",
+    )
+
+    assert answer.status_code == 202
+    (request,) = stage.requests("PATCH", "/trace")
+    assert request.query == {"debug_trace": "true"}
+
+
 # --- Artifacts ---------------------------------------------------------------------------------
 
 TWO_JOBS = """

@@ -70,8 +70,33 @@ bool broker_admit(struct http_server_request *request) {
     return true;
 }
 
+// --- Paths -------------------------------------------------------------------------------------
+
+/// What gitlab-runner sends of them (network/gitlab.go), with the routes for trace and artifacts.
+static const char *const parameters[] = {
+    "artifact_format", "artifact_type", "expire_in", "direct_download", "debug_trace",
+};
+
+/// Appends "?name=value" or "&name=value" for the first of that name, as it is.
+static void append_parameter(struct buffer *path, struct slice query, struct slice name) {
+    const char separator = slice_find(buffer_slice(path), '?') < path->len ? '&' : '?';
+    struct slice pair;
+    while (slice_split(&query, '&', &pair)) {
+        struct slice value = pair;
+        struct slice own_name;
+        if (slice_split(&value, '=', &own_name) && slice_equal(own_name, name)) {
+            buffer_append_byte(path, separator);
+            buffer_append(path, pair);
+            return;
+        }
+    }
+}
+
 char *broker_forward_path(const struct http_server_request *request) {
-    struct slice path = slice_skip(request->path, strlen("/api/v4"));
-    return xasprintf("%" SLICE_FORMAT "%s%" SLICE_FORMAT, SLICE_ARGUMENTS(path),
-                     request->query.len > 0 ? "?" : "", SLICE_ARGUMENTS(request->query));
+    cleanup_buffer struct buffer path = BUFFER_INIT(request->path.len + request->query.len + 1);
+    buffer_append(&path, slice_skip(request->path, strlen("/api/v4")));
+    for (size_t i = 0; i < ARRAY_LENGTH(parameters); i++) {
+        append_parameter(&path, request->query, slice_text(parameters[i]));
+    }
+    return slice_copy(buffer_slice(&path));
 }
