@@ -12,12 +12,10 @@
 #include <unistd.h>
 
 #include "common/alloc.h"
-#include "common/array.h"
 #include "common/cleanup.h"
 
 /// What the kernel lists at most: xattr(7).
 static const size_t MOST_NAMES = 65536;
-static const char OF_USERS[] = "user.";
 
 /// Those that need no privilege. A folder hands most of them on to what is made in it.
 static const unsigned OWNERS_FLAGS = FS_SECRM_FL | FS_UNRM_FL | FS_COMPR_FL | FS_SYNC_FL |
@@ -27,18 +25,15 @@ static const unsigned OWNERS_FLAGS = FS_SECRM_FL | FS_UNRM_FL | FS_COMPR_FL | FS
 
 // --- Extended attributes -------------------------------------------------------------------------
 
-/// One that is not there is no failure, nor a file system that has none.
-static bool remove_attribute(int fd, const char *attribute, const char *name, struct error *err) {
-    if (fremovexattr(fd, attribute) == 0 || errno == ENODATA || errno == EOPNOTSUPP) {
-        return true;
-    }
-    // Others chose what follows "user.".
-    const bool of_user = strncmp(attribute, OF_USERS, strlen(OF_USERS)) == 0;
-    return error_errno(err, errno, "cannot remove the %s of %s",
-                       of_user ? "extended attributes" : "ACL", name);
+static bool is_owners(const char *attribute) {
+    static const char of_users[] = "user.";
+    return strncmp(attribute, of_users, strlen(of_users)) == 0 ||
+           strcmp(attribute, "system.posix_acl_access") == 0 ||
+           strcmp(attribute, "system.posix_acl_default") == 0;
 }
 
-static bool remove_user_attributes(int fd, const char *name, struct error *err) {
+/// Others chose what follows "user.", so no name is told.
+static bool remove_attributes(int fd, const char *name, struct error *err) {
     ssize_t length = flistxattr(fd, NULL, 0);
     if (length == 0 || (length < 0 && (errno == EOPNOTSUPP || errno == ENOSYS))) {
         return true;
@@ -49,18 +44,8 @@ static bool remove_user_attributes(int fd, const char *name, struct error *err) 
         return error_errno(err, errno, "cannot list the extended attributes of %s", name);
     }
     for (const char *at = names; at < names + length; at += strlen(at) + 1) {
-        if (strncmp(at, OF_USERS, strlen(OF_USERS)) == 0 && !remove_attribute(fd, at, name, err)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool remove_acls(int fd, const char *name, struct error *err) {
-    static const char *const acls[] = {"system.posix_acl_default", "system.posix_acl_access"};
-    for (size_t i = 0; i < ARRAY_LENGTH(acls); i++) {
-        if (!remove_attribute(fd, acls[i], name, err)) {
-            return false;
+        if (is_owners(at) && fremovexattr(fd, at) != 0 && errno != ENODATA) {
+            return error_errno(err, errno, "cannot remove an extended attribute of %s", name);
         }
     }
     return true;
@@ -98,8 +83,7 @@ static bool clear_flags(int fd, const char *name, struct error *err) {
 // --- All -----------------------------------------------------------------------------------------
 
 bool attributes_reset(int fd, const char *name, struct error *err) {
-    if (!remove_acls(fd, name, err) || !remove_user_attributes(fd, name, err) ||
-        !clear_flags(fd, name, err)) {
+    if (!remove_attributes(fd, name, err) || !clear_flags(fd, name, err)) {
         return false;
     }
     reset_project(fd);

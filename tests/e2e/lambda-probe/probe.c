@@ -376,8 +376,9 @@ static void system_v(void) {
     tell_part("messages", queue >= 0);
     int semaphores = semget(IPC_PRIVATE, 1, 0600);
     tell_part("semaphores", semaphores >= 0);
-    struct shm_info info;
+    struct shm_info info = {0};
     tell_part("can be listed", shmctl(0, SHM_INFO, (void *)&info) >= 0);
+    printf("%d memory segments of all users; ", info.used_ids);
     shmctl(memory_id, IPC_RMID, NULL);
     msgctl(queue, IPC_RMID, NULL);
     semctl(semaphores, 0, IPC_RMID);
