@@ -54,6 +54,7 @@ def deploy(cloud: LocalCloud, zip_file: Path) -> Iterator[Deploy]:
     for name in made:
         cloud.functions.drop_environments(name)
     cloud.functions.keep_tmp_after_crash = False
+    cloud.functions.keep_sandbox_after_crash = False
 
 
 def at_work(cloud: LocalCloud, name: str) -> list[Any]:
@@ -308,6 +309,33 @@ def test_tmp_after_a_crash_is_new_or_used(cloud: LocalCloud, deploy: Deploy) -> 
     after = cloud.invoke(name, "cat /tmp/left; ls -d /proc/[0-9]* | wc -l")
     assert after.cold_start
     assert after.response.startswith("used\n")
+
+
+def test_a_sandbox_after_a_crash_is_new_or_has_what_was_left(
+    cloud: LocalCloud, deploy: Deploy
+) -> None:
+    name = deploy()
+    leave = "echo used > /tmp/left; (setsid sleep 1234 &); kill -9 $$"
+    find = "cat /tmp/left; pidof sleep; echo found"
+
+    cloud.invoke(name, leave)
+    assert cloud.invoke(name, find).response.endswith("No such file or directory\nfound\n")
+
+    cloud.functions.keep_sandbox_after_crash = True
+    cloud.functions.drop_environments(name)
+    for _ in range(2):
+        crash = cloud.invoke(name, leave)
+        assert crash.response["errorType"] == "Runtime.ExitError"
+        after = cloud.invoke(name, find)
+        assert after.cold_start
+        used, pids, _ = after.response.splitlines()
+        assert used == "used"
+    assert len(pids.split()) == 2
+
+    left = [int(pid) for pid in subprocess.check_output(["pgrep", "-f", "^sleep 1234$"]).split()]
+    assert len(left) == 2
+    cloud.functions.drop_environments(name)
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in left), "their end")
 
 
 # The sandbox

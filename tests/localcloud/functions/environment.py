@@ -20,7 +20,12 @@ from localcloud.functions.invocation import Invocation
 from localcloud.functions.outcome import exit_text, fail, report_line
 from localcloud.functions.pipes import Pipes
 from localcloud.functions.process import ProcessTable
-from localcloud.functions.settings import EnvironmentSettings, UsedTmp, sandbox_config
+from localcloud.functions.settings import (
+    EnvironmentSettings,
+    KeptSandbox,
+    UsedTmp,
+    sandbox_config,
+)
 from localcloud.functions.tap import Delivery, Posted, RuntimeApiTap
 
 INIT_LIMIT = 10.0
@@ -40,7 +45,11 @@ class Environment:
         variables: Callable[[str, str], dict[str, str]],
         log: Callable[[str], None],
         used_tmp: UsedTmp | None = None,
+        keeps_sandbox: bool = False,
+        sandbox: KeptSandbox | None = None,
     ) -> None:
+        """With `keeps_sandbox` the sandbox outlives a function that ends by itself, until it is taken
+        or the environment is dropped; `sandbox` is such a one, to start in."""
         self.id = uuid.uuid4().hex
         self.settings = settings
         self.invocations = 0
@@ -56,6 +65,8 @@ class Environment:
         self._changed = threading.Condition()
         self._used_tmp = used_tmp
         self._kept: UsedTmp | None = None
+        self._keeps_sandbox = keeps_sandbox
+        self._sandbox = sandbox
         self._started = False
         self._dropped = False
         self._life = 0
@@ -86,13 +97,17 @@ class Environment:
 
     def processes(self) -> list[int]:
         """The pids (the host's) of all processes in the sandbox but its init."""
-        return ProcessTable().descendants(self.pid) if self.pid and self.alive else []
+        return self._descendants(ProcessTable()) if self.pid and self.alive else []
 
     def measure(self, table: ProcessTable) -> int:
         """The resident memory of all its processes, in bytes; the highest is remembered."""
-        resident = table.resident(table.descendants(self.pid)) if self.pid else 0
+        resident = table.resident(self._descendants(table)) if self.pid else 0
         self.peak_memory = max(self.peak_memory, resident)
         return resident
+
+    def _descendants(self, table: ProcessTable) -> list[int]:
+        left = table.descendants(self._sandbox.holder) if self._sandbox is not None else []
+        return table.descendants(self.pid) + left
 
     # Life
 
@@ -113,6 +128,7 @@ class Environment:
         self._tap: RuntimeApiTap | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._secrets: Path | None = None
+        self._tether: int | None = None
 
     def _start(self) -> None:
         """Starts the emulator and the tap; the sandbox itself starts with the first event."""
@@ -128,6 +144,11 @@ class Environment:
         self._secrets.touch(mode=0o600)
         block = "".join(f"{name}={value}\0" for name, value in variables.items())
         self._secrets.write_bytes(block.encode())
+        keep = None
+        if self._keeps_sandbox and self._sandbox is None:
+            keep = folder / "keep"
+            os.mkfifo(keep)
+            self._tether = os.open(keep, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         config_file = folder / "config"
         config_file.write_text(
             sandbox_config(
@@ -136,6 +157,8 @@ class Environment:
                 events=self._pipes.events,
                 variables=self._secrets,
                 used=self._used_tmp,
+                keep=keep,
+                kept=self._sandbox,
             )
         )
         self._start_emulator(folder / "emulator.log", config_file, runtime_port)
@@ -409,6 +432,8 @@ class Environment:
         with self._ending:
             if self._started and not self._over:
                 self._over = True
+                if why != "ended" or not self._keep_sandbox():
+                    self.signal(signal.SIGKILL)
                 self._end_processes()
         with self._changed:
             self._exit = self._exit or "signal 9"
@@ -416,8 +441,18 @@ class Environment:
                 self._dropped = True
             self._changed.notify_all()
 
+    def _keep_sandbox(self) -> bool:
+        """Keeps it with what is left in it, if that is wanted and the function ends by itself."""
+        with self._changed:
+            left_alone = self._keeps_sandbox and self.why_killed is None
+            if not left_alone or not self._changed.wait_for(lambda: self._exit, INIT_LIMIT):
+                return False
+        if self._sandbox is None and self._pidfd is not None and self._tether is not None:
+            self._sandbox = KeptSandbox(self.pid, os.dup(self._pidfd), self._tether)
+            self._tether = None
+        return self._sandbox is not None
+
     def _end_processes(self) -> None:
-        self.signal(signal.SIGKILL)
         if self._process is not None and self._process.poll() is None:
             self._process.kill()
         if self._process is not None:
@@ -431,6 +466,14 @@ class Environment:
         if self._pidfd is not None:
             descriptor, self._pidfd = self._pidfd, None
             os.close(descriptor)
+        if self._tether is not None:
+            descriptor, self._tether = self._tether, None
+            os.close(descriptor)
+
+    def take_sandbox(self) -> KeptSandbox | None:
+        """Hands over the sandbox that the function has left; once."""
+        sandbox, self._sandbox = self._sandbox, None
+        return sandbox
 
     def take_used_tmp(self) -> UsedTmp | None:
         """Hands over what a new environment needs to get this one's /tmp; once."""
@@ -444,6 +487,8 @@ class Environment:
         self._dropped = True
         if (kept := self.take_used_tmp()) is not None:
             kept.close()
+        if (sandbox := self.take_sandbox()) is not None:
+            sandbox.close()
         self._close_used_tmp()
 
     def _close_used_tmp(self) -> None:

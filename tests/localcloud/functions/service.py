@@ -13,7 +13,7 @@ from pathlib import Path
 from localcloud.functions.environment import Environment
 from localcloud.functions.errors import too_many_requests
 from localcloud.functions.invocation import Invocation
-from localcloud.functions.settings import UsedTmp
+from localcloud.functions.settings import KeptSandbox, UsedTmp
 from localcloud.functions.store import Function, FunctionStore
 from localcloud.functions.variables import function_variables
 from localcloud.functions.watchdog import MemoryWatchdog
@@ -26,6 +26,8 @@ class FunctionService:
 
     `extra_environment` goes into every function. `keep_tmp_after_crash` makes an environment that
     follows a time-out or a crash start with the /tmp of the one before, as Lambda may do.
+    `keep_sandbox_after_crash` makes one that follows a runtime that ended by itself start in the same
+    sandbox, beside all processes that are left there, as the emulator does.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class FunctionService:
     ) -> None:
         self.extra_environment = extra_environment
         self.keep_tmp_after_crash = False
+        self.keep_sandbox_after_crash = False
         self.store = store
         self.on_invocation: list[Callable[[Invocation], None]] = []
         self._folder = folder
@@ -54,6 +57,7 @@ class FunctionService:
         self._busy: list[Environment] = []
         self._running: dict[str, int] = {}
         self._used_tmps: dict[str, UsedTmp] = {}
+        self._sandboxes: dict[str, KeptSandbox] = {}
         self._logs: dict[str, list[str]] = {}
         self._invocations: dict[str, list[Invocation]] = {}
         self._closed = False
@@ -81,11 +85,13 @@ class FunctionService:
         with self._lock:
             dropped = self._environments.get(name, [])
             used = self._used_tmps.pop(name, None)
+            sandbox = self._sandboxes.pop(name, None)
             self._idle = [one for one in self._idle if one not in dropped]
         for environment in dropped:
             environment.drop()
-        if used is not None:
-            used.close()
+        for kept in (used, sandbox):
+            if kept is not None:
+                kept.close()
 
     def close(self) -> None:
         with self._lock:
@@ -165,18 +171,25 @@ class FunctionService:
 
     def _give_back(self, name: str, environment: Environment) -> None:
         used: UsedTmp | None = None
+        sandbox: KeptSandbox | None = None
         with self._lock:
             self._running[name] -= 1
             self._busy.remove(environment)
             keeps = environment.alive and not self._closed
             if keeps:
                 self._idle.append(environment)
+            elif self.keep_sandbox_after_crash and environment.why_killed is None:
+                sandbox = environment.take_sandbox()
             elif self.keep_tmp_after_crash and environment.why_killed != "dropped":
                 used = environment.take_used_tmp()
                 if used is not None:
                     if (older := self._used_tmps.pop(name, None)) is not None:
                         older.close()
                     self._used_tmps[name] = used
+            if sandbox is not None:
+                if (earlier := self._sandboxes.pop(name, None)) is not None:
+                    earlier.close()
+                self._sandboxes[name] = sandbox
         if not keeps:
             environment.drop()
 
@@ -211,6 +224,8 @@ class FunctionService:
             variables=variables,
             log=log,
             used_tmp=self._used_tmps.pop(function.name, None),
+            keeps_sandbox=self.keep_sandbox_after_crash,
+            sandbox=self._sandboxes.pop(function.name, None),
         )
         self._environments.setdefault(function.name, []).append(environment)
         return environment

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,8 +43,30 @@ class UsedTmp:
                 os.close(descriptor)
 
 
+@dataclass
+class KeptSandbox:
+    """A sandbox whose function has ended, with all that it left there; it ends when it is closed."""
+
+    holder: int  # the pid (the host's) of its init
+    pidfd: int
+    tether: int  # the FIFO whose reader's end is the sandbox's
+
+    def close(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+        os.close(self.pidfd)
+        os.close(self.tether)
+
+
 def sandbox_config(
-    settings: EnvironmentSettings, *, log: Path, events: Path, variables: Path, used: UsedTmp | None
+    settings: EnvironmentSettings,
+    *,
+    log: Path,
+    events: Path,
+    variables: Path,
+    used: UsedTmp | None,
+    keep: Path | None,
+    kept: KeptSandbox | None,
 ) -> str:
     """The text that `sandbox/enter.c` reads."""
     config: dict[str, object] = {
@@ -57,7 +81,11 @@ def sandbox_config(
     }
     if settings.file_system is not None:
         config["mount_source"], config["mount_target"] = settings.file_system
-    if used is not None:
+    if keep is not None:
+        config["keep"] = keep
+    if kept is not None:
+        config["holder"] = kept.holder
+    elif used is not None:
         descriptors = Path(f"/proc/{os.getpid()}/fd")
         config["mount_namespace"] = descriptors / str(used.mount_namespace)
         if used.user_namespace is not None:

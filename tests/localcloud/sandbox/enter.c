@@ -12,7 +12,9 @@
 // CONFIG has one `name=value` a line; see struct config. What happens is reported in lines on the
 // FIFO `events`: `init PID SECONDS` (the pid as the caller sees it, the monotonic clock), `exit
 // code N`, `exit signal N`, `fail TEXT` (no bootstrap can be run), `broken TEXT` (this machine
-// allows no sandbox). When the reader of that FIFO is gone, the sandbox ends.
+// allows no sandbox). When the reader of that FIFO is gone, the sandbox ends. With `keep` it
+// outlives the function, with all that the function left in it, until the reader of that FIFO is
+// gone, and `holder` starts the function again in such a sandbox.
 
 #include <errno.h>
 #include <fcntl.h>
@@ -49,6 +51,8 @@ struct config {
     char *mount_target;    // optional: where it is mounted, read-only: /mnt/NAME
     char *mount_namespace; // optional: joined instead of made, to get a used /tmp back
     char *user_namespace;  // optional: joined with it
+    char *keep;            // optional: FIFO; the sandbox lives on without the function
+    char *holder;          // optional: the init of a kept sandbox, whose namespaces are joined
 };
 
 static int events_fd = -1;
@@ -104,6 +108,8 @@ static struct config read_config(const char *path) {
         {"mount_target", &config.mount_target, true},
         {"mount_namespace", &config.mount_namespace, true},
         {"user_namespace", &config.user_namespace, true},
+        {"keep", &config.keep, true},
+        {"holder", &config.holder, true},
     };
     const size_t count = sizeof known / sizeof *known;
     size_t length;
@@ -135,6 +141,14 @@ static void join(int fd, int kind) {
     close(fd);
 }
 
+// All namespaces of a process may be joined by it.
+static int open_holder(const char *pid) {
+    int fd = (int)syscall(SYS_pidfd_open, (pid_t)strtol(pid, NULL, 10), 0U);
+    must(fd >= 0, "the kept sandbox");
+    must(fcntl(fd, F_SETFD, 0) == 0, "the kept sandbox"); // passes an exec
+    return fd;
+}
+
 static int open_namespace(const char *path) {
     int fd = open(path, O_RDONLY); // passes an exec
     must(fd >= 0, path);
@@ -145,7 +159,9 @@ static int open_namespace(const char *path) {
 // an exec in the namespace the process belongs to it, so that its maker (and nobody inside) can
 // look into it although it is not dumpable.
 static void enter_user_namespace(const struct config *config) {
-    if (config->user_namespace != NULL) {
+    if (config->holder != NULL) {
+        join(open_holder(config->holder), CLONE_NEWUSER);
+    } else if (config->user_namespace != NULL) {
         join(open_namespace(config->user_namespace), CLONE_NEWUSER);
     } else {
         char map[64];
@@ -221,6 +237,8 @@ static void make_root(const struct config *config) {
 // mount a /proc only while an older one is in sight: so the old root goes last, and in mounts of
 // an earlier life the new /proc covers the old.
 static void enter_root(const struct config *config) {
+    if (config->holder != NULL)
+        return;
     const unsigned long read_only = MS_RDONLY | MS_NOSUID | MS_NODEV;
     bool again = config->mount_namespace != NULL;
     char *proc = NULL;
@@ -295,9 +313,39 @@ static _Noreturn void run_function(const struct config *config, bool own_users, 
     _exit(125);
 }
 
+// Stays for those that the function left, as the emulator's own sandbox does.
+static _Noreturn void hold(int keep_fd) {
+    for (;;) {
+        struct pollfd keeper = {.fd = keep_fd, .events = 0};
+        if (poll(&keeper, 1, 100) > 0)
+            _exit(0);
+        while (waitpid(-1, NULL, WNOHANG) > 0) {
+        }
+    }
+}
+
+// What became of the function is told, and with `keep_fd` the sandbox is left to itself.
+static _Noreturn void end(int status, int over_fd, int keep_fd) {
+    int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    if (keep_fd >= 0) {
+        must(prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0) == 0, "pdeathsig");
+        must(write(over_fd, &code, sizeof code) == sizeof code, "over");
+        close(over_fd);
+    }
+    if (WIFEXITED(status))
+        report("exit code %d\n", WEXITSTATUS(status));
+    else
+        report("exit signal %d\n", WTERMSIG(status));
+    if (keep_fd < 0)
+        _exit(code);
+    close(events_fd);
+    hold(keep_fd);
+}
+
 // Pid 1 of the sandbox: starts the function, passes SIGTERM on, reaps, and ends with the function.
+// In a kept sandbox it is the function's parent alone.
 static _Noreturn void be_init(const struct config *config, bool own_users, int log_fd,
-                              int parent_fd, char *block, size_t length) {
+                              int parent_fd, int over_fd, int keep_fd, char *block, size_t length) {
     must(prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0, "pdeathsig");
     struct pollfd parent = {.fd = parent_fd, .events = 0};
     must(poll(&parent, 1, 0) == 0, "the parent is gone");
@@ -324,26 +372,28 @@ static _Noreturn void be_init(const struct config *config, bool own_users, int l
         for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
             if (pid != function)
                 continue;
-            if (WIFEXITED(status))
-                report("exit code %d\n", WEXITSTATUS(status));
-            else
-                report("exit signal %d\n", WTERMSIG(status));
-            _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+            end(status, over_fd, keep_fd);
         }
     }
 }
 
-// Waits for the sandbox's init; ends it when nobody reads our reports any more.
-static int watch(pid_t init) {
+// Waits for the sandbox's init, or for word of it that all is over (`over_fd`); ends it when nobody
+// reads our reports any more.
+static int watch(pid_t init, int over_fd) {
     sigset_t waited;
     sigemptyset(&waited);
     sigaddset(&waited, SIGCHLD);
     int signals = signalfd(-1, &waited, SFD_CLOEXEC);
     must(signals >= 0, "signalfd");
     for (;;) {
-        struct pollfd fds[] = {{.fd = events_fd, .events = 0}, {.fd = signals, .events = POLLIN}};
-        if (poll(fds, 2, -1) < 0 && errno != EINTR)
+        struct pollfd fds[] = {{.fd = events_fd, .events = 0},
+                               {.fd = signals, .events = POLLIN},
+                               {.fd = over_fd, .events = POLLIN}};
+        if (poll(fds, 3, -1) < 0 && errno != EINTR)
             fail("poll");
+        int code;
+        if ((fds[2].revents & POLLIN) != 0 && read(over_fd, &code, sizeof code) == sizeof code)
+            return code;
         bool abandoned = (fds[0].revents & POLLERR) != 0;
         if (abandoned)
             kill(init, SIGKILL);
@@ -370,6 +420,8 @@ int main(int argc, char **argv) {
     if (own_users && !inside) {
         // It can be opened from outside of the user namespace only.
         int mounts = config.mount_namespace ? open_namespace(config.mount_namespace) : -1;
+        if (config.holder != NULL)
+            mounts = open_holder(config.holder);
         enter_user_namespace(&config);
         char numbers[2][16];
         snprintf(numbers[0], sizeof numbers[0], "%d", events_fd);
@@ -388,25 +440,41 @@ int main(int argc, char **argv) {
     sigaddset(&blocked, SIGCHLD);
     must(sigprocmask(SIG_SETMASK, &blocked, NULL) == 0, "sigprocmask");
 
-    if (config.mount_namespace != NULL)
-        join(inside ? (int)strtol(argv[4], NULL, 10) : open_namespace(config.mount_namespace),
-             CLONE_NEWNS);
-    else
-        make_root(&config);
-    must(unshare(CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS) == 0, "unshare");
-    must(sethostname("sandbox", 7) == 0, "sethostname");
+    int passed = inside ? (int)strtol(argv[4], NULL, 10) : -1;
+    const int kinds = CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS;
+    // A kept sandbox stays kept by its first init.
+    int keep_fd = -1;
+    if (config.holder != NULL) {
+        join(inside ? passed : open_holder(config.holder), CLONE_NEWNS | kinds);
+    } else {
+        if (config.keep != NULL) {
+            keep_fd = open(config.keep, O_WRONLY | O_CLOEXEC);
+            must(keep_fd >= 0, config.keep);
+        }
+        if (config.mount_namespace != NULL)
+            join(inside ? passed : open_namespace(config.mount_namespace), CLONE_NEWNS);
+        else
+            make_root(&config);
+        must(unshare(kinds) == 0, "unshare");
+        must(sethostname("sandbox", 7) == 0, "sethostname");
+    }
     int alive[2];
-    must(pipe2(alive, O_CLOEXEC) == 0, "pipe");
+    int over[2];
+    must(pipe2(alive, O_CLOEXEC) == 0 && pipe2(over, O_CLOEXEC) == 0, "pipe");
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     pid_t init = fork();
     must(init >= 0, "fork");
     if (init == 0) {
         close(alive[1]);
-        be_init(&config, own_users, log_fd, alive[0], block, length);
+        close(over[0]);
+        be_init(&config, own_users, log_fd, alive[0], over[1], keep_fd, block, length);
     }
     explicit_bzero(block, length);
     close(alive[0]);
+    close(over[1]);
+    if (keep_fd >= 0)
+        close(keep_fd);
     report("init %d %lld.%09ld\n", (int)init, (long long)now.tv_sec, now.tv_nsec);
-    return watch(init);
+    return watch(init, keep_fd >= 0 ? over[0] : -1);
 }
