@@ -48,8 +48,8 @@ class Environment:
         keeps_sandbox: bool = False,
         sandbox: KeptSandbox | None = None,
     ) -> None:
-        """With `keeps_sandbox` the sandbox outlives a function that ends by itself, until it is taken
-        or the environment is dropped; `sandbox` is such a one, to start in."""
+        """With `keeps_sandbox` the sandbox outlives a function that ends by itself, until it is
+        taken or the environment is dropped; `sandbox` is such a one, to start in."""
         self.id = uuid.uuid4().hex
         self.settings = settings
         self.invocations = 0

@@ -26,8 +26,8 @@ class FunctionService:
 
     `extra_environment` goes into every function. `keep_tmp_after_crash` makes an environment that
     follows a time-out or a crash start with the /tmp of the one before, as Lambda may do.
-    `keep_sandbox_after_crash` makes one that follows a runtime that ended by itself start in the same
-    sandbox, beside all processes that are left there, as the emulator does.
+    `keep_sandbox_after_crash` makes one that follows a runtime that ended by itself start in the
+    same sandbox, beside all processes that are left there, as the emulator does.
     """
 
     def __init__(

@@ -45,7 +45,7 @@ class UsedTmp:
 
 @dataclass
 class KeptSandbox:
-    """A sandbox whose function has ended, with all that it left there; it ends when it is closed."""
+    """A sandbox whose function has ended, with all that it left there; closing it ends it."""
 
     holder: int  # the pid (the host's) of its init
     pidfd: int
