@@ -126,7 +126,7 @@ def test_nothing_stays_of_a_job_whose_bootstrap_was_killed(
     job = leavings_job(
         stage, stage.project, leavings, "$TMPDIR/leavings leave", "echo all", "sleep 99"
     )
-    cloud.functions.keep_tmp_after_crash = True
+    cloud.functions.keep_sandbox_after_crash = True
     try:
         invoking = stage.start()
         wait_until(lambda: b"\nall" in job.trace.replace(b"\r", b""), "what the job leaves")
@@ -134,7 +134,7 @@ def test_nothing_stays_of_a_job_whose_bootstrap_was_killed(
         assert invoking.result().error_type == "Runtime.ExitError"
         found = run_leavings(stage, other, leavings, "look")
     finally:
-        cloud.functions.keep_tmp_after_crash = False
+        cloud.functions.keep_sandbox_after_crash = False
 
     assert found_by(job) >= EVERYWHERE
     assert found == set()
