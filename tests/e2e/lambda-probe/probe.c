@@ -378,7 +378,7 @@ static void system_v(void) {
     tell_part("semaphores", semaphores >= 0);
     struct shm_info info = {0};
     tell_part("can be listed", shmctl(0, SHM_INFO, (void *)&info) >= 0);
-    printf("%d memory segments of all users; ", info.used_ids);
+    printf("%d memory segments in sight with ours; ", info.used_ids);
     shmctl(memory_id, IPC_RMID, NULL);
     msgctl(queue, IPC_RMID, NULL);
     semctl(semaphores, 0, IPC_RMID);
