@@ -5,7 +5,7 @@
 /// on one line. Then each line of stdin is an order, answered by one line of JSON:
 ///     status
 ///     drop
-///     hold LINE
+///     hold LINE     (without a line: takes it back)
 ///     close REASON LIMIT_MS LINE     (LINE may be empty: none)
 ///     memory                         {"peak_kib", "threads"}
 ///     stop                           {} once all is released; no order is taken after it
@@ -137,7 +137,7 @@ static void obey(struct broker *broker, struct slice order) {
             broker_drop_request(broker);
         } else if (slice_equal_text(word, "hold")) {
             cleanup_free char *line = slice_copy(order);
-            broker_hold_final(broker, line, "job_execution_timeout");
+            broker_hold_final(broker, *line ? line : NULL, "job_execution_timeout");
         }
         say_status(broker);
     }

@@ -430,6 +430,20 @@ def test_a_held_line_waits_for_the_final_update(make_stage: StageMaker) -> None:
     assert stage.job.trace == b"one\ntwo\n"
 
 
+@pytest.mark.parametrize("last", [LINE, ""])
+def test_a_later_line_takes_the_place_of_the_held_one(make_stage: StageMaker, last: str) -> None:
+    stage = make_stage()
+    runner = stage.client().take_job()
+    runner.write("one\n")
+    stage.broker.hold("An earlier line")
+    stage.broker.hold(last)
+    runner.finish("failed", failure_reason="runner_system_failure")
+
+    assert stage.job.trace.decode() == (f"one\n{LINE}\n" if last else "one\n")
+    own, ours = "runner_system_failure", "job_execution_timeout"
+    assert stage.job.failure_reason == (ours if last else own)
+
+
 def test_a_job_that_succeeds_in_the_last_moment_was_not_stopped(make_stage: StageMaker) -> None:
     stage = make_stage()
     runner = stage.client().take_job()

@@ -7,6 +7,7 @@
 #include "bootstrap/settings/runner_args.h"
 #include "bootstrap/settings/settings.h"
 #include "bootstrap/settings/settings_table.h"
+#include "common/array.h"
 #include "common/json.h"
 #include "common/log.h"
 
@@ -468,6 +469,26 @@ START_TEST(lets_other_arguments_pass) {
 }
 END_TEST
 
+START_TEST(knows_how_much_of_a_trace_the_runner_keeps) {
+    static const struct {
+        char *args[4];
+        int64_t expected_kb;
+    } cases[] = {
+        {{NULL}, 4096},
+        {{"--output-limit", "16384", NULL}, 16384},
+        {{"--output-limit=100", NULL}, 100},
+        {{"-output-limit=100", "--output-limit", "200", NULL}, 200},
+        {{"--output-limit", NULL}, 4096},
+        {{"--output-limit=much", "--output-limit=-1", NULL}, 4096},
+        {{"--output-limits=7", "output", "7", NULL}, 4096},
+    };
+    ck_assert_int_eq(runner_args_output_limit(NULL), 4096 * 1024);
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        ck_assert_int_eq(runner_args_output_limit(cases[i].args), cases[i].expected_kb * 1024);
+    }
+}
+END_TEST
+
 START_TEST(derives_one_stable_system_id_for_a_function) {
     char one[SYSTEM_ID_SIZE];
     char other[SYSTEM_ID_SIZE];
@@ -509,6 +530,7 @@ int main(void) {
     tcase_add_test(tests, tells_plain_http_to_others_from_loopback);
     tcase_add_test(tests, knows_its_handlers);
     tcase_add_loop_test(tests, refuses_what_would_undo_the_broker, 0, COUNT(refused_arguments));
+    tcase_add_test(tests, knows_how_much_of_a_trace_the_runner_keeps);
     tcase_add_loop_test(tests, lets_other_arguments_pass, 0, COUNT(passing_arguments));
     tcase_add_test(tests, derives_one_stable_system_id_for_a_function);
     suite_add_tcase(suite, tests);

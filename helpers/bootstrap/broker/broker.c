@@ -283,10 +283,9 @@ bool broker_stop_asking(struct broker *broker) {
 
 void broker_hold_final(struct broker *broker, const char *line, const char *failure_reason) {
     pthread_mutex_lock(&broker->lock);
-    if (!broker->held_line) {
-        broker->held_line = xstrdup(line);
-        broker->held_reason = failure_reason;
-    }
+    free(broker->held_line);
+    broker->held_line = line ? xstrdup(line) : NULL;
+    broker->held_reason = failure_reason;
     pthread_mutex_unlock(&broker->lock);
 }
 

@@ -132,8 +132,9 @@ bool broker_stop_asking(struct broker *broker);
 
 /// From now on the runner's own final update, if it says that the job failed, waits until `line`
 /// (copied; no line end needed) stands at the end of the trace, after all that the runner sent, and
-/// goes on with `failure_reason` (static) in the place of its own end's: job_update_explain(). Of
-/// several lines for a job only the first comes into the trace.
+/// goes on with `failure_reason` (static) in the place of its own end's: job_update_explain(). A
+/// later call takes the place of an earlier one, and NULL for the line takes that back; only one
+/// line comes into the trace.
 void broker_hold_final(struct broker *broker, const char *line, const char *failure_reason);
 
 /// The runner is gone without a final state: appends `line` (may be NULL) to the trace, after what

@@ -103,18 +103,20 @@ static bool is_authorised(const struct http_server_request *request,
     return job_has_token(job, http_server_header(request, "JOB-TOKEN"));
 }
 
-static char *copy_held_line(struct broker *broker) {
+static char *copy_held_line(struct broker *broker, const char **reason) {
     pthread_mutex_lock(&broker->lock);
     char *line = broker->held_line && !broker->final_state ? xstrdup(broker->held_line) : NULL;
+    *reason = broker->held_reason;
     pthread_mutex_unlock(&broker->lock);
     return line;
 }
 
 /// What the owner wants GitLab to know before the job is over.
 static void explain_end(struct broker *broker, struct job_update *update) {
-    cleanup_free char *line = copy_held_line(broker);
+    const char *reason;
+    cleanup_free char *line = copy_held_line(broker, &reason);
     if (line) {
-        job_update_explain(update, broker->held_reason);
+        job_update_explain(update, reason);
     }
     const struct gitlab_patience patience = broker_patience(broker, BROKER_LINE_PATIENCE_MS);
     struct error err;

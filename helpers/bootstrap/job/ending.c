@@ -73,6 +73,8 @@ static char *closing_line(const struct supervision_result *supervision) {
         return xstrdup(ENDING_DEADLINE_LINE);
     case STOP_CANCELED:
         return xstrdup("Runlet: the job was canceled but did not end in time, so it was stopped.");
+    case STOP_FULL:
+        return space_line(&supervision->space);
     case STOP_SIGTERM:
         return xstrdup("Runlet: Lambda ended the environment that the job ran in.");
     case STOP_NOT:
@@ -92,6 +94,9 @@ static const char *closing_reason(const struct supervision_result *supervision,
                                   const struct broker_job *job) {
     if (supervision->reason == STOP_DEADLINE) {
         return ENDING_DEADLINE_REASON;
+    }
+    if (supervision->reason == STOP_FULL) {
+        return SUPERVISE_FULL_REASON;
     }
     const bool interrupted = supervision->reason == STOP_SIGTERM && job->knows_interruption;
     return interrupted ? "runner_interrupted" : "runner_system_failure";

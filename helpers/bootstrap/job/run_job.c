@@ -4,6 +4,7 @@
 #include "bootstrap/confine/ipc.h"
 #include "bootstrap/job/ending.h"
 #include "bootstrap/runtime/budget.h"
+#include "bootstrap/settings/runner_args.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/log.h"
@@ -54,11 +55,14 @@ static struct runner *start_runner(const struct job_run *run, const struct works
     return runner_start(&runner, err);
 }
 
-static void watch_over(struct job_run *run, struct runner *runner) {
+static void watch_over(struct job_run *run, struct runner *runner,
+                       const struct workspace *workspace) {
     const struct supervision supervision = {
         .clock = run->ending.clock,
         .runner = runner,
         .broker = run->ending.broker,
+        .workspace = workspace,
+        .trace_bytes = runner_args_output_limit(run->options->runner.extra_args),
         .deadline_ms = run->ending.deadline_ms,
         .margin_begins_ms = run->ending.margin_begins_ms,
         .deadline_line = ENDING_DEADLINE_LINE,
@@ -125,7 +129,7 @@ static bool with_workspace(struct job_run *run, const struct workspace *workspac
         return false;
     }
     int64_t begin_ms = clock_monotonic_ms(run->ending.clock);
-    watch_over(run, runner);
+    watch_over(run, runner, workspace);
     struct error kill_error;
     bool killed = ending_kill_processes(&run->ending, &kill_error);
     *runner_ms += clock_monotonic_ms(run->ending.clock) - begin_ms;

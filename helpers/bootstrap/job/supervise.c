@@ -3,6 +3,7 @@
 
 #include "bootstrap/runtime/budget.h"
 #include "bootstrap/runtime/sigterm.h"
+#include "common/cleanup.h"
 #include "common/log.h"
 #include "common/system/process.h"
 
@@ -16,7 +17,25 @@ struct watch {
     enum stop_reason stopping;
     /// When the runner is killed, once it is being stopped.
     int64_t kill_at_ms;
+    struct space space;
+    /// The trace will say that /tmp ran full, should the job fail.
+    bool full_held;
 };
+
+/// A job that frees its disk in time, or has no need of it, is left alone; where it fails all the
+/// same in this moment, the trace says what is likely to be behind it.
+static bool stays_full(const struct supervision *s, struct watch *watch) {
+    const int64_t now_ms = clock_monotonic_ms(s->clock);
+    struct space *space = &watch->space;
+    space_look(space, now_ms);
+    const bool lately = space->last_full_ms > 0 && now_ms < space->last_full_ms + BUDGET_FULL_MS;
+    if (lately != watch->full_held && watch->stopping == STOP_NOT) {
+        cleanup_free char *line = lately ? space_line(space) : NULL;
+        broker_hold_final(s->broker, line, SUPERVISE_FULL_REASON);
+        watch->full_held = lately;
+    }
+    return space->full_since_ms > 0 && now_ms >= space->full_since_ms + BUDGET_FULL_MS;
+}
 
 static enum stop_reason reason_to_stop(const struct supervision *s, struct watch *watch,
                                        int64_t now_ms) {
@@ -40,8 +59,10 @@ static enum stop_reason reason_to_stop(const struct supervision *s, struct watch
     // A runner that is not told of the cancel by its own next request would work on for nobody.
     bool aborted = status.canceled_since_ms > 0 && !status.canceling;
     int64_t linger_ms = aborted ? BUDGET_ABORT_MS : BUDGET_LINGER_MS;
-    bool lingers = watch->finished_at_ms > 0 && now_ms >= watch->finished_at_ms + linger_ms;
-    return lingers ? STOP_LINGERING : STOP_NOT;
+    if (watch->finished_at_ms > 0) {
+        return now_ms >= watch->finished_at_ms + linger_ms ? STOP_LINGERING : STOP_NOT;
+    }
+    return status.job_arrived && stays_full(s, watch) ? STOP_FULL : STOP_NOT;
 }
 
 /// How each stop is logged, and how long the runner has for it.
@@ -59,6 +80,8 @@ static const struct {
                         BUDGET_CANCEL_GRACE_MS},
     [STOP_FAILED] = {LOG_LEVEL_INFO, "no job can come: gitlab-runner is stopped",
                      BUDGET_FAILED_GRACE_MS},
+    [STOP_FULL] = {LOG_LEVEL_WARN, "/tmp stays full: gitlab-runner is stopped",
+                   BUDGET_CANCEL_GRACE_MS},
     [STOP_SIGTERM] = {LOG_LEVEL_WARN, "Lambda ends the environment: gitlab-runner is stopped", 0},
 };
 
@@ -68,6 +91,9 @@ static void stop(const struct supervision *s, struct watch *watch, enum stop_rea
     if (reason == STOP_DEADLINE) {
         broker_drop_request(s->broker);
         broker_hold_final(s->broker, s->deadline_line, s->deadline_reason);
+    } else if (reason == STOP_FULL) {
+        cleanup_free char *line = space_line(&watch->space);
+        broker_hold_final(s->broker, line, SUPERVISE_FULL_REASON);
     }
     runner_terminate(s->runner);
     watch->stopping = reason;
@@ -77,7 +103,12 @@ static void stop(const struct supervision *s, struct watch *watch, enum stop_rea
 }
 
 struct supervision_result supervise(const struct supervision *s) {
-    struct watch watch = {.stopping = STOP_NOT};
+    struct watch watch = {
+        .stopping = STOP_NOT,
+        .space = {.root = WORKSPACE_ROOT,
+                  .runner_tmp = workspace_tmp(s->workspace),
+                  .trace_bytes = s->trace_bytes},
+    };
     struct supervision_result result = {.reason = STOP_NOT};
     for (;;) {
         result.ended = runner_wait(s->runner, TICK_MS, &result.end);
@@ -86,6 +117,7 @@ struct supervision_result supervise(const struct supervision *s) {
         int64_t now_ms = clock_now_ms(s->clock);
         if (result.ended || (watch.stopping != STOP_NOT && now_ms >= watch.kill_at_ms)) {
             result.reason = watch.stopping;
+            result.space = watch.space;
             return result;
         }
         enum stop_reason reason = reason_to_stop(s, &watch, now_ms);

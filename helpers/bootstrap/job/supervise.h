@@ -7,6 +7,8 @@
 
 #include "bootstrap/broker/broker.h"
 #include "bootstrap/job/runner.h"
+#include "bootstrap/workspace/space.h"
+#include "bootstrap/workspace/workspace.h"
 #include "common/clock.h"
 #include "common/system/process.h"
 
@@ -22,14 +24,22 @@ enum stop_reason {
     STOP_LINGERING,
     /// No job can come: GitLab does not take the token, or cannot be reached.
     STOP_FAILED,
+    /// /tmp stayed full.
+    STOP_FULL,
     /// Lambda ends the environment.
     STOP_SIGTERM,
 };
+
+/// A full /tmp is the script's doing, and full again when the job is run again.
+static const char SUPERVISE_FULL_REASON[] = "script_failure";
 
 struct supervision {
     struct clock *clock;
     struct runner *runner;
     struct broker *broker;
+    const struct workspace *workspace;
+    /// The most bytes of a trace that the runner keeps.
+    int64_t trace_bytes;
     /// Lambda's, and when the margin before it begins.
     int64_t deadline_ms;
     int64_t margin_begins_ms;
@@ -45,8 +55,11 @@ struct supervision_result {
     bool ended;
     /// How, if it has ended.
     struct process_exit end;
+    /// What was seen of /tmp.
+    struct space space;
 };
 
 /// Returns when the runner has ended, or when the time for it is over. At the deadline the broker
-/// is told first, so that the trace says why before the runner reports the end.
+/// is told first, so that the trace says why before the runner reports the end; the same where /tmp
+/// was full a moment before the job ended by itself.
 struct supervision_result supervise(const struct supervision *supervision);

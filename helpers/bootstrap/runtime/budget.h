@@ -31,6 +31,8 @@ static const int64_t BUDGET_GRACE_MS = INT64_C(30000);
 /// SIGKILL. A cancel ends the invocation within 45 s.
 static const int64_t BUDGET_CANCEL_MS = INT64_C(30000);
 static const int64_t BUDGET_CANCEL_GRACE_MS = INT64_C(4000);
+/// How long /tmp may be full without a break, and how long it counts as a reason after that.
+static const int64_t BUDGET_FULL_MS = INT64_C(10000);
 /// After the job's final state is in GitLab: for the runner to end by itself.
 static const int64_t BUDGET_LINGER_MS = INT64_C(20000);
 /// The same where GitLab canceled it, without an after_script to wait for.

@@ -9,6 +9,8 @@
 #include "common/json.h"
 
 enum { MAX_ARGUMENTS = 100 };
+/// gitlab-runner's --output-limit where none is given, in KB as there, and what nobody means.
+enum { OUTPUT_LIMIT_KB = 4096, MOST_OUTPUT_KB = 1 << 30 };
 
 static const struct {
     const char *spelling;
@@ -117,4 +119,32 @@ void runner_args_destroy(char **args) {
         free(*arg);
     }
     free(args);
+}
+
+/// The value that `*args` gives this option, in it or in the next argument; empty: it does not.
+static struct slice option_value(char *const *args, struct slice option) {
+    struct slice text = slice_text(*args);
+    while (slice_starts_with(text, SLICE("-"))) {
+        text = slice_skip(text, 1);
+    }
+    if (!slice_starts_with(text, option)) {
+        return (struct slice){0};
+    }
+    struct slice rest = slice_skip(text, option.len);
+    if (slice_starts_with(rest, SLICE("="))) {
+        return slice_skip(rest, 1);
+    }
+    return rest.len == 0 && args[1] ? slice_text(args[1]) : (struct slice){0};
+}
+
+int64_t runner_args_output_limit(char *const *args) {
+    int64_t limit_kb = OUTPUT_LIMIT_KB;
+    for (; args && *args; args++) {
+        int64_t value;
+        const struct slice text = option_value(args, SLICE("output-limit"));
+        if (slice_parse_integer(text, &value) && value > 0 && value < MOST_OUTPUT_KB) {
+            limit_kb = value;
+        }
+    }
+    return limit_kb * 1024;
 }

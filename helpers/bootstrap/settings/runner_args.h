@@ -9,6 +9,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "common/error.h"
 #include "common/slice.h"
@@ -18,3 +19,6 @@
 /// options, but never shows their values.
 char **runner_args_parse(struct slice text, struct error *err);
 void runner_args_destroy(char **args);
+
+/// The most bytes of a job's trace that gitlab-runner keeps with these arguments (may be NULL).
+int64_t runner_args_output_limit(char *const *args);

@@ -263,6 +263,10 @@ const char *workspace_cache(const struct workspace *workspace) {
     return workspace->cache;
 }
 
+const char *workspace_tmp(const struct workspace *workspace) {
+    return workspace->tmp;
+}
+
 void workspace_set_environment(const struct workspace *workspace, struct environment *environment) {
     environment_set_text(environment, "HOME", workspace->home);
     environment_set_text(environment, "TMPDIR", workspace->tmp);

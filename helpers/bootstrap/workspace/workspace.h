@@ -60,6 +60,8 @@ void workspace_destroyp(struct workspace **workspace);
 const char *workspace_folder(const struct workspace *workspace);
 const char *workspace_builds(const struct workspace *workspace);
 const char *workspace_cache(const struct workspace *workspace);
+/// TMPDIR.
+const char *workspace_tmp(const struct workspace *workspace);
 /// Sets HOME and TMPDIR, with a mirror TF_CLI_CONFIG_FILE, and where there is a CA file
 /// GIT_SSL_CAINFO and SSL_CERT_FILE (a file with the system's certificates and it) and
 /// CI_SERVER_TLS_CA_FILE.
