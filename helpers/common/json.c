@@ -54,7 +54,7 @@ bool json_parse(struct slice text, const char *name, struct json_document *docum
 bool json_parse_bounded(struct slice text, const char *name, size_t most_values,
                         struct json_document *document, struct error *err) {
     const struct json_bounds bounds = {
-        .depth = JSON_MAX_DEPTH, .values = most_values, .c_strings = true};
+        .depth = JSON_MAX_DEPTH, .values = most_values, .c_strings = true, .any_bytes = true};
     json_initialise();
     *document = (struct json_document){0};
     if (text.len == 0) {

@@ -136,7 +136,7 @@ static bool take_characters(struct scanner *scanner) {
         if ((unsigned char)scanner->rest.data[0] < ' ') {
             return fail(scanner, JSON_CONTROL_IN_STRING);
         }
-        count = scanner->bounds->c_strings ? 1 : encoding_utf8_length(scanner->rest);
+        count = scanner->bounds->any_bytes ? 1 : encoding_utf8_length(scanner->rest);
     }
     skip(scanner, count);
     return count > 0;
@@ -238,13 +238,32 @@ static enum json_fault fault_of(const struct scanner *scanner, enum expected exp
     return control ? JSON_CONTROL : expected == NOTHING ? JSON_FOLLOWED : JSON_BROKEN;
 }
 
+static void skip_blanks(struct scanner *scanner) {
+    (void)take_all(scanner, " \t\r\n", SIZE_MAX);
+}
+
+size_t json_value_length(struct slice text, const struct json_bounds *bounds) {
+    cleanup_buffer struct buffer levels = BUFFER_INIT(text.len / 8 + 1);
+    struct scanner scanner = {.bounds = bounds, .rest = text, .levels = &levels};
+    enum expected expected = VALUE;
+    while (expected != NOTHING) {
+        if (scanner.rest.len == 0 || !step(&scanner, &expected)) {
+            return 0;
+        }
+        if (expected != NOTHING) {
+            skip_blanks(&scanner);
+        }
+    }
+    return text.len - scanner.rest.len;
+}
+
 struct json_scan json_scan(struct slice text, const struct json_bounds *bounds) {
     cleanup_buffer struct buffer levels = BUFFER_INIT(text.len / 8 + 1);
     struct scanner scanner = {.bounds = bounds, .rest = text, .levels = &levels};
     struct json_scan scan = {0};
     enum expected expected = VALUE;
     for (size_t end = 0;; end = text.len - scanner.rest.len) {
-        (void)take_all(&scanner, " \t\r\n", SIZE_MAX);
+        skip_blanks(&scanner);
         if (scanner.rest.len == 0 && expected == NOTHING) {
             return scan;
         }

@@ -14,8 +14,10 @@ struct json_bounds {
     size_t depth;
     /// Members and elements: what a tree of the text takes memory for.
     size_t values;
-    /// Its strings are to be C strings: \u0000 is refused, and the caller takes any UTF-8.
+    /// Its strings are to be C strings: \u0000 is refused.
     bool c_strings;
+    /// The caller takes strings that are not UTF-8.
+    bool any_bytes;
 };
 
 enum json_fault {
@@ -40,6 +42,10 @@ struct json_scan {
 
 /// Looks at a text that is to be one value within these bounds.
 struct json_scan json_scan(struct slice text, const struct json_bounds *bounds);
+
+/// The length of the value that `text` begins with, 0 where there is none within these bounds. What
+/// follows it is not looked at.
+size_t json_value_length(struct slice text, const struct json_bounds *bounds);
 
 /// True if `text` is one JSON object, with blanks around it at most. What json_parse refuses for
 /// cJSON's sake (\u0000, deep nesting, half a surrogate pair) is fine here. Else `err` (code

@@ -27,7 +27,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct error err;
     cleanup_buffer struct buffer out = BUFFER_INIT((size_t)1 << 20);
 
-    job_destroy(job_parse(text, &err));
+    bool readable;
+    job_destroy(job_parse(text, &readable, &err));
     cleanup_job_update struct job_update update = {0};
     (void)job_update_parse(text, &update, &err);
     job_update_explain(&update, "job_execution_timeout");

@@ -7,8 +7,9 @@ A scripted Runtime API, the stand-in GitLab with TLS, protocol_runner.py as /opt
 from __future__ import annotations
 
 import json
+import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ import pytest
 
 from integration.runtime_api import RuntimeApi
 from integration.sandboxed_bootstrap import SandboxedBootstrap
-from localcloud.gitlab import CertificateAuthority, StandInGitLab
+from localcloud.gitlab import CertificateAuthority, ProjectVariable, StandInGitLab
 from localcloud.waiting import wait_until, within
 
 PROTOCOL_RUNNER = Path(__file__).resolve().parent / "protocol_runner.py"
@@ -39,11 +40,21 @@ StageMaker = Callable[..., Stage]
 def make_stage(tmp_path: Path) -> Iterator[StageMaker]:
     with ExitStack() as stack:
 
-        def make(behaviour: str, *arguments: str, margin: str = "15") -> Stage:
+        def make(
+            behaviour: str,
+            *arguments: str,
+            margin: str = "15",
+            variables: Mapping[str, str] | None = None,
+            fault: Mapping[str, Any] | None = None,
+        ) -> Stage:
             ca = CertificateAuthority(tmp_path / "ca")
             gitlab = stack.enter_context(StandInGitLab(ca=ca, folder=tmp_path / "gitlab"))
             runner = gitlab.create_runner(tags=[], run_untagged=True)
             project = gitlab.create_project("group/project")
+            for name, value in (variables or {}).items():
+                project.variables[name] = ProjectVariable(value)
+            if fault:
+                gitlab.faults.add(method="POST", path=r"/jobs/request$", **fault)
             pipeline = project.commit({".gitlab-ci.yml": "deploy: {script: [x]}"})
             opt_bin = tmp_path / "opt-bin"
             opt_bin.mkdir()
@@ -163,3 +174,45 @@ def test_two_jobs_of_one_environment_are_one_runner_manager(make_stage: StageMak
     statuses = [result["status"] for result in results]
     assert statuses == ["job_succeeded", "job_succeeded", "no_job"]
     assert len(stage.job.runner.system_ids) == 1
+
+
+# --- Large jobs, and such as cannot be read ------------------------------------------------------
+
+MIB = 1 << 20
+
+
+def test_a_job_of_very_many_variables_runs(make_stage: StageMaker) -> None:
+    """GitLab allows 8,000 variables for a project, of 10,000 characters each."""
+    stage = make_stage("succeeds", variables={f"V{i}": "x" * 1300 for i in range(8000)})
+
+    result = stage.api.invoke().wait().json
+
+    assert result["status"] == "job_succeeded"
+    pid = stage.bootstrap.bootstrap_pid()
+    (peak,) = re.findall(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    assert int(peak) * 1024 < 64 * MIB
+
+
+@pytest.mark.parametrize(
+    ("variables", "fault", "said"),
+    [
+        pytest.param({"A": "x" * 100_000}, {"cut_response_after": 50_000}, "", id="cut"),
+        pytest.param({f"V{i}": "x" * MIB for i in range(33)}, {}, "larger than 33554432 bytes",
+                     id="large"),
+    ],
+)  # fmt: skip
+def test_a_job_that_cannot_be_read_is_failed(
+    make_stage: StageMaker, variables: dict[str, str], fault: dict[str, Any], said: str
+) -> None:
+    """GitLab takes it for running: it would stay so until its timeout, and then the next one."""
+    stage = make_stage("succeeds", variables=variables, fault=fault)
+
+    result = stage.api.invoke().wait().json
+
+    assert result["status"] == "job_failed"
+    assert (result["job"]["id"], result["job"]["state"]) == (stage.job.id, "failed")
+    assert stage.job.status == "failed" and stage.job.failure_reason == "runner_system_failure"
+    line = stage.job.trace.decode()
+    assert line.startswith("Runlet: the job could not be read") and said in line
+    asked = [one for one in stage.gitlab.requests if one.path.endswith("/jobs/request")]
+    assert len(asked) == 1

@@ -293,8 +293,9 @@ static struct job *job_with(const char *variables) {
         xasprintf("{\"id\":41,\"token\":\"glcbt-x\",\"job_info\":{\"project_id\":7,\"name\":\"d\"},"
                   "\"variables\":%s}",
                   variables);
-    struct job *job = job_parse(slice_text(answer), &err);
-    ck_assert_msg(job != NULL, "%s", err.message);
+    bool readable = false;
+    struct job *job = job_parse(slice_text(answer), &readable, &err);
+    ck_assert_msg(job && readable, "%s", err.message);
     return job;
 }
 

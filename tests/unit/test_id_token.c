@@ -494,7 +494,12 @@ static void read_variables(const char *variables, struct job_tokens *tokens) {
     cleanup_free char *answer = xasprintf("{\"variables\":%s}", variables);
     cleanup_json_document struct json_document document = {0};
     ck_assert(json_parse(slice_text(answer), "job", &document, &err));
-    job_tokens_read(&document.root, tokens);
+    struct json list;
+    struct json_iterator it = {0};
+    ck_assert(json_get_array(&document.root, "variables", &list, &err));
+    while (json_each(&list, &it)) {
+        job_tokens_add(tokens, &it.value);
+    }
 }
 
 START_TEST(finds_the_good_one_beside_a_projects_own) {

@@ -19,8 +19,9 @@ static struct error err;
 // --- The answer --------------------------------------------------------------------------------
 
 static struct job *parse(const char *text) {
-    struct job *job = job_parse(slice_text(text), &err);
-    ck_assert_msg(job != NULL, "%s", err.message);
+    bool readable = false;
+    struct job *job = job_parse(slice_text(text), &readable, &err);
+    ck_assert_msg(job && readable, "%s", err.message);
     return job;
 }
 
@@ -78,32 +79,102 @@ START_TEST(refuses_what_is_no_job) {
         "{}",
         "{\"id\":1}",
         "{\"id\":0,\"token\":\"t\",\"job_info\":{\"name\":\"a\",\"project_id\":2}}",
-        "{\"id\":1,\"token\":\"t\",\"job_info\":{\"name\":\"a\",\"project_id\":-2}}",
         "{\"id\":\"1\",\"token\":\"t\",\"job_info\":{\"name\":\"a\",\"project_id\":2}}",
         "{\"id\":1,\"token\":\"\",\"job_info\":{\"name\":\"a\",\"project_id\":2}}",
-        "{\"id\":1,\"token\":\"t\",\"job_info\":[]}",
-        "{\"id\":1,\"token\":\"t\",\"job_info\":{\"name\":1,\"project_id\":2}}",
-        "{\"id\":1,\"token\":\"t\",\"job_info\":{\"name\":\"a\",\"project_id\":2},"
-        "\"dependencies\":[{\"token\":\"x\"}]}",
-        "{\"id\":1,\"token\":\"t\",\"job_info\":{\"name\":\"a\",\"project_id\":2},"
-        "\"dependencies\":{}}",
+        "{\"id\":1,\"token\":\"t",
+        "{\"id\":1 \"token\":\"t\"}",
     };
     for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
-        ck_assert_msg(job_parse(slice_text(answers[i]), &err) == NULL, "%s", answers[i]);
+        bool readable;
+        ck_assert_msg(!job_parse(slice_text(answers[i]), &readable, &err), "%s", answers[i]);
         ck_assert_str_eq(err.code, "json");
     }
 }
 END_TEST
 
-START_TEST(refuses_a_job_of_too_many_values_before_it_reads_them) {
-    cleanup_buffer struct buffer text = BUFFER_INIT((size_t)1 << 20);
-    buffer_append_text(&text, "{\"x\":[0");
-    for (int i = 0; i < JOB_MOST_VALUES; i++) {
-        buffer_append_text(&text, ",0");
+START_TEST(tells_whose_answer_it_cannot_read) {
+    static const char *const answers[] = {
+        "{\"id\":1,\"token\":\"t\"",
+        "{\"id\":1,\"token\":\"t\",\"job_info\":{\"name\":\"a\",\"project_id\":2},\"variables\":[{",
+        "{\"id\":1,\"token\":\"t\",\"job_info\":{\"name\":\"a\",\"project_id\":2},\"x\":\"\\q\"}",
+        "{\"id\":1,\"token\":\"t\",\"job_info\":{\"name\":\"a\",\"project_id\":2},\"x\":\"\n\"}",
+        "{\"id\":1,\"token\":\"t\",\"job_info\":{\"name\":\"a\",\"project_id\":2} \"x\":1}",
+        "{\"id\":1,\"token\":\"t\",\"job_info\":{\"name\":\"a\",\"project_id\":-2}}",
+        "{\"id\":1,\"token\":\"t\",\"job_info\":[]}",
+        "{\"id\":1,\"token\":\"t\"}",
+    };
+    for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+        bool readable = true;
+        struct job *job = job_parse(slice_text(answers[i]), &readable, &err);
+        ck_assert_msg(job && !readable, "%s", answers[i]);
+        ck_assert_str_eq(err.code, "json");
+        ck_assert_int_eq(job->identity.job_id, 1);
+        ck_assert(job_has_token(job, SLICE("t")));
+        job_destroy(job);
     }
-    buffer_append_text(&text, "]}");
-    ck_assert(job_parse(buffer_slice(&text), &err) == NULL);
-    ck_assert_str_eq(err.code, "too_large");
+}
+END_TEST
+
+/// What the runner makes something of costs the job no more than that.
+START_TEST(leaves_out_what_it_cannot_read) {
+    static const char *const answers[] = {
+        "{\"id\":1,\"token\":\"t\",\"job_info\":{\"name\":\"a\\u0000b\",\"project_id\":2}}",
+        "{\"id\":1,\"token\":\"t\",\"job_info\":{\"name\":\"\\ud800\",\"project_id\":2}}",
+        "{\"id\":1,\"token\":\"t\",\"job_info\":{\"name\":1,\"project_id\":2}}",
+        "{\"id\":1,\"token\":\"t\",\"job_info\":{\"project_id\":2}}",
+        "{\"id\":1,\"token\":\"t\",\"job_info\":{\"project_id\":2},\"variables\":[{\"key\":\"A\","
+        "\"value\":\"\\u0000\"},{\"key\":\"\\udc00\"},7],\"dependencies\":[{\"token\":\"x\"},[]]}",
+        "{\"id\":1,\"token\":\"t\",\"job_info\":{\"project_id\":2},\"variables\":{},"
+        "\"dependencies\":7,\"features\":[],\"git_info\":null}",
+        " { \"variables\" : [ ] , \"id\":1, \"token\":\"t\",\"job_info\" : { \"project_id\" : 2 } "
+        "} ",
+    };
+    for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+        struct job *job = parse(answers[i]);
+        ck_assert_str_eq(job->name, "");
+        ck_assert_int_eq(job->identity.project_id, 2);
+        ck_assert_uint_eq(job->dependency_count, 0);
+        job_destroy(job);
+    }
+}
+END_TEST
+
+static void append_many(struct buffer *text, char byte, int count) {
+    for (int i = 0; i < count; i++) {
+        buffer_append_byte(text, byte);
+    }
+}
+
+START_TEST(reads_a_job_of_any_depth_that_the_runner_reads) {
+    static const struct {
+        int depth;
+        bool readable;
+    } cases[] = {{5000, true}, {20000, false}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        cleanup_buffer struct buffer text = BUFFER_INIT((size_t)1 << 20);
+        buffer_append_text(&text,
+                           "{\"id\":1,\"token\":\"t\",\"job_info\":{\"project_id\":2},\"x\":");
+        append_many(&text, '[', cases[i].depth);
+        append_many(&text, ']', cases[i].depth);
+        buffer_append_byte(&text, '}');
+        bool readable = !cases[i].readable;
+        struct job *job = job_parse(buffer_slice(&text), &readable, &err);
+        ck_assert(job && readable == cases[i].readable);
+        job_destroy(job);
+    }
+}
+END_TEST
+
+START_TEST(reads_a_job_of_very_many_values) {
+    cleanup_buffer struct buffer text = BUFFER_INIT((size_t)8 << 20);
+    buffer_append_text(&text, "{\"id\":1,\"token\":\"t\",\"variables\":[{}");
+    for (int i = 0; i < 100000; i++) {
+        buffer_appendf(&text, ",{\"key\":\"V%d\",\"value\":\"x\",\"masked\":false}", i);
+    }
+    buffer_append_text(&text, "],\"job_info\":{\"project_id\":2}}");
+    struct job *job = parse(buffer_text(&text));
+    ck_assert_int_eq(job->identity.project_id, 2);
+    job_destroy(job);
 }
 END_TEST
 
@@ -317,7 +388,10 @@ int main(void) {
     tcase_add_test(tcase, lets_a_job_download_from_itself_and_its_dependencies);
     tcase_add_test(tcase, takes_a_job_without_what_older_gitlabs_do_not_send);
     tcase_add_test(tcase, refuses_what_is_no_job);
-    tcase_add_test(tcase, refuses_a_job_of_too_many_values_before_it_reads_them);
+    tcase_add_test(tcase, tells_whose_answer_it_cannot_read);
+    tcase_add_test(tcase, leaves_out_what_it_cannot_read);
+    tcase_add_test(tcase, reads_a_job_of_any_depth_that_the_runner_reads);
+    tcase_add_test(tcase, reads_a_job_of_very_many_values);
     tcase_add_test(tcase, puts_the_real_token_and_the_system_id_in);
     tcase_add_test(tcase, leaves_no_other_spelling_of_a_name_behind);
     tcase_add_test(tcase, keeps_last_update_where_gitlab_may_hold_the_request);

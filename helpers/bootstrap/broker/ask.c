@@ -207,25 +207,48 @@ static enum step after_refusal(struct question *question) {
     return ANSWER_TROUBLE;
 }
 
-static enum step after_job(struct question *question) {
+/// The job cannot be run, and GitLab takes it for running: its owner has to fail it.
+static void note_unreadable(struct broker *broker, struct job *job, const struct error *flaw) {
+    note_job(broker, job);
+    log_error("GitLab handed out a job that cannot be read", log_int("job", job->identity.job_id),
+              LOG_ERROR_FIELDS(flaw));
+    pthread_mutex_lock(&broker->lock);
+    broker->unreadable = true;
+    error_set(&broker->failure, flaw->code,
+              "the job could not be read from GitLab's answer, and was not run: %s%s",
+              flaw->message, error_is(flaw, "too_large") ? ": give it fewer variables" : "");
+    pthread_mutex_unlock(&broker->lock);
+    broker_notify(broker);
+}
+
+/// GitLab has handed out a job: whatever its answer is worth, it is not asked for another one.
+/// `flaw`: what was wrong with the answer itself, or NULL.
+static enum step after_job(struct question *question, const struct error *flaw) {
+    struct broker *broker = question->broker;
     struct error err;
-    struct job *job = job_parse(buffer_slice(&question->response.body), &err);
+    bool readable = false;
+    struct job *job = job_parse(buffer_slice(&question->response.body), &readable, &err);
     if (!job) {
-        error_prefix(&err, "cannot read the job that GitLab handed out");
-        log_error("a job is lost", LOG_ERROR_FIELDS(&err));
-        return after_trouble(question, true, &err);
+        error_prefix(&err, "GitLab handed out a job, which ends by its own timeout there, in an "
+                           "answer that cannot be read");
+        note_failure(broker, false, ERROR_GITLAB_UNREACHABLE, err.message);
+        return ANSWER_TROUBLE;
     }
-    if (question->broker->arrived) {
-        question->broker->arrived(question->broker->arrived_context, job);
+    if (flaw || !readable) {
+        note_unreadable(broker, job, flaw ? flaw : &err);
+        return ANSWER_TROUBLE;
     }
-    note_job(question->broker, job);
+    if (broker->arrived) {
+        broker->arrived(broker->arrived_context, job);
+    }
+    note_job(broker, job);
     return ANSWER_AS_GITLAB;
 }
 
 static enum step after_answer(struct question *question) {
     switch (question->response.status) {
     case 201:
-        return after_job(question);
+        return after_job(question, NULL);
     case 204:
     case 409:
         note_good(question->broker);
@@ -241,6 +264,14 @@ static enum step after_answer(struct question *question) {
     return after_trouble(question, true, &reason);
 }
 
+/// None, or one that was cut.
+static enum step after_no_answer(struct question *question, const struct error *reason) {
+    if (question->response.cut_status == 201) {
+        return after_job(question, reason);
+    }
+    return error_is(reason, "canceled") ? ANSWER_NOTHING : after_trouble(question, false, reason);
+}
+
 static enum step ask(struct question *question) {
     struct broker *broker = question->broker;
     cleanup_buffer struct buffer body = BUFFER_INIT_SENSITIVE(SIZE_MAX / 4);
@@ -252,9 +283,7 @@ static enum step ask(struct question *question) {
     http_response_clean_up(&question->response);
     http_response_init(&question->response, JOB_LARGEST_ANSWER);
     bool answered = send_question(question, buffer_slice(&body), &err);
-    enum step step = answered                     ? after_answer(question)
-                     : error_is(&err, "canceled") ? ANSWER_NOTHING
-                                                  : after_trouble(question, false, &err);
+    enum step step = answered ? after_answer(question) : after_no_answer(question, &err);
     // Only now: the owner must not see that nothing is under way before it sees the job.
     (void)set_in_flight(broker, false);
     return step;

@@ -231,6 +231,7 @@ void broker_snapshot(struct broker *broker, struct broker_status *status) {
         .last_good_ms = broker->last_good_ms,
         .unauthorized = broker->unauthorized,
         .unreachable = broker->unreachable,
+        .unreadable = broker->unreadable,
         .failure = broker->failure,
         .job_arrived = broker->job != NULL,
         .canceled_since_ms = broker->canceled_since_ms,

@@ -10,6 +10,7 @@
 ///     broker_start; start the runner with broker_port() and broker_placeholder()
 ///     until the runner has ended: poll broker_event_fd(), then broker_snapshot():
 ///         unauthorized, unreachable      -> kill the runner, fail the invocation
+///         unreadable                     -> kill the runner, and close the job
 ///         canceled_since_ms              -> give the runner some time, then terminate it
 ///     the margin before the deadline begins:
 ///         broker_drop_request();
@@ -103,7 +104,11 @@ struct broker_status {
     bool unauthorized;
     /// No good answer in the time for it, or a certificate that is not trusted. `failure` says why.
     bool unreachable;
-    /// Codes "Function.RunnerUnauthorized" and "Function.GitLabUnreachable".
+    /// The job that has arrived cannot be read, and the runner has not got it: all that is left is
+    /// to fail it. `failure` says why.
+    bool unreadable;
+    /// Codes "Function.RunnerUnauthorized", "Function.GitLabUnreachable", and for a job that is
+    /// unreadable any.
     struct error failure;
 
     bool job_arrived;

@@ -57,6 +57,8 @@ struct broker {
     bool troubled;
     bool unauthorized;
     bool unreachable;
+    /// GitLab handed out a job that cannot be read: the runner has not got it.
+    bool unreadable;
     struct error failure;
     /// Set once, and not changed until the end: may be read without the lock once seen.
     struct job *job;

@@ -9,9 +9,13 @@
 #include "common/array.h"
 #include "common/cleanup.h"
 #include "common/json.h"
+#include "common/json_pieces.h"
 
 /// A runner's request says what it can do: some 50 values.
 enum { REQUEST_MOST_VALUES = 2000 };
+/// Of one member, variable or dependency of a job.
+enum { PIECE_MOST_VALUES = 2000 };
+static const size_t LARGEST_PIECE = (size_t)256 << 10;
 
 // --- Answer --------------------------------------------------------------------------------------
 
@@ -21,7 +25,7 @@ static struct secret *read_token(const struct json *object, struct error *err) {
         return NULL;
     }
     if (token.len == 0) {
-        error_set(err, "json", "%s.token: expected a token, not an empty string", object->path);
+        error_set(err, "json", "%s.token: must not be empty", object->path);
         return NULL;
     }
     return secret_new(token);
@@ -38,33 +42,9 @@ static int64_t read_queued_ms(const struct json *job_info) {
     return milliseconds < 1e15 ? (int64_t)milliseconds : 0;
 }
 
-static bool read_dependencies(struct job *job, const struct json *root, struct error *err) {
-    struct json list;
-    if (!json_has(root, "dependencies")) {
-        return true;
-    }
-    if (!json_get_array(root, "dependencies", &list, err)) {
-        return false;
-    }
-    job->dependencies =
-        xcalloc((size_t)cJSON_GetArraySize(list.node) + 1, sizeof(*job->dependencies));
-    struct json_iterator it = {0};
-    while (json_each(&list, &it)) {
-        struct job_dependency dependency = {0};
-        if (!json_get_integer(&it.value, "id", &dependency.id, err)) {
-            return false;
-        }
-        struct error no_token;
-        dependency.token = read_token(&it.value, &no_token);
-        job->dependencies[job->dependency_count++] = dependency;
-    }
-    return true;
-}
-
 /// Not sent by older GitLabs.
-static bool knows_reason(const struct json *root, const char *reason) {
-    const cJSON *features = cJSON_GetObjectItemCaseSensitive(root->node, "features");
-    const cJSON *reasons = cJSON_GetObjectItemCaseSensitive(features, "failure_reasons");
+static bool knows_reason(const struct json *features, const char *reason) {
+    const cJSON *reasons = cJSON_GetObjectItemCaseSensitive(features->node, "failure_reasons");
     const cJSON *known = NULL;
     cJSON_ArrayForEach(known, reasons) {
         if (cJSON_IsString(known) && strcmp(known->valuestring, reason) == 0) {
@@ -74,36 +54,139 @@ static bool knows_reason(const struct json *root, const char *reason) {
     return false;
 }
 
-static bool read_job(struct job *job, const struct json *root, struct error *err) {
-    struct json job_info;
-    struct slice name = {0};
-    if (!json_get_object(root, "job_info", &job_info, err) ||
-        !json_get_string(&job_info, "name", &name, err)) {
-        return false;
-    }
-    job->name = slice_copy(name);
-    job_identity_read(root, &job->identity);
-    if (job->identity.job_id == 0 || job->identity.project_id == 0) {
-        return error_set(err, "json", "%s: expected an id and a job_info.project_id above 0",
-                         root->path);
-    }
-    job_tokens_read(root, &job->tokens);
-    job->queued_ms = read_queued_ms(&job_info);
-    job->knows_interruption = knows_reason(root, "runner_interrupted");
-    job->token = read_token(root, err);
-    return job->token && read_dependencies(job, root, err);
+static bool parse_piece(struct slice text, struct json_document *document) {
+    struct error left_out;
+    return text.len <= LARGEST_PIECE &&
+           json_parse_bounded(text, "job", PIECE_MOST_VALUES, document, &left_out);
 }
 
-struct job *job_parse(struct slice answer, struct error *err) {
+/// Adds what the text says to the object, but for what cannot be read.
+static void add_piece(cJSON *object, struct slice name, struct slice text) {
     cleanup_json_document struct json_document document = {0};
-    if (!json_parse_bounded(answer, "job", JOB_MOST_VALUES, &document, err)) {
-        return NULL;
+    cleanup_free char *key = slice_copy(name);
+    if (!cJSON_HasObjectItem(object, key) && parse_piece(text, &document)) {
+        cJSON_AddItemToObject(object, key, document.root.node);
+        document.root.node = NULL;
     }
+}
+
+/// The same for an object, member by member, so that one that cannot be read costs no other.
+static void add_object(cJSON *object, const char *name, struct slice text) {
+    struct json_pieces members = {.text = text};
+    struct json_piece member;
+    cJSON *added = cJSON_AddObjectToObject(object, name);
+    for (size_t i = 0; i < PIECE_MOST_VALUES && json_pieces_next(&members, &member); i++) {
+        add_piece(added, member.name, member.value);
+    }
+}
+
+static void read_tokens(struct job *job, struct slice variables) {
+    struct json_pieces elements = {.text = variables};
+    struct json_piece variable;
+    while (job->tokens.count < JOB_MOST_TOKENS && json_pieces_next(&elements, &variable)) {
+        cleanup_json_document struct json_document document = {0};
+        if (parse_piece(variable.value, &document)) {
+            job_tokens_add(&job->tokens, &document.root);
+        }
+    }
+}
+
+static void add_dependency(struct job *job, const struct json *object) {
+    struct error unused;
+    struct job_dependency dependency = {0};
+    if (!json_get_integer(object, "id", &dependency.id, &unused)) {
+        return;
+    }
+    dependency.token = read_token(object, &unused);
+    const size_t count = job->dependency_count++;
+    // Twice as many at each power of two.
+    if ((count & (count - 1)) == 0) {
+        const size_t room = count > 0 ? 2 * count : 1;
+        job->dependencies = xreallocarray(job->dependencies, room, sizeof(dependency));
+    }
+    job->dependencies[count] = dependency;
+}
+
+static void read_dependencies(struct job *job, struct slice dependencies) {
+    struct json_pieces elements = {.text = dependencies};
+    struct json_piece dependency;
+    while (json_pieces_next(&elements, &dependency)) {
+        cleanup_json_document struct json_document document = {0};
+        if (parse_piece(dependency.value, &document)) {
+            add_dependency(job, &document.root);
+        }
+    }
+}
+
+/// One member of the answer: into the job, or into `answer`, a small tree of what is read last.
+static void read_member(struct job *job, cJSON *answer, const struct json_piece *member) {
+    static const char *const objects[] = {"job_info", "git_info"};
+    static const char *const values[] = {"id", "token", "features"};
+    for (size_t i = 0; i < ARRAY_LENGTH(objects); i++) {
+        if (slice_equal_text(member->name, objects[i])) {
+            add_object(answer, objects[i], member->value);
+        }
+    }
+    for (size_t i = 0; i < ARRAY_LENGTH(values); i++) {
+        if (slice_equal_text(member->name, values[i])) {
+            add_piece(answer, member->name, member->value);
+        }
+    }
+    if (slice_equal(member->name, SLICE("variables"))) {
+        read_tokens(job, member->value);
+    } else if (slice_equal(member->name, SLICE("dependencies"))) {
+        read_dependencies(job, member->value);
+    }
+}
+
+static void read_job_info(struct job *job, const struct json *answer) {
+    struct json job_info;
+    struct slice name = {0};
+    struct error not_sent;
+    if (json_get_object(answer, "job_info", &job_info, &not_sent)) {
+        (void)json_get_string(&job_info, "name", &name, &not_sent);
+        job->queued_ms = read_queued_ms(&job_info);
+    }
+    job->name = slice_copy(name);
+}
+
+static bool read_job(struct job *job, const struct json *answer, struct error *err) {
+    struct json features;
+    struct error not_sent;
+    read_job_info(job, answer);
+    job_identity_read(answer, &job->identity);
+    job->knows_interruption = json_get_object(answer, "features", &features, &not_sent) &&
+                              knows_reason(&features, "runner_interrupted");
+    job->token = read_token(answer, err);
+    return job->token && (job->identity.job_id > 0 ||
+                          error_set(err, "json", "%s.id: must be a number above 0", answer->path));
+}
+
+/// Whether all of the answer was walked over, and says what a job has to say.
+static bool is_readable(const struct job *job, const struct json_pieces *answer,
+                        struct error *err) {
+    if (!answer->ended) {
+        return error_set(err, "json", "not JSON, from about byte %zu on", answer->at);
+    }
+    return job->identity.project_id > 0 ||
+           error_set(err, "json", "job_info.project_id must be a number above 0");
+}
+
+struct job *job_parse(struct slice answer, bool *readable, struct error *err) {
+    json_initialise();
     struct job *job = xcalloc(1, sizeof(*job));
-    if (!read_job(job, &document.root, err)) {
+    cleanup_cjson cJSON *tree = cJSON_CreateObject();
+    struct json_pieces members = {.text = answer};
+    struct json_piece member;
+    while (json_pieces_next(&members, &member)) {
+        read_member(job, tree, &member);
+    }
+    const struct json view = {.node = tree, .path = "job"};
+    if (!read_job(job, &view, err)) {
         job_destroy(job);
         return NULL;
     }
+    *readable = is_readable(job, &members, err);
     return job;
 }
 

@@ -15,10 +15,10 @@
 #include "common/secret.h"
 #include "common/slice.h"
 
-/// The largest answer that hands out a job, and how many JSON values it may hold: both bound the
-/// memory that reading it takes.
-static const size_t JOB_LARGEST_ANSWER = (size_t)4 << 20;
-enum { JOB_MOST_VALUES = 50000 };
+/// The largest answer that hands out a job: GitLab allows 8,000 variables for a project and 30,000
+/// for a group, of 10,000 characters each. It is kept as it came, and read a piece at a time, so
+/// that memory does not grow with the number of its values.
+static const size_t JOB_LARGEST_ANSWER = (size_t)32 << 20;
 
 /// A job whose artifacts this one may download, by its own token or this job's.
 struct job_dependency {
@@ -29,8 +29,9 @@ struct job_dependency {
 
 /// A job as GitLab handed it out; does not change.
 struct job {
-    /// Its job_id and project_id are there.
+    /// Its job_id is there, and the project_id of a job that could be read.
     struct job_identity identity;
+    /// "" where there is none that is a text.
     char *name;
     struct job_tokens tokens;
     struct secret *token;
@@ -41,8 +42,13 @@ struct job {
     bool knows_interruption;
 };
 
-/// Reads the body of a job answer. NULL on failure (codes "json", "too_large").
-struct job *job_parse(struct slice answer, struct error *err);
+/// Reads the body of a job answer: what is there of it, in the case of one that was cut or is
+/// broken.
+/// `*readable` tells whether it is whole; where it is not, `err` (code "json") says why, and the
+/// job is good for no more than to be failed. What gitlab-runner makes something of and we do not
+/// (\u0000, half a surrogate pair) is left out. NULL, with an error, where there is no id or no
+/// token.
+struct job *job_parse(struct slice answer, bool *readable, struct error *err);
 void job_destroy(struct job *job);
 
 /// Tells whether `token` is this job's.

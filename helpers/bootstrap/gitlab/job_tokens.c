@@ -13,25 +13,21 @@ bool job_tokens_is_name(struct slice text) {
            !(text.data[0] >= '0' && text.data[0] <= '9');
 }
 
-void job_tokens_read(const struct json *answer, struct job_tokens *tokens) {
-    struct error not_sent;
-    struct json variables;
-    if (!json_get_array(answer, "variables", &variables, &not_sent)) {
+void job_tokens_add(struct job_tokens *tokens, const struct json *variable) {
+    struct error not_one;
+    struct slice name;
+    struct slice value;
+    if (tokens->count == JOB_MOST_TOKENS || !json_as_object(variable, &not_one) ||
+        !json_get_string(variable, "key", &name, &not_one) ||
+        !json_get_string(variable, "value", &value, &not_one) || !job_tokens_is_name(name) ||
+        !jwt_has_shape(value)) {
         return;
     }
-    tokens->list = xcalloc(JOB_MOST_TOKENS, sizeof(*tokens->list));
-    struct json_iterator it = {0};
-    while (json_each(&variables, &it) && tokens->count < JOB_MOST_TOKENS) {
-        struct slice name;
-        struct slice value;
-        if (json_as_object(&it.value, &not_sent) &&
-            json_get_string(&it.value, "key", &name, &not_sent) &&
-            json_get_string(&it.value, "value", &value, &not_sent) && job_tokens_is_name(name) &&
-            jwt_has_shape(value)) {
-            tokens->list[tokens->count++] =
-                (struct job_token){.name = slice_copy(name), .value = secret_new(value)};
-        }
+    if (!tokens->list) {
+        tokens->list = xcalloc(JOB_MOST_TOKENS, sizeof(*tokens->list));
     }
+    tokens->list[tokens->count++] =
+        (struct job_token){.name = slice_copy(name), .value = secret_new(value)};
 }
 
 void job_tokens_clean_up(struct job_tokens *tokens) {

@@ -24,9 +24,9 @@ struct job_tokens {
     size_t count;
 };
 
-/// Reads them from GitLab's answer to a job request into the zeroed `tokens`: the first
-/// JOB_MOST_TOKENS of those with the shape of a token and the name of a shell variable.
-void job_tokens_read(const struct json *answer, struct job_tokens *tokens);
+/// Adds a variable of GitLab's answer to a job request, where it has the shape of a token and the
+/// name of a shell variable; of a job the first JOB_MOST_TOKENS. `tokens` is zeroed at first.
+void job_tokens_add(struct job_tokens *tokens, const struct json *variable);
 void job_tokens_clean_up(struct job_tokens *tokens);
 
 /// The last one of that name, as a script sees it, or NULL. Borrowed.

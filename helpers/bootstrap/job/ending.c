@@ -124,7 +124,8 @@ static bool close_job(const struct ending *ending, struct broker_status *status,
     if (!status->job_arrived || status->finished) {
         return true;
     }
-    cleanup_free char *line = closing_line(&ending->supervision);
+    cleanup_free char *line = status->unreadable ? xasprintf("Runlet: %s", status->failure.message)
+                                                 : closing_line(&ending->supervision);
     log_warn("the runner left the job without a final state", log_int("job", status->job.id),
              log_text("reason", line));
     int64_t until_ms = clock_now_ms(ending->clock) +

@@ -47,7 +47,7 @@ static enum stop_reason reason_to_stop(const struct supervision *s, struct watch
     }
     struct broker_status status;
     broker_snapshot(s->broker, &status);
-    if (status.unauthorized || status.unreachable) {
+    if (status.unauthorized || status.unreachable || status.unreadable) {
         return STOP_FAILED;
     }
     if (status.canceled_since_ms > 0 && now_ms >= status.canceled_since_ms + BUDGET_CANCEL_MS) {

@@ -133,9 +133,22 @@ static void set_body(const struct http_transfer *transfer, const struct http_req
     (void)curl_easy_setopt(transfer->easy, CURLOPT_CUSTOMREQUEST, request->method);
 }
 
+static bool transfer_whole(struct http_transfer *transfer, const struct http_response *response,
+                           struct error *err) {
+    if (!http_transfer_start(transfer, err) || !http_transfer_drive(transfer, NULL, NULL, err)) {
+        return false;
+    }
+    if (response->body.overflowed) {
+        return error_set(err, "too_large", "%s: the answer is larger than %zu bytes",
+                         transfer->what, response->body.max);
+    }
+    return http_transfer_result(transfer, err);
+}
+
 static bool send_once(struct http_client *client, const struct http_request *request,
                       struct http_response *response, struct error *err) {
     response->status = 0;
+    response->cut_status = 0;
     buffer_reset(&response->head);
     buffer_reset(&response->body);
     __attribute__((cleanup(http_transfer_clean_up))) struct http_transfer transfer;
@@ -145,14 +158,8 @@ static bool send_once(struct http_client *client, const struct http_request *req
     transfer.take_body = append_body;
     transfer.context = response;
     set_body(&transfer, request);
-    if (!http_transfer_start(&transfer, err) || !http_transfer_drive(&transfer, NULL, NULL, err)) {
-        return false;
-    }
-    if (response->body.overflowed) {
-        return error_set(err, "too_large", "%s: the answer is larger than %zu bytes", transfer.what,
-                         response->body.max);
-    }
-    if (!http_transfer_result(&transfer, err)) {
+    if (!transfer_whole(&transfer, response, err)) {
+        response->cut_status = transfer.answered ? transfer.status : 0;
         return false;
     }
     response->status = transfer.status;

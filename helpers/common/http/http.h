@@ -104,6 +104,9 @@ struct http_response {
     struct buffer head;
     /// Its `max` is the limit of the body that is read.
     struct buffer body;
+    /// Where the last attempt failed when the answer had begun, so that a part of its body is
+    /// there: its status; else 0.
+    int cut_status;
 };
 #define cleanup_http_response __attribute__((cleanup(http_response_clean_up)))
 
