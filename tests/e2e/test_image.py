@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Iterator
 
 import pytest
 
-from e2e.stage import Stage, output_of
+from e2e.stage import Stage, StageMaker, output_of
 from localcloud import LocalCloud
 
 NAME_SERVER = "127.11.53.1"
@@ -92,6 +93,21 @@ def test_no_job_waits_for_a_silent_name_server(stage: Stage, name_server: socket
 
     stage.run("git ls-remote https://gitlab.runlet.test/ 2>/dev/null & sleep 1; kill $!")
     assert asks(name_server), "a name server that nobody can ask tells nothing"
+
+
+def test_names_that_are_given_are_not_asked_for(
+    make_stage: StageMaker, name_server: socket.socket
+) -> None:
+    hosts = {"gitlab.runlet.test": ["127.0.0.1"]}
+    stage = make_stage(environment={"RUNLET_EXTRA_HOSTS": json.dumps(hosts)})
+    port = stage.cloud.gitlab.port
+    stage.reconfigure(CI_SERVER_URL=f"https://gitlab.runlet.test:{port}")
+
+    job, _ = stage.run("git remote get-url origin | cut -d@ -f2")
+
+    assert f"gitlab.runlet.test:{port}/{stage.project.path}.git\n" in output_of(job)
+    assert job.status == "success"
+    assert not asks(name_server), output_of(job)
 
 
 def test_a_job_may_have_an_address_of_its_own(stage: Stage) -> None:
