@@ -12,11 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from conftest import REPO
 from integration.runtime_api import RuntimeApi
 from integration.sandboxed_bootstrap import SANDBOX_PYTHON, SandboxedBootstrap
 from localcloud.waiting import wait_until
 
 PYTHON = f"{SANDBOX_PYTHON}/bin/{Path(sys.executable).name}"
+COMETS = REPO / "build" / "tests" / "comets"
 SETTINGS = {"CI_SERVER_URL": "http://127.0.0.1:9", "CI_SERVER_TOKEN": "glrt-not-used"}
 PR_SET_DUMPABLE, SYS_EXIT = 4, 60 if os.uname().machine == "x86_64" else 93
 
@@ -164,6 +166,26 @@ def test_extensions_stay_and_pretenders_go(start: Starter, extensions: Path) -> 
         "/opt/extensions/compiled 3000",
         "sleep 3001",
     ]
+
+
+@pytest.mark.parametrize("count", [1, 4, 16])
+def test_those_that_are_born_faster_than_one_can_look_are_ended(
+    start: Starter, tmp_path: Path, extensions: Path, count: int
+) -> None:
+    (tmp_path / "shared").mkdir()
+    shutil.copy(COMETS, tmp_path / "shared" / "comets")
+
+    started = start(f"{EXTENSIONS}\n/mnt/shared/comets {count}", extensions=extensions)
+    started.wait_until_ready()
+
+    assert started.others() == [
+        "/bin/sh /opt/extensions/script",
+        "/opt/extensions/compiled 3000",
+        "sleep 3001",
+    ]
+    for pid in started.bootstrap.processes():
+        status = Path(f"/proc/{pid}/status").read_text()
+        assert "\nState:\tT" not in status, status
 
 
 def test_where_a_limit_tells_nothing_scripts_are_strangers(

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -27,6 +28,8 @@ struct self {
     /// The hard limit that a job cannot have; 0 where it tells nothing.
     rlim_t queue_bytes;
     bool told;
+    /// Sums of ids and start times: which ended processes of our user were there at the last look.
+    uint64_t ended;
 };
 
 static void self_clean_up(struct self *self) {
@@ -179,16 +182,23 @@ static bool is_extension(const struct self *self, const struct process_listing *
 
 static void choose_strangers(struct process_listing *all, struct process_listing *strangers,
                              void *context) {
-    const struct self *self = context;
+    struct self *self = context;
+    uint64_t ended = 0;
     for (size_t i = 0; i < all->count; i++) {
         const struct process_entry *entry = &all->entries[i];
         bool gone = false;
-        if (process_is_alive(entry) && !is_ancestor(self, entry->pid) &&
-            has_user(entry->pid, self->user, &gone) && !is_extension(self, all, entry)) {
-            process_listing_add(strangers, *entry);
+        if (!is_ancestor(self, entry->pid) && has_user(entry->pid, self->user, &gone)) {
+            if (!process_is_alive(entry)) {
+                ended += entry->start * UINT32_MAX + (uint64_t)entry->pid;
+            } else if (!is_extension(self, all, entry)) {
+                process_listing_add(strangers, *entry);
+            }
         }
         strangers->gone += gone ? 1U : 0U;
     }
+    // One that has just ended may have left a child that is newer than the listing.
+    strangers->gone += ended != self->ended ? 1U : 0U;
+    self->ended = ended;
 }
 
 static void tell(const struct process_listing *strangers, void *context) {
@@ -224,11 +234,34 @@ static bool mark_ourselves(struct error *err) {
     return true;
 }
 
+/// Lets go on what is still there of our user: ancestors and extensions.
+static void resume_all(const struct self *self) {
+    cleanup_process_listing struct process_listing all = {0};
+    struct error ignored;
+    (void)process_list(&all, &ignored);
+    for (size_t i = 0; i < all.count; i++) {
+        bool gone = false;
+        if (all.entries[i].pid != getpid() && has_user(all.entries[i].pid, self->user, &gone)) {
+            (void)kill(all.entries[i].pid, SIGCONT);
+        }
+    }
+}
+
 static bool end_all(struct self *self, struct error *err) {
     const struct process_choice strangers = {
-        .choose = choose_strangers, .context = self, .quiet_looks = 2, .killing = tell};
-    if (process_kill_chosen(&strangers, BUDGET_STRANGERS_LIMIT_MS, err)) {
+        .choose = choose_strangers, .context = self, .quiet_looks = 3, .killing = tell};
+    if (process_kill_chosen(&strangers, BUDGET_STRANGERS_GENTLY_MS, err)) {
         return true;
+    }
+    // They are born faster than we look. The kernel stops all processes of our user but ourselves
+    // in one step, also those that are about to be born: then none escapes.
+    if (error_is(err, "timeout")) {
+        (void)kill(-1, SIGSTOP); // Fails where there is nobody but us at this moment.
+        const bool good = process_kill_chosen(&strangers, BUDGET_STRANGERS_LIMIT_MS, err);
+        resume_all(self);
+        if (good) {
+            return true;
+        }
     }
     return error_set(err, error_is(err, "timeout") ? ERROR_ENVIRONMENT_OCCUPIED : ERROR_INIT_FAILED,
                      "cannot end what an earlier life of this environment left: %s", err->message);

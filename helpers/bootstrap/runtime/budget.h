@@ -46,7 +46,8 @@ static const int64_t BUDGET_KILL_LIMIT_MS = INT64_C(15000);
 static const int64_t BUDGET_CLOSE_LIMIT_MS = INT64_C(120000);
 static const int64_t BUDGET_CLEAN_LIMIT_MS = INT64_C(120000);
 /// At init, of Lambda's ten seconds: for what an earlier life left to be gone, and to empty /tmp.
-static const int64_t BUDGET_STRANGERS_LIMIT_MS = INT64_C(2500);
+static const int64_t BUDGET_STRANGERS_GENTLY_MS = INT64_C(500);
+static const int64_t BUDGET_STRANGERS_LIMIT_MS = INT64_C(2000);
 static const int64_t BUDGET_INIT_CLEAN_LIMIT_MS = INT64_C(7000);
 /// After SIGTERM to ourselves, which Lambda sends half a second before it kills.
 static const int64_t BUDGET_LAST_WORDS_MS = INT64_C(350);
