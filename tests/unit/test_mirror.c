@@ -443,6 +443,11 @@ static void change_the_mode(const char *provider) {
     ck_assert_int_eq(chmod(provider, 04755), 0);
 }
 
+static void allocate_beyond_its_end(const char *provider) {
+    cleanup_close int fd = open(provider, O_WRONLY | O_CLOEXEC);
+    ck_assert_int_eq(fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, 2 << 20), 0);
+}
+
 static void remove_it(const char *provider) {
     ck_assert_int_eq(unlink(provider), 0);
 }
@@ -501,6 +506,7 @@ static const struct {
     {change_a_byte, "another content"},
     {append, "another size"},
     {change_the_mode, "the mode 4755 instead of 0755"},
+    {allocate_beyond_its_end, "takes more room"},
     {remove_it, "1 of its files and folders are missing"},
     {replace_by_a_link, "cannot be read"},
     {link_hard, "another name"},

@@ -252,6 +252,28 @@ START_TEST(empties_a_root_that_was_closed_to_us) {
 }
 END_TEST
 
+START_TEST(tells_of_a_folder_that_does_not_shrink) {
+    enum { FILES = 2, NAMES = 35000 };
+    char name[256];
+    for (int file = 0; file < FILES; file++) {
+        write_text(root, file ? "a" : "b", "x");
+        cleanup_free char *target = in_root(file ? "a" : "b");
+        for (int i = 0; i < NAMES; i++) {
+            (void)snprintf(name, sizeof(name), "%d-%d-%0230d", file, i, 0);
+            cleanup_free char *path = in_root(name);
+            ck_assert_int_eq(link(target, path), 0);
+        }
+    }
+    struct stat status;
+    const bool emptied = workspace_empty(root, 0, &err);
+    ck_assert_int_eq(stat(root, &status), 0);
+    // That is so on ext4, and not on tmpfs.
+    ck_assert_int_eq(emptied, status.st_blocks * 512 <= 16 << 20);
+    ck_assert(emptied || strcmp(err.code, "Runtime.WorkspaceDirty") == 0);
+    ck_assert_int_eq(rmdir(root), 0);
+}
+END_TEST
+
 START_TEST(keeps_no_providers_that_are_no_folder) {
     make_mirror();
     cleanup_free char *providers = in_root("runlet/providers");
@@ -296,6 +318,7 @@ int main(void) {
     tcase_add_test(tests, leaves_the_providers_and_nothing_else);
     tcase_add_test(tests, takes_away_what_hangs_on_the_folders_that_stay);
     tcase_add_test(tests, empties_a_root_that_was_closed_to_us);
+    tcase_add_test(tests, tells_of_a_folder_that_does_not_shrink);
     tcase_add_test(tests, keeps_no_providers_that_are_no_folder);
     tcase_add_test(tests, says_that_a_root_cannot_be_emptied);
     suite_add_tcase(suite, tests);

@@ -41,10 +41,11 @@ bool mirror_manifest_add(struct mirror_manifest *manifest, const struct mirror_e
 
 /// Checks that the folder behind the descriptor `root` holds exactly what the manifest says:
 /// nothing is missing, nothing is there beside it, each entry has its type, its mode and one name
-/// only (no hard links), each file its size and content. What else an owner may hang on them (ACLs,
-/// extended attributes, flags, times) is taken away. Follows no link and waits for no FIFO.
-/// Fails with the code "changed" and a message that names the first difference; with "timeout" once
-/// `deadline_ms` (Unix epoch; 0: none) is over. To be called when nobody can write there.
+/// only (no hard links), each file its size and content, and nothing takes more room than that.
+/// What else an owner may hang on them (ACLs, extended attributes, flags, times) is taken away.
+/// Follows no link and waits for no FIFO. Fails with the code "changed" and a message that names
+/// the first difference; with "timeout" once `deadline_ms` (Unix epoch; 0: none) is over. To be
+/// called when nobody can write there.
 bool mirror_manifest_verify(struct mirror_manifest *manifest, int root, int64_t deadline_ms,
                             struct error *err);
 /// The same, but for the content of files: takes a few milliseconds whatever is there.

@@ -16,6 +16,7 @@
 
 static const size_t MAX_CERTIFICATES = (size_t)8 << 20;
 static const size_t MAX_TEXT = (size_t)1 << 20;
+static const long long MOST_FOLDER_BYTES = 16LL << 20;
 
 struct workspace {
     char *folder;
@@ -30,11 +31,23 @@ struct workspace {
     char *cli_config;
 };
 
+/// Some file systems (ext4) never give back what the list of a folder's entries once took: with a
+/// million long names that is the whole of /tmp. Usual jobs stay far below.
+static bool check_size(const char *folder, struct error *err) {
+    struct stat status;
+    if (stat(folder, &status) != 0) {
+        return error_errno(err, errno, "cannot look at it");
+    }
+    const long long size = (long long)status.st_blocks * 512;
+    return size <= MOST_FOLDER_BYTES ||
+           error_set(err, "too_large", "the empty folder itself takes %lld bytes", size);
+}
+
 /// Empties the folder but for `keep`, and takes away what hangs on it: a default ACL or a flag
 /// would reach all that the next job makes.
 static bool empty(const char *folder, const char *keep, int64_t limit_ms, struct error *err) {
     return (files_empty_directory(folder, keep, limit_ms, err) &&
-            attributes_reset_folder(folder, err)) ||
+            attributes_reset_folder(folder, err) && check_size(folder, err)) ||
            error_set(err, ERROR_WORKSPACE_DIRTY, "cannot empty %s: %s", folder, err->message);
 }
 

@@ -22,7 +22,8 @@
 /// (Lambda may hand back a used /tmp after a crash), after each job, and before the next one; when
 /// nobody can write there any more. Where `root` is ours, its mode becomes 0700, and ACLs, extended
 /// attributes and flags that a job may have hung on it go. Fails with the code
-/// "Runtime.WorkspaceDirty" if something cannot be removed, or not within `limit_ms` (0: no limit).
+/// "Runtime.WorkspaceDirty" if something cannot be removed, or not within `limit_ms` (0: no limit),
+/// or if the folder itself has grown over 16 MiB, which its file system does not give back.
 bool workspace_empty(const char *root, int64_t limit_ms, struct error *err);
 /// The same, but leaves ROOT/runlet/providers where that is a folder, whatever is in it: for who
 /// checks all of it before the next job (mirror.h).
