@@ -199,6 +199,31 @@ def test_where_a_limit_tells_nothing_scripts_are_strangers(
     assert started.others() == ["/opt/extensions/compiled 3000"]
 
 
+# With a filter that allows everything, which it cannot take off.
+FILTERED = """
+import ctypes, os, struct
+libc = ctypes.CDLL(None, use_errno=True)
+allow = ctypes.create_string_buffer(struct.pack("HBBI", 6, 0, 0, 0x7FFF0000))
+program = ctypes.create_string_buffer(struct.pack("HxxxxxxP", 1, ctypes.addressof(allow)))
+assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, program, 0, 0) == 0
+os.execv("/opt/extensions/compiled", ["/opt/extensions/compiled", "4002"])
+"""
+
+
+@pytest.mark.parametrize("limited", [False, True])
+def test_no_extension_has_a_filter(start: Starter, extensions: Path, limited: bool) -> None:
+    started = start(
+        f"{'prlimit --msgqueue=0 --pid $$' if limited else ''}\n"
+        f"(setsid {PYTHON} -c '{FILTERED}' &)\n"
+        "while ! grep -q ^/opt/extensions/compiled /proc/[0-9]*/cmdline; do sleep 0.05; done",
+        extensions=extensions,
+    )
+
+    started.wait_until_ready()
+
+    assert started.others() == []
+
+
 def test_jobs_cannot_pass_for_extensions(start: Starter) -> None:
     """The limit by which they are told stays with the process that starts them."""
     started = start(":")

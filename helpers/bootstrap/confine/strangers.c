@@ -27,6 +27,8 @@ struct self {
     struct process_listing ancestors;
     /// The hard limit that a job cannot have; 0 where it tells nothing.
     rlim_t queue_bytes;
+    /// How many seccomp filters we have.
+    uint64_t filters;
     bool told;
     /// Sums of ids and start times: which ended processes of our user were there at the last look.
     uint64_t ended;
@@ -77,18 +79,24 @@ static bool read_status(pid_t pid, char *text, size_t size) {
     return length > 0;
 }
 
+/// Where the value begins in a process's status; NULL if there is none. The name, which may be
+/// anything, cannot hold a line's end: the kernel writes it as \n.
+static const char *find_value(const char *status, const char *name) {
+    const char *line = strstr(status, name);
+    return line ? line + strlen(name) : NULL;
+}
+
 /// Whether one of its user ids is ours; `*gone` where it does not tell any more. The owner of
 /// /proc/PID says nothing: it is root for all that are not dumpable.
 static bool has_user(pid_t pid, uid_t user, bool *gone) {
-    // The name comes before and cannot hold a line's end: the kernel writes it as \n.
-    char text[4096];
-    const char *line = read_status(pid, text, sizeof(text)) ? strstr(text, "\nUid:") : NULL;
-    *gone = !line;
-    if (!line) {
+    char status[4096];
+    const char *number =
+        read_status(pid, status, sizeof(status)) ? find_value(status, "\nUid:") : NULL;
+    *gone = !number;
+    if (!number) {
         return false;
     }
     char *rest = NULL;
-    const char *number = line + sizeof("\nUid:") - 1;
     for (int kind = 0; kind < 4; kind++, number = rest) {
         if (strtoul(number, &rest, 10) == user) {
             return true;
@@ -106,10 +114,19 @@ static bool is_ancestor(const struct self *self, pid_t pid) {
     return found;
 }
 
-/// Whether its limit is that of a job, or cannot be read.
+/// 0 also where the kernel does not tell (before Linux 5.9).
+static uint64_t count_filters(pid_t pid) {
+    char status[4096];
+    const char *number =
+        read_status(pid, status, sizeof(status)) ? find_value(status, "\nSeccomp_filters:") : NULL;
+    return number ? strtoull(number, NULL, 10) : 0;
+}
+
+/// Whether it is held as only a job is, for good: by a lower limit, or by more filters than we.
 static bool is_marked(const struct self *self, pid_t pid) {
     struct rlimit limit;
-    return prlimit(pid, RLIMIT_MSGQUEUE, NULL, &limit) != 0 || limit.rlim_max < self->queue_bytes;
+    return prlimit(pid, RLIMIT_MSGQUEUE, NULL, &limit) != 0 || limit.rlim_max < self->queue_bytes ||
+           count_filters(pid) > self->filters;
 }
 
 /// Whether the file that it runs lies in the folder. In a mount namespace of its own a process can
@@ -162,7 +179,7 @@ static const struct process_entry *parent_of(const struct process_listing *all,
 static bool is_extension(const struct self *self, const struct process_listing *all,
                          const struct process_entry *entry) {
     if (self->queue_bytes == 0) {
-        return runs_program_below(entry->pid, "/opt/extensions/");
+        return !is_marked(self, entry->pid) && runs_program_below(entry->pid, "/opt/extensions/");
     }
     const struct process_entry *at = entry;
     // Bounded, as a listing made while ids were used again may have a circle.
@@ -270,7 +287,8 @@ static bool end_all(struct self *self, struct error *err) {
 bool strangers_end(struct error *err) {
     struct rlimit limit = {0, 0};
     (void)getrlimit(RLIMIT_MSGQUEUE, &limit);
-    cleanup_self struct self self = {.user = getuid(), .queue_bytes = limit.rlim_max};
+    cleanup_self struct self self = {
+        .user = getuid(), .queue_bytes = limit.rlim_max, .filters = count_filters(getpid())};
     return (!is_sandbox() || (know_ancestors(&self, err) && end_all(&self, err))) &&
            mark_ourselves(err);
 }

@@ -6,11 +6,12 @@
 /// external extensions, which Lambda starts before us, from files of layers that nobody can write.
 /// A job can run such a file too, and say of itself whatever it likes, but it cannot raise a limit
 /// again: all jobs run with a hard limit of 0 bytes for POSIX message queues (see getrlimit(2)), so
-/// that nothing with a lower limit than we were started with is an extension. Of the others those
-/// are that run a program of a layer (/opt), directly or as a script, and what these started.
-/// Where we were started with that limit at 0 ourselves, it tells nothing, and extensions are those
-/// programs alone that lie below /opt/extensions: no scripts, as a command line can be forged.
-/// What hides its program from us is none either.
+/// that nothing with a lower limit than we were started with is an extension; nor has one more
+/// seccomp filters than we, which cannot be taken off either. Of the others those are that run a
+/// program of a layer (/opt), directly or as a script, and what these started. Where we were
+/// started with that limit at 0 ourselves, it tells nothing, and extensions are those programs
+/// alone that lie below /opt/extensions: no scripts, as a command line can be forged. What hides
+/// its program from us is none either.
 #pragma once
 
 #include <stdbool.h>
