@@ -26,7 +26,8 @@ build_bash() {
     ./configure --build="$(uname -m)-linux-gnu" --host="$host" --prefix=/usr \
         --without-bash-malloc --disable-nls --disable-rpath --without-curses --enable-static-link \
         bash_cv_dev_fd=whacky bash_cv_dev_stdin=absent \
-        CC="$CC" AR="$AR" RANLIB="$RANLIB" CC_FOR_BUILD=cc \
+        CC="$CC" AR="$AR" RANLIB="$RANLIB" \
+        CC_FOR_BUILD="env ZIG_TARGET=$(uname -m)-linux-musl $CC -O2 -fPIC" \
         CFLAGS="$static_cflags -w -Wno-implicit-function-declaration" \
         LDFLAGS="-static -pie -s -Wl,-z,relro -Wl,-z,now -Wl,--gc-sections"
     make -j"$jobs" bash OS=linux-gnu MACHTYPE="$cpu-amazon-linux-gnu"
