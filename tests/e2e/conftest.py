@@ -156,14 +156,23 @@ def stage(make_stage: StageMaker) -> Stage:
     return make_stage()
 
 
-@pytest.fixture(scope="session")
-def leavings(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """The program of `leavings.c`, for jobs to have in their repository."""
-    program = tmp_path_factory.mktemp("leavings") / "leavings"
+def compile_program(name: str, folder: Path) -> bytes:
+    """A static program of this folder, for jobs to have in their repository."""
+    program = folder / name
     subprocess.run(
         [REPO / "helpers/toolchain/static-program.sh", "x86_64",
-         Path(__file__).with_name("leavings.c"), program],
+         Path(__file__).with_name(f"{name}.c"), program],
         check=True,
         capture_output=True,
     )  # fmt: skip
     return program.read_bytes()
+
+
+@pytest.fixture(scope="session")
+def leavings(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    return compile_program("leavings", tmp_path_factory.mktemp("leavings"))
+
+
+@pytest.fixture(scope="session")
+def assailant(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    return compile_program("assailant", tmp_path_factory.mktemp("assailant"))

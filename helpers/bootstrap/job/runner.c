@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "bootstrap/confine/filter.h"
 #include "bootstrap/job/runner_log.h"
 #include "bootstrap/runtime/error_types.h"
 #include "common/alloc.h"
@@ -199,6 +200,8 @@ void runner_environment(const struct runner_options *options, struct environment
 
 struct runner {
     struct process *process;
+    /// NULL where there is none.
+    struct filter *filter;
     struct runner_log *log;
     /// Our end of the pipe that is its stdout and stderr; -1 once there is nothing to come.
     int output;
@@ -215,6 +218,17 @@ static void offer_to_oom_killer(pid_t pid) {
     }
 }
 
+/// The job runs all the same: what it may do then is found afterwards, or is its own loss.
+static void tell_unconfined(const struct error *reason) {
+    static bool told;
+    if (!told) {
+        told = true;
+        log_warn("jobs are not kept from signalling and slowing down the bootstrap: the kernel does "
+                 "not allow a seccomp filter here",
+                 LOG_ERROR_FIELDS(reason));
+    }
+}
+
 static bool spawn(struct runner *runner, const struct runner_options *options, int output,
                   struct error *err) {
     char **argv __attribute__((cleanup(destroy_argvp))) = runner_argv(options);
@@ -225,9 +239,16 @@ static bool spawn(struct runner *runner, const struct runner_options *options, i
     process.stdout_fd = output;
     process.stderr_fd = output;
     process.die_with_parent = true;
+    struct error no_filter;
+    runner->filter = filter_new(&no_filter);
+    process.in_child = runner->filter ? filter_install : NULL;
+    process.in_child_context = runner->filter;
     runner->process = process_spawn(&process, err);
     if (!runner->process) {
         return false;
+    }
+    if (!runner->filter || !filter_begin(runner->filter, &no_filter)) {
+        tell_unconfined(&no_filter);
     }
     offer_to_oom_killer(process_id(runner->process));
     return true;
@@ -301,6 +322,7 @@ void runner_destroyp(struct runner **pointer) {
     drain(runner);
     close_output(runner);
     process_destroy(runner->process);
+    filter_destroy(runner->filter);
     runner_log_destroy(runner->log);
     free(runner);
     *pointer = NULL;

@@ -130,6 +130,9 @@ static void __attribute__((noreturn)) child_run(const struct launch *launch) {
             _exit(126); // It died before we asked.
         }
     }
+    if (launch->options->in_child) {
+        launch->options->in_child(launch->options->in_child_context);
+    }
     if (!child_set_descriptors(launch)) {
         child_fail(launch->error_fd, STEP_DESCRIPTORS);
     }

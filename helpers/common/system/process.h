@@ -33,6 +33,10 @@ struct process_options {
     bool own_group;
     /// Sends it SIGKILL when the thread that started it ends: only for threads that stay.
     bool die_with_parent;
+    /// Called in the new process, while it still has our descriptors, before its program: may use
+    /// async-signal-safe functions alone (signal-safety(7)), and cannot fail the start. NULL: nothing.
+    void (*in_child)(void *context);
+    void *in_child_context;
 };
 
 /// The usual options: stdin from /dev/null, stdout and stderr ours, a process group of its own.

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A job aims at the bootstrap what the kernel lets one process of a user do to another."""
+
+from __future__ import annotations
+
+import pytest
+
+from e2e.stage import Stage, commands_of, output_of
+
+READY = ["cp $PROGRAM $TMPDIR/ && chmod +x $TMPDIR/$PROGRAM"]
+
+
+def run_program(stage: Stage, program: bytes, command: str) -> dict[str, list[str]]:
+    """What the program says for each call, each line as often as it came."""
+    ci = {"job": {"script": [*READY, command], "variables": {"PROGRAM": "assailant"}}}
+    job = stage.commit(ci, {"assailant": program}).job("job")
+    invocation = stage.invoke()
+    assert not invocation.function_error, invocation.response
+    assert invocation.answer["status"] == "job_succeeded", output_of(job)
+    said: dict[str, list[str]] = {}
+    for line in output_of(job).splitlines():
+        name, colon, answer = line.partition(": ")
+        if colon and answer:
+            said.setdefault(name, []).append(answer)
+    return said
+
+
+def limits_of_bootstrap(stage: Stage) -> list[str]:
+    return [text for text in stage.bootstrap_files("limits", "stat") if text]
+
+
+def test_nothing_reaches_the_bootstrap(stage: Stage, assailant: bytes) -> None:
+    said = run_program(stage, assailant, "$TMPDIR/assailant attack $(pidof bootstrap)")
+
+    (threads,) = said.pop("threads")
+    assert int(threads) >= 3, "more than the main thread was tried"
+    assert len(said["kill"]) == int(threads)
+    assert said.pop("pidfd_send_signal") == ["ENOSYS"]
+    refused = {name: set(answers) for name, answers in said.items() if name in CALLS}
+    assert refused == {name: {"EPERM"} for name in CALLS}
+    # It lives on, and serves the next job.
+    (bootstrap,) = commands_of(stage.environment)
+    assert "bootstrap" in bootstrap
+    job, invocation = stage.run("ulimit -f; nice")
+    assert invocation.answer["status"] == "job_succeeded"
+    assert "unlimited\n0\n" in output_of(job)
+    assert "does not allow a seccomp filter" not in stage.logs
+
+
+CALLS = frozenset(
+    {
+        "kill", "stop", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "prlimit",
+        "setpriority", "sched_setscheduler", "sched_setparam", "sched_setattr",
+        "sched_setaffinity", "ioprio_set", "F_SETOWN", "F_SETOWN_EX", "FIOSETOWN", "SIOCSPGRP",
+        "kill of the user", "setpriority of the user", "ioprio_set of the user",
+    }
+)  # fmt: skip
+
+
+def test_programs_do_not_notice(stage: Stage, assailant: bytes) -> None:
+    said = run_program(stage, assailant, "$TMPDIR/assailant live")
+
+    assert said.pop("kill of nobody") == ["ESRCH"]
+    assert len(said) >= 18
+    assert {name: answers for name, answers in said.items() if answers != ["done"]} == {}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "kill -KILL $(pidof bootstrap)",
+        "kill -STOP $(pidof bootstrap)",
+        "kill -TERM $(pidof bootstrap)",
+        "kill -KILL -1",
+        "renice -n 19 -p $(pidof bootstrap)",
+        "taskset -p 1 $(pidof bootstrap)",
+        "ionice -c 3 -p $(pidof bootstrap)",
+    ],
+)
+def test_commands_are_refused(stage: Stage, command: str) -> None:
+    job, invocation = stage.run(f"{command} && echo it-worked || echo refused", "echo still here")
+
+    assert invocation.answer["status"] == "job_succeeded", output_of(job)
+    assert "refused\nstill here\n" in output_of(job)
