@@ -88,7 +88,7 @@ $(OUT)/tests/test_%: $(OUT)/obj/tests/unit/test_%.o $(ARCHIVES)
 	    -lsubunit -lrt -lm $(LIBS) -o $@
 
 # Those that try a program's parts; the others have the library alone, and show that it suffices.
-OF_PROGRAMS := broker-host no-copy
+OF_PROGRAMS := broker-host filtered no-copy
 archives_of = $(if $(filter $(1),$(OF_PROGRAMS)),$(ARCHIVES),$(OUT)/libcommon.a)
 define test_program
 $(OUT)/tests/$(1): $(OUT)/obj/$(patsubst %.c,%.o,$(wildcard tests/unit/$(1).c tests/integration/$(1).c)) $(call archives_of,$(1))

@@ -2,7 +2,8 @@
 //
 // What a job may try with processes of its own user:
 //
-//   assailant attack PID    every call that could end, stop, slow down or limit that process, by its id,
+//   assailant attack PID    every call that could end, stop, slow down or limit that process, by
+//   its id,
 //                           by its threads' and with all others; a line `NAME: ANSWER` each
 //   assailant live          what programs do with themselves and their children; the same lines
 //
@@ -101,8 +102,8 @@ static void attack_thread(pid_t process, pid_t id) {
     say("sched_setparam", syscall(SYS_sched_setparam, id, &none));
     say("sched_setattr", syscall(SYS_sched_setattr, id, attributes, 0));
     say("sched_setaffinity", set_affinity(id));
-    say("ioprio_set", syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, id,
-                              IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 7)));
+    say("ioprio_set",
+        syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, id, IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 7)));
 }
 
 static void attack_process(pid_t process) {
@@ -181,8 +182,8 @@ static int live(void) {
     say("nice of a child", setpriority(PRIO_PROCESS, (id_t)child, 5));
     say("nice of a group", setpriority(PRIO_PGRP, (id_t)child, 6));
     say("scheduler of a child", syscall(SYS_sched_setscheduler, child, SCHED_BATCH, &none));
-    say("I/O class", syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0,
-                             IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, 6)));
+    say("I/O class",
+        syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, 6)));
     say("tkill of itself", syscall(SYS_tkill, thread, SIGUSR1));
     say("tgkill of itself", syscall(SYS_tgkill, getpid(), thread, SIGUSR1));
     say("raise", raise(SIGUSR1));

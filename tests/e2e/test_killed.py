@@ -3,10 +3,25 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
 from e2e.stage import Stage, StageMaker, commands_of, last_line_of, output_of
+from localcloud import LocalCloud
 from localcloud.waiting import wait_until
+
+
+@pytest.fixture
+def unfiltered(cloud: LocalCloud) -> Iterator[None]:
+    """The kernel allows no filter on jobs, so that they can signal the bootstrap."""
+    cloud.functions.allow_seccomp = False
+    yield
+    cloud.functions.allow_seccomp = True
+
 
 KILL_RUNNER = "kill -KILL $(pidof gitlab-runner)"
 LINES = "for i in $(seq 1 3000); do echo line-$i-of-the-trace; done"
@@ -69,6 +84,7 @@ def test_a_killed_runner_ends_the_invocation_within_30_s(stage: Stage) -> None:
     assert invocation.duration_ms < 40_000
 
 
+@pytest.mark.usefixtures("unfiltered")
 @pytest.mark.parametrize(
     ("kill", "error_type", "timeout"),
     [
@@ -88,6 +104,7 @@ def test_a_killed_bootstrap_costs_only_its_environment(
     assert invocation.response["errorType"] == error_type
     assert job.status == "running"  # GitLab's own timeout ends it: the README says so
     assert not any(one.alive for one in stage.environments)
+    assert "does not allow a seccomp filter" in stage.logs
 
     next_job, next_invocation = stage.run('test "$(ls -A /tmp)" = runlet', "echo clean")
     assert next_invocation.answer["status"] == "job_succeeded", output_of(next_job)
@@ -97,12 +114,20 @@ def test_a_killed_bootstrap_costs_only_its_environment(
     assert job.status == "failed"
 
 
-def test_a_bootstrap_that_is_told_to_end_closes_its_job(stage: Stage) -> None:
-    job, invocation = stage.run("echo started; sleep 4; kill -TERM $(pidof bootstrap); sleep 300")
+def test_a_bootstrap_that_lambda_ends_closes_its_job(stage: Stage) -> None:
+    job = stage.add_job("echo started", "sleep 300")
+    invoking = stage.start()
+    wait_until(lambda: b"started" in job.trace, "the job's first line")
+    # From outside of the sandbox, as Lambda does.
+    for pid in stage.environment.processes():
+        if Path(f"/proc/{pid}/comm").read_text() == "bootstrap\n":
+            os.kill(pid, signal.SIGTERM)
+
+    invocation = invoking.result()
 
     assert invocation.answer["status"] == "job_failed"
     assert job.status == "failed"
-    assert job.failure_reason == "runner_system_failure"
+    assert job.failure_reason == "runner_interrupted"
     assert "started\n" in output_of(job)
     assert "ended the environment" in last_line_of(job)
     next_job, next_invocation = stage.run("echo clean")
@@ -110,6 +135,18 @@ def test_a_bootstrap_that_is_told_to_end_closes_its_job(stage: Stage) -> None:
     assert next_invocation.environment_id != invocation.environment_id
 
 
+@pytest.mark.usefixtures("unfiltered")
+def test_a_jobs_sigterm_is_not_lambdas(stage: Stage) -> None:
+    job, invocation = stage.run("kill -TERM $(pidof bootstrap)", "sleep 2", "echo still here")
+
+    assert invocation.answer["status"] == "job_succeeded", output_of(job)
+    assert "still here\n" in output_of(job)
+    assert "it is ignored" in stage.logs
+    _, next_invocation = stage.run("echo next")
+    assert next_invocation.environment_id == invocation.environment_id
+
+
+@pytest.mark.usefixtures("unfiltered")
 def test_a_used_tmp_after_a_crash_is_emptied_at_init(make_stage: StageMaker) -> None:
     stage = make_stage()
     stage.cloud.functions.keep_tmp_after_crash = True

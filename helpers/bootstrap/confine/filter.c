@@ -79,7 +79,7 @@ static void report(int to, int reason, int listener) {
 }
 
 void filter_install(void *context) {
-    const struct filter *filter = context;
+    struct filter *filter = context;
     struct sock_fprog program = filter_program_view(&filter->program);
     // What reads memory ahead of branches is the job's own business: else all of it would be
     // slower.

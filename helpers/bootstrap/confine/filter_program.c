@@ -224,11 +224,11 @@ void filter_program_write(struct filter_program *program, pid_t pid, pid_t group
     finish(program, ALLOW);
 }
 
-struct sock_fprog filter_program_view(const struct filter_program *program) {
-    struct sock_fprog view = {.len = (unsigned short)program->count};
-    // The kernel does not write to it.
-    memcpy(&view.filter, &(const struct sock_filter *){program->instructions}, sizeof(view.filter));
-    return view;
+struct sock_fprog filter_program_view(struct filter_program *program) {
+    return (struct sock_fprog){
+        .len = (unsigned short)program->count,
+        .filter = program->instructions,
+    };
 }
 
 unsigned filter_program_argument(int number) {

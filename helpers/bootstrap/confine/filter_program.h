@@ -17,6 +17,6 @@ struct filter_program {
 /// Writes the rules that protect the process `pid`, of the process group `group`.
 void filter_program_write(struct filter_program *program, pid_t pid, pid_t group);
 /// For seccomp(2); borrows the program.
-struct sock_fprog filter_program_view(const struct filter_program *program);
+struct sock_fprog filter_program_view(struct filter_program *program);
 /// Of a system call that the program asks about: which argument is the id.
 unsigned filter_program_argument(int number);

@@ -223,9 +223,10 @@ static void tell_unconfined(const struct error *reason) {
     static bool told;
     if (!told) {
         told = true;
-        log_warn("jobs are not kept from signalling and slowing down the bootstrap: the kernel does "
-                 "not allow a seccomp filter here",
-                 LOG_ERROR_FIELDS(reason));
+        log_warn(
+            "jobs are not kept from signalling and slowing down the bootstrap: the kernel does "
+            "not allow a seccomp filter here",
+            LOG_ERROR_FIELDS(reason));
     }
 }
 

@@ -34,7 +34,8 @@ struct process_options {
     /// Sends it SIGKILL when the thread that started it ends: only for threads that stay.
     bool die_with_parent;
     /// Called in the new process, while it still has our descriptors, before its program: may use
-    /// async-signal-safe functions alone (signal-safety(7)), and cannot fail the start. NULL: nothing.
+    /// async-signal-safe functions alone (signal-safety(7)), and cannot fail the start. NULL:
+    /// nothing.
     void (*in_child)(void *context);
     void *in_child_context;
 };

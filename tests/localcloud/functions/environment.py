@@ -47,6 +47,7 @@ class Environment:
         used_tmp: UsedTmp | None = None,
         keeps_sandbox: bool = False,
         sandbox: KeptSandbox | None = None,
+        seccomp: bool = True,
     ) -> None:
         """With `keeps_sandbox` the sandbox outlives a function that ends by itself, until it is
         taken or the environment is dropped; `sandbox` is such a one, to start in."""
@@ -67,6 +68,7 @@ class Environment:
         self._kept: UsedTmp | None = None
         self._keeps_sandbox = keeps_sandbox
         self._sandbox = sandbox
+        self._seccomp = seccomp
         self._started = False
         self._dropped = False
         self._life = 0
@@ -159,6 +161,7 @@ class Environment:
                 used=self._used_tmp,
                 keep=keep,
                 kept=self._sandbox,
+                seccomp=self._seccomp,
             )
         )
         self._start_emulator(folder / "emulator.log", config_file, runtime_port)

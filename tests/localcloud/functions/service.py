@@ -27,7 +27,8 @@ class FunctionService:
     `extra_environment` goes into every function. `keep_tmp_after_crash` makes an environment that
     follows a time-out or a crash start with the /tmp of the one before, as Lambda may do.
     `keep_sandbox_after_crash` makes one that follows a runtime that ended by itself start in the
-    same sandbox, beside all processes that are left there, as the emulator does.
+    same sandbox, beside all processes that are left there, as the emulator does. Without
+    `allow_seccomp` functions may install no seccomp filters in new environments.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class FunctionService:
         self.extra_environment = extra_environment
         self.keep_tmp_after_crash = False
         self.keep_sandbox_after_crash = False
+        self.allow_seccomp = True
         self.store = store
         self.on_invocation: list[Callable[[Invocation], None]] = []
         self._folder = folder
@@ -226,6 +228,7 @@ class FunctionService:
             used_tmp=self._used_tmps.pop(function.name, None),
             keeps_sandbox=self.keep_sandbox_after_crash,
             sandbox=self._sandboxes.pop(function.name, None),
+            seccomp=self.allow_seccomp,
         )
         self._environments.setdefault(function.name, []).append(environment)
         return environment

@@ -67,6 +67,7 @@ def sandbox_config(
     used: UsedTmp | None,
     keep: Path | None,
     kept: KeptSandbox | None,
+    seccomp: bool,
 ) -> str:
     """The text that `sandbox/enter.c` reads."""
     config: dict[str, object] = {
@@ -83,6 +84,8 @@ def sandbox_config(
         config["mount_source"], config["mount_target"] = settings.file_system
     if keep is not None:
         config["keep"] = keep
+    if not seccomp:
+        config["no_seccomp"] = "yes"
     if kept is not None:
         config["holder"] = kept.holder
     elif used is not None:
