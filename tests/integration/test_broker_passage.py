@@ -633,7 +633,7 @@ def test_a_404_for_job_requests_is_told(canned: Callable[..., Any]) -> None:
 
 def test_a_403_without_a_state_ends_the_job(canned: Callable[..., Any]) -> None:
     def answer(method: str, path: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
-        return (201, {}, ANSWER) if method == "POST" else (403, {}, b"{}")
+        return (201, {}, ANSWER) if method == "POST" else (403, {}, b'{"message": "403 Forbidden"}')
 
     broker = canned(answer)
     runner = RunnerClient(broker.url, broker.placeholder, old=True).take_job()

@@ -98,6 +98,87 @@ START_TEST(waits_as_long_as_gitlab_asks_within_bounds) {
 }
 END_TEST
 
+/// The pause after a first answer with that status.
+static int64_t pause_asked(int status, const char *head, uint32_t random) {
+    cleanup_gitlab struct gitlab *gitlab = server_gitlab("https://gitlab.example.com");
+    struct gitlab_backoff backoff = {0};
+    const struct gitlab_patience patience = {0};
+    response.status = status;
+    buffer_reset(&response.head);
+    buffer_append_text(&response.head, head);
+    fake_clock_init(&fake, 1700000000000);
+    fake.random = random;
+    ck_assert(gitlab_pause(gitlab, &backoff, &response, &patience));
+    return fake.slept_ms;
+}
+
+START_TEST(waits_until_gitlab_counts_anew) {
+    // The clock says Tue, 14 Nov 2023 22:13:20 GMT.
+    const char *in_ten = "RateLimit-ResetTime: Tue, 14 Nov 2023 22:13:30 GMT\n";
+    ck_assert_int_eq(pause_asked(429, in_ten, 0), 10000);
+    ck_assert_int_eq(pause_asked(503, in_ten, 0), 125);
+    ck_assert_int_eq(
+        pause_asked(429, "Retry-After: 3\nRateLimit-ResetTime: Tue, 14 Nov 2023 22:13:25 GMT\n", 0),
+        5000);
+    ck_assert_int_eq(pause_asked(429, "RateLimit-ResetTime: Tue, 14 Nov 2023 23:13:20 GMT\n", 0),
+                     30000);
+    ck_assert_int_eq(pause_asked(429, "RateLimit-ResetTime: Tue, 14 Nov 2023 20:13:20 GMT\n", 0),
+                     125);
+    ck_assert_int_eq(pause_asked(429, "RateLimit-ResetTime: soon\n", 0), 125);
+}
+END_TEST
+
+START_TEST(those_who_were_told_the_same_time_do_not_come_together) {
+    ck_assert_int_eq(pause_asked(429, "Retry-After: 7\n", 0), 7000);
+    ck_assert_int_eq(pause_asked(429, "Retry-After: 7\n", UINT32_MAX), 7125);
+}
+END_TEST
+
+#define PAGE "Content-Type: text/html\r\nContent-Length: 6\r\n\r\n<html>"
+#define JSON(length, text)                                                                         \
+    "Content-Type: application/json\r\nContent-Length: " length "\r\n\r\n" text
+
+START_TEST(tells_gitlabs_answer_from_that_of_others) {
+    static const struct {
+        const char *answer;
+        bool own;
+    } cases[] = {
+        {"HTTP/1.1 200 OK\r\n" JSON("3", "200"), true},
+        {"HTTP/1.1 202 Accepted\r\nContent-Length: 3\r\n\r\n0-3", true},
+        {"HTTP/1.1 200 OK\r\n" PAGE, false},
+        {"HTTP/1.1 302 Found\r\nLocation: /login\r\nContent-Length: 0\r\n\r\n", false},
+        {"HTTP/1.1 403 Forbidden\r\n" PAGE, false},
+        {"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", false},
+        {"HTTP/1.1 403 Forbidden\r\n" JSON("23", "{\"message\":\"Forbidden\"}"), false},
+        {"HTTP/1.1 403 Forbidden\r\n" JSON("27", "{\"message\":\"403 Forbidden\"}"), true},
+        {"HTTP/1.1 404 Not Found\r\n" JSON("25", "{\"error\":\"404 Not Found\"}"), true},
+        {"HTTP/1.1 400 Bad Request\r\n" JSON("28", "{\"error\":\"state is missing\"}"), true},
+        {"HTTP/1.1 400 Bad Request\r\n" PAGE, false},
+        {"HTTP/1.1 403 Forbidden\r\nJob-Status: canceled\r\n" PAGE, true},
+        {"HTTP/1.1 503 Unavailable\r\n" PAGE, true},
+        {"HTTP/1.1 416 No\r\nRange: 0-3\r\nContent-Length: 0\r\n\r\n", true},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct scripted script[] = {{.answer = cases[i].answer}};
+        START(script);
+        char url[64];
+        snprintf(url, sizeof(url), "http://127.0.0.1:%d", server.port);
+        cleanup_gitlab struct gitlab *gitlab = server_gitlab(url);
+        const struct gitlab_call call = {.method = "PUT", .path = "/jobs/1", .body = SLICE("{}")};
+        const struct gitlab_patience patience = {0};
+        http_response_clean_up(&response);
+        http_response_init(&response, 1000);
+        bool own = gitlab_send(gitlab, &call, &patience, &response, &err);
+        gitlab_close_idle(gitlab);
+        stop_server();
+        ck_assert_msg(own == cases[i].own, "%s", cases[i].answer);
+        ck_assert_msg(own || (error_is(&err, "foreign") && response.status == 0 &&
+                              response.body.len == 0 && response.head.len == 0),
+                      "%s", err.message);
+    }
+}
+END_TEST
+
 START_TEST(leaves_time_for_a_last_attempt) {
     ck_assert_int_eq(pause_after(0, 0, "Retry-After: 7\r\n", fake.now_ms + 4000), 3000);
     ck_assert_int_eq(pause_after(0, 0, NULL, fake.now_ms + 200), 100);
@@ -117,6 +198,9 @@ int main(void) {
     tcase_add_test(tcase, knows_which_answers_may_change);
     tcase_add_test(tcase, waits_longer_after_each_failure_within_bounds);
     tcase_add_test(tcase, waits_as_long_as_gitlab_asks_within_bounds);
+    tcase_add_test(tcase, waits_until_gitlab_counts_anew);
+    tcase_add_test(tcase, those_who_were_told_the_same_time_do_not_come_together);
+    tcase_add_test(tcase, tells_gitlabs_answer_from_that_of_others);
     tcase_add_test(tcase, leaves_time_for_a_last_attempt);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);

@@ -80,12 +80,27 @@ static int64_t answer_length(struct slice head, int status) {
                : -1;
 }
 
+/// Whether something on the way to GitLab refused the file, and not GitLab, which does so in JSON.
+/// The runner would give up; at trouble it tries again.
+static bool is_foreign_refusal(struct slice head, int status) {
+    struct slice value;
+    return (status == 401 || status == 403 || status == 404 || status == 407) &&
+           !http_head_find(head, SLICE("Job-Status"), &value) &&
+           (!http_head_find(head, SLICE("Content-Type"), &value) ||
+            !slice_starts_with(value, SLICE("application/json")));
+}
+
 static bool answer_from(struct http_server_request *request, struct transfer *transfer) {
     int status;
     if (!http_exchange_status(transfer->exchange, &status, &transfer->err)) {
         return answer_failure(request, transfer);
     }
     struct slice head = http_exchange_head(transfer->exchange);
+    if (is_foreign_refusal(head, status)) {
+        error_set(&transfer->err, "foreign",
+                  "something on the way to GitLab answered with status %d", status);
+        return answer_failure(request, transfer);
+    }
     broker_pass_headers(request, head);
     return http_server_answer_stream(request, (unsigned)status, answer_length(head, status),
                                      read_answer);

@@ -6,13 +6,15 @@
 
 #include "common/alloc.h"
 #include "common/cleanup.h"
+#include "common/json.h"
+#include "common/timestamp.h"
 
 /// Clients that are kept for the next one who asks.
 enum { KEPT_CLIENTS = 4 };
 
 static const int64_t FIRST_PAUSE_MS = 250;
 static const int64_t LONGEST_PAUSE_MS = 5000;
-static const int64_t LONGEST_RETRY_AFTER_MS = 30000;
+static const int64_t LONGEST_ASKED_MS = 30000;
 static const int64_t SHORTEST_ATTEMPT_MS = 100;
 
 struct gitlab {
@@ -110,6 +112,70 @@ char *gitlab_url(const struct gitlab *gitlab, const char *path) {
     return xasprintf("%s/api/v4%s", gitlab->server_url, path);
 }
 
+// --- Whose answer it is --------------------------------------------------------------------------
+
+/// Answers that mean the same whoever gives them: a checksum, a size or an offset does not fit.
+static bool speaks_for_itself(int status) {
+    return status == 412 || status == 413 || status == 416;
+}
+
+/// Words of an error: "403 Forbidden - Job is not running". Others say "Forbidden" alone.
+static bool begins_with_status(const struct json *error, const char *name, int status) {
+    cleanup_free char *number = xasprintf("%d ", status);
+    struct slice text;
+    struct error unused;
+    return json_has(error, name) && json_get_string(error, name, &text, &unused) &&
+           slice_starts_with(text, slice_text(number));
+}
+
+/// Whether a body is one of GitLab's errors: {"message": "403 Forbidden"}, {"error": "404 Not
+/// Found"}; where the parameters are wrong, any text or object.
+static bool is_gitlabs_error(const struct http_response *response) {
+    enum { MOST_VALUES = 1000 };
+    cleanup_json_document struct json_document document = {0};
+    struct error unused;
+    if (!json_parse_bounded(buffer_slice(&response->body), "error", MOST_VALUES, &document,
+                            &unused) ||
+        !json_as_object(&document.root, &unused)) {
+        return false;
+    }
+    int status = response->status;
+    bool refused = status == 401 || status == 403 || status == 404;
+    return refused ? begins_with_status(&document.root, "message", status) ||
+                         begins_with_status(&document.root, "error", status)
+                   : json_has(&document.root, "message") || json_has(&document.root, "error");
+}
+
+static bool is_html(const struct http_response *response) {
+    struct slice type;
+    return http_response_header(response, "Content-Type", &type) &&
+           slice_starts_with(type, SLICE("text/html"));
+}
+
+/// Whether GitLab itself answered, or something on the way to it. An answer that may be another one
+/// soon is trouble anyway.
+static bool is_gitlabs(const struct http_response *response) {
+    struct slice job_status;
+    int status = response->status;
+    if (http_response_header(response, "Job-Status", &job_status) || gitlab_is_transient(status) ||
+        speaks_for_itself(status)) {
+        return true;
+    }
+    if (status < 400) {
+        return status < 300 && !is_html(response);
+    }
+    return is_gitlabs_error(response);
+}
+
+/// Nobody shall take it for GitLab's.
+static void disown(struct http_response *response, struct error *err) {
+    error_set(err, "foreign", "something on the way to GitLab answered with status %d",
+              response->status);
+    size_t max = response->body.max;
+    http_response_clean_up(response);
+    http_response_init(response, max);
+}
+
 bool gitlab_send(struct gitlab *gitlab, const struct gitlab_call *call,
                  const struct gitlab_patience *patience, struct http_response *response,
                  struct error *err) {
@@ -127,6 +193,10 @@ bool gitlab_send(struct gitlab *gitlab, const struct gitlab_call *call,
     struct http_client *client = gitlab_borrow(gitlab);
     bool answered = http_send(client, &request, NULL, response, err);
     gitlab_return(gitlab, client);
+    if (answered && !is_gitlabs(response)) {
+        disown(response, err);
+        return false;
+    }
     return answered;
 }
 
@@ -134,23 +204,36 @@ bool gitlab_is_transient(int status) {
     return status == 408 || status == 429 || (status >= 500 && status != 501 && status != 505);
 }
 
-static int64_t own_pause_ms(struct gitlab *gitlab, unsigned failures) {
+// --- Pauses --------------------------------------------------------------------------------------
+
+static int64_t longest_own_pause_ms(unsigned failures) {
     int64_t pause = FIRST_PAUSE_MS;
     for (unsigned i = 1; i < failures && pause < LONGEST_PAUSE_MS; i++) {
         pause *= 2;
     }
-    pause = pause < LONGEST_PAUSE_MS ? pause : LONGEST_PAUSE_MS;
-    return pause / 2 + clock_random_up_to(gitlab->clock, pause / 2);
+    return pause < LONGEST_PAUSE_MS ? pause : LONGEST_PAUSE_MS;
+}
+
+/// How long GitLab wants us to wait; 0: it does not say.
+static int64_t asked_pause_ms(struct gitlab *gitlab, const struct http_response *response) {
+    int64_t asked = 0, reset;
+    struct slice value;
+    if (!http_response_retry_after(response, gitlab->clock, &asked)) {
+        asked = 0;
+    }
+    if (response->status == 429 && http_response_header(response, "RateLimit-ResetTime", &value) &&
+        timestamp_parse_http(value, &reset) && reset - clock_now_ms(gitlab->clock) > asked) {
+        asked = reset - clock_now_ms(gitlab->clock);
+    }
+    return asked < LONGEST_ASKED_MS ? asked : LONGEST_ASKED_MS;
 }
 
 bool gitlab_pause(struct gitlab *gitlab, struct gitlab_backoff *backoff,
                   const struct http_response *response, const struct gitlab_patience *patience) {
     backoff->failures++;
-    int64_t pause = own_pause_ms(gitlab, backoff->failures);
-    int64_t asked;
-    if (response && http_response_retry_after(response, gitlab->clock, &asked) && asked > pause) {
-        pause = asked < LONGEST_RETRY_AFTER_MS ? asked : LONGEST_RETRY_AFTER_MS;
-    }
+    int64_t half = longest_own_pause_ms(backoff->failures) / 2;
+    int64_t asked = response ? asked_pause_ms(gitlab, response) : 0;
+    int64_t pause = (asked > half ? asked : half) + clock_random_up_to(gitlab->clock, half);
     int64_t left = clock_left_ms(gitlab->clock, patience->until_ms);
     if (left < SHORTEST_ATTEMPT_MS) {
         return false;

@@ -65,7 +65,9 @@ struct gitlab_patience {
 };
 
 /// Sends it once and reads the whole answer into `response`, initialised by the caller. True if
-/// there was an answer, whatever its status.
+/// GitLab answered, whatever the status. What stands between here and GitLab (a firewall, a proxy,
+/// a page to log in at) is not believed where it refuses or accepts the call: that is a failure
+/// (code "foreign"), and `response` is left without a status.
 bool gitlab_send(struct gitlab *gitlab, const struct gitlab_call *call,
                  const struct gitlab_patience *patience, struct http_response *response,
                  struct error *err);
@@ -77,7 +79,10 @@ char *gitlab_url(const struct gitlab *gitlab, const char *path) __attribute__((r
 bool gitlab_is_transient(int status);
 
 /// The pauses between attempts: random between half and all of a delay that doubles each time, from
-/// 250 ms to 5 s; Retry-After wins where it is longer, up to 30 s.
+/// 250 ms to 5 s. What GitLab asks for takes the place of the first half where it is longer, up to
+/// 30 s; the random half is added all the same, so that those who were told the same time do not
+/// come together. It asks by Retry-After, and with a 429 by RateLimit-ResetTime, an HTTP date.
+/// Source: https://docs.gitlab.com/administration/settings/user_and_ip_rate_limits/
 struct gitlab_backoff {
     unsigned failures;
 };

@@ -52,7 +52,8 @@ class Faults:
         """Adds trouble for the next `times` requests (None: until `clear`).
 
         `path` is searched for in the path without its query. `delay` seconds pass first. Then
-        `status` answers instead of serving; `cut_after` reads that many bytes of the body and
+        `status` answers instead of serving, an error without `body` as GitLab does (JSON);
+        `cut_after` reads that many bytes of the body and
         resets the connection, `cut_response` serves the request and resets it before the answer,
         `cut_response_after` after that many bytes of the answer's body. `delay_response` seconds
         pass between serving and answering.

@@ -19,6 +19,7 @@ import threading
 import traceback
 import urllib.parse
 from collections.abc import Callable
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -200,7 +201,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             if fault and fault.status is not None:
                 if request.is_json:
                     request.parameters()
-                return Response(fault.status, fault.body, dict(fault.headers))
+                return _answer_of(fault, fault.status)
             return self.server.owner.application(request)
         except HttpError as error:
             return error_response(error)
@@ -252,6 +253,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Says nothing: `requests` has it all."""
+
+
+def _answer_of(fault: Fault, status: int) -> Response:
+    """A refusal without a body is GitLab's own; one with a body may be anybody's."""
+    if status < 400 or fault.body:
+        return Response(status, fault.body, dict(fault.headers))
+    return error_response(HttpError(status, HTTPStatus(status).phrase, fault.headers))
 
 
 def _parts(body: Any) -> Any:
