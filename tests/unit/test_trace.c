@@ -7,6 +7,8 @@
 
 // --- One step at a time ------------------------------------------------------------------------
 
+static const int64_t NOW_MS = 1700000000123;
+
 static uint32_t crc_of(const char *text) {
     return (uint32_t)crc32_z(0, (const unsigned char *)text, strlen(text));
 }
@@ -17,7 +19,7 @@ static void take(struct job_trace *trace, const char *text) {
 
 static void add_line(struct job_trace *trace, const char *line) {
     cleanup_buffer struct buffer text = BUFFER_INIT(1000);
-    job_trace_format_line(trace, line, &text);
+    job_trace_format_line(trace, line, NOW_MS, &text);
     job_trace_line_added(trace, trace->size, buffer_slice(&text));
 }
 
@@ -77,7 +79,7 @@ START_TEST(puts_the_line_on_a_line_of_its_own) {
             take(&trace, cases[i][0]);
         }
         cleanup_buffer struct buffer text = BUFFER_INIT(1000);
-        job_trace_format_line(&trace, cases[i][1], &text);
+        job_trace_format_line(&trace, cases[i][1], NOW_MS, &text);
         ck_assert_str_eq(buffer_text(&text), cases[i][2]);
     }
 }
@@ -92,6 +94,33 @@ static void plans(const struct job_trace *trace, int64_t first, const char *byte
         ck_assert(slice_equal_text(plan.bytes, expected_bytes));
     }
 }
+
+/// The line after a trace that arrived in these two pieces.
+static void ends_in(const char *first, const char *second, const char *expected) {
+    struct job_trace trace = job_trace_empty();
+    take(&trace, first);
+    take(&trace, second);
+    cleanup_buffer struct buffer text = BUFFER_INIT(1000);
+    job_trace_format_line(&trace, "line", NOW_MS, &text);
+    ck_assert_str_eq(buffer_text(&text), expected);
+}
+
+START_TEST(stamps_the_line_where_the_traces_lines_are_stamped) {
+#define STAMP "2024-05-22T12:43:46.962646Z"
+    const char *stamped = "2023-11-14T22:13:20.123000Z 00O line\n";
+    ends_in(STAMP " 00O Running\n", STAMP " 01E+x\n", stamped);
+    ends_in("2024-05-22T1", "2:43:46.962646Z 00O Running\n", stamped);
+    ends_in(STAMP " af", "E+\n", stamped);
+    // A job's own words are none of the runner's.
+    ends_in("Running\n", STAMP " 00O x\n", "line\n");
+    ends_in(STAMP, "\n", "line\n");
+    ends_in(STAMP " 0gO ", "x\n", "line\n");
+    ends_in(STAMP " 00X ", "x\n", "line\n");
+    ends_in(STAMP " 00O-", "x\n", "line\n");
+    ends_in("2024-05-22T12:43:46.962Z 00O text te", "xt\n", "line\n");
+#undef STAMP
+}
+END_TEST
 
 START_TEST(shifts_what_comes_after_the_line) {
     struct job_trace trace = job_trace_empty();
@@ -212,7 +241,7 @@ static void insert_line(struct world *world) {
         return;
     }
     cleanup_buffer struct buffer text = BUFFER_INIT(1000);
-    job_trace_format_line(&world->trace, world->line, &text);
+    job_trace_format_line(&world->trace, world->line, NOW_MS, &text);
     if (!remote_takes(world, world->trace.size, buffer_slice(&text))) {
         job_trace_resize(&world->trace, (int64_t)world->remote.len);
         return;
@@ -299,6 +328,7 @@ int main(void) {
     tcase_add_test(tcase, knows_no_checksum_of_what_others_wrote);
     tcase_add_test(tcase, begins_anew_where_gitlab_has_forgotten_everything);
     tcase_add_test(tcase, puts_the_line_on_a_line_of_its_own);
+    tcase_add_test(tcase, stamps_the_line_where_the_traces_lines_are_stamped);
     tcase_add_test(tcase, shifts_what_comes_after_the_line);
     tcase_add_test(tcase, asks_gitlab_where_it_may_have_forgotten);
     tcase_add_test(tcase, reads_ranges);

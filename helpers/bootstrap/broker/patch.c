@@ -269,7 +269,7 @@ bool broker_add_line(struct broker *broker, const char *line,
             return true;
         }
         cleanup_buffer struct buffer text = BUFFER_INIT(BROKER_LARGEST_LINE);
-        job_trace_format_line(trace, line, &text);
+        job_trace_format_line(trace, line, clock_now_ms(broker->clock), &text);
         if (!buffer_check(&text, "the line for the trace", err)) {
             return false;
         }

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bootstrap/gitlab/trace.h"
 
+#include <ctype.h>
+#include <string.h>
 #include <zlib.h>
+
+#include "common/timestamp.h"
 
 struct job_trace job_trace_empty(void) {
     return (struct job_trace){.crc_known = true, .line_ended = true};
@@ -31,6 +35,14 @@ static uint32_t add_to_crc(uint32_t crc, struct slice bytes) {
     return (uint32_t)crc32_z(crc, (const unsigned char *)bytes.data, bytes.len);
 }
 
+/// Before the size grows by these bytes, the last of the trace.
+static void keep_head(struct job_trace *trace, struct slice bytes) {
+    if (trace->size < JOB_TRACE_STAMP && trace->crc_known) {
+        size_t at = (size_t)trace->size, room = sizeof(trace->head) - at;
+        memcpy(trace->head + at, bytes.data, bytes.len < room ? bytes.len : room);
+    }
+}
+
 /// GitLab has these bytes at this offset, and perhaps more.
 static void acknowledge(struct job_trace *trace, int64_t offset, struct slice bytes) {
     int64_t end = offset + (int64_t)bytes.len;
@@ -46,6 +58,7 @@ static void acknowledge(struct job_trace *trace, int64_t offset, struct slice by
     if (trace->crc_known) {
         trace->crc = add_to_crc(trace->crc, bytes);
     }
+    keep_head(trace, bytes);
     trace->size = end;
     trace->line_ended = bytes.data[bytes.len - 1] == '\n';
 }
@@ -90,10 +103,39 @@ void job_trace_resize(struct job_trace *trace, int64_t size) {
     trace->size = size;
 }
 
-void job_trace_format_line(const struct job_trace *trace, const char *line, struct buffer *out) {
+/// Whether the trace's lines begin with a time.
+static bool is_stamped(const struct job_trace *trace) {
+    // 0: a digit, h: a hexadecimal one, s: the kind of the stream, c: whether it goes on.
+    static const char form[] = "0000-00-00T00:00:00.000000Z hhsc";
+    _Static_assert(sizeof(form) - 1 == JOB_TRACE_STAMP, "a form for each byte");
+    bool fits = trace->size >= JOB_TRACE_STAMP;
+    for (size_t i = 0; fits && i < JOB_TRACE_STAMP; i++) {
+        unsigned char byte = (unsigned char)trace->head[i];
+        fits = form[i] == '0'   ? isdigit(byte) != 0
+               : form[i] == 'h' ? isxdigit(byte) != 0
+               : form[i] == 's' ? byte == 'O' || byte == 'E'
+               : form[i] == 'c' ? byte == ' ' || byte == '+'
+                                : byte == (unsigned char)form[i];
+    }
+    return fits;
+}
+
+/// As the runner stamps a line of its own.
+static void append_stamp(int64_t now_ms, struct buffer *out) {
+    struct timestamp now = timestamp_rfc3339(now_ms);
+    struct slice text = slice_text(now.text);
+    buffer_append(out, slice_make(text.data, text.len - strlen("Z")));
+    buffer_append_text(out, "000Z 00O ");
+}
+
+void job_trace_format_line(const struct job_trace *trace, const char *line, int64_t now_ms,
+                           struct buffer *out) {
     struct slice text = slice_text(line);
     if (!trace->line_ended) {
         buffer_append_byte(out, '\n');
+    }
+    if (is_stamped(trace)) {
+        append_stamp(now_ms, out);
     }
     buffer_append(out, text);
     if (!slice_ends_with(text, SLICE("\n"))) {

@@ -12,6 +12,12 @@
 #include "common/buffer.h"
 #include "common/slice.h"
 
+/// What newer gitlab-runners begin each line with: the time in microseconds, the stream in two
+/// hexadecimal digits, O or E for what it is (stdout, stderr), and a blank, or a plus where the
+/// line goes on with the stream's last one: "2024-05-22T12:43:46.962646Z 00O ". Source:
+/// gitlab-runner's FF_TIMESTAMPS, common/buildlogger/internal/timestamper
+enum { JOB_TRACE_STAMP = 32 };
+
 struct job_trace {
     /// Bytes that GitLab has acknowledged, its CRC-32, and whether that is known: it is not after
     /// others wrote to the trace, or a part was lost.
@@ -20,6 +26,9 @@ struct job_trace {
     bool crc_known;
     /// The last of these bytes ended a line.
     bool line_ended;
+    /// How the trace begins, as much of it as `size` says: that is the runner's own first line, so
+    /// a job cannot make us take its lines for stamped ones.
+    char head[JOB_TRACE_STAMP];
     /// Our line: where it stands in GitLab's trace.
     bool line_added;
     int64_t line_at;
@@ -52,8 +61,10 @@ size_t job_trace_find(struct job_trace *trace, const struct job_trace_plan *plan
 /// GitLab says that its trace has this size; what is in it is not known where we thought otherwise.
 void job_trace_resize(struct job_trace *trace, int64_t size);
 
-/// Appends to `out` the line as it is to be put at the end of the trace: on a line of its own.
-void job_trace_format_line(const struct job_trace *trace, const char *line, struct buffer *out);
+/// Appends to `out` the line as it is to be put at the end of the trace: on a line of its own, and
+/// with the time `now_ms` (Unix epoch) before it where the trace's lines have one.
+void job_trace_format_line(const struct job_trace *trace, const char *line, int64_t now_ms,
+                           struct buffer *out);
 /// GitLab has our line, formatted, at this offset.
 void job_trace_line_added(struct job_trace *trace, int64_t offset, struct slice formatted);
 
