@@ -204,8 +204,11 @@ def test_two_phase_commit(
     assert scripted.patch(b"early", 0).status_code == 403
 
     assert scripted.put("pending").status_code == 200
+    refused = scripted.put("failed", failure_reason="runner_system_failure")
+    assert (refused.status_code, refused.headers["Job-Status"]) == (400, "pending")
     assert scripted.put("running").headers["Job-Status"] == "running"
     assert job.status == "running"
+    assert scripted.put("pending").status_code == 409
     assert scripted.patch(b"now", 0).status_code == 202
 
 

@@ -58,6 +58,7 @@ class Job:
         self.runner_info: dict[str, Any] = {}
         self.system_id: str | None = None
         self.waits_for_acknowledgement = False
+        self.acknowledged = False
         self.pending_trace_delay = 0
         self.updates: list[dict[str, Any]] = []
         self.final_updates: list[dict[str, Any]] = []
@@ -184,6 +185,7 @@ class Job:
 
     def acknowledge(self) -> None:
         self.waits_for_acknowledgement = False
+        self.acknowledged = True
         self.clock_started = self._instance.now()
         self.move("running")
 

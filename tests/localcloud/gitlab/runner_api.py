@@ -130,6 +130,8 @@ class RunnerApi:
                 status = self._acknowledge(job, state)
             elif state == "running":
                 status = 200
+            elif state == "pending" and job.acknowledged:
+                status = 409  # a keep-alive of a job that a runner has
             elif state in ("success", "failed"):
                 job.final_updates.append(parameters)
                 status = self._finish(job, state, parameters)
@@ -141,11 +143,11 @@ class RunnerApi:
     def _acknowledge(self, job: Job, state: str) -> int:
         if state == "pending":  # still preparing
             job.clock_started = self.instance.now()
-        elif state == "running":
+            return 200
+        if state == "running":
             job.acknowledge()
-        else:
-            raise HttpError(400, "the job was not acknowledged")
-        return 200
+            return 200
+        return 400
 
     def _finish(self, job: Job, state: str, parameters: dict[str, Any]) -> int:
         output = parameters.get("output")
