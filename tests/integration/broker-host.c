@@ -5,6 +5,7 @@
 /// on one line. Then each line of stdin is an order, answered by one line of JSON:
 ///     status
 ///     drop
+///     stop-asking
 ///     hold LINE     (without a line: takes it back)
 ///     close REASON LIMIT_MS LINE     (LINE may be empty: none)
 ///     memory                         {"peak_kib", "threads"}
@@ -138,6 +139,8 @@ static void obey(struct broker *broker, struct slice order) {
         } else if (slice_equal_text(word, "hold")) {
             cleanup_free char *line = slice_copy(order);
             broker_hold_final(broker, *line ? line : NULL, "job_execution_timeout");
+        } else if (slice_equal_text(word, "stop-asking")) {
+            (void)broker_stop_asking(broker);
         }
         say_status(broker);
     }

@@ -572,6 +572,7 @@ def test_sigterm_closes_the_job_under_way(make_stage: StageMaker) -> None:
         job.wait("failed")
     assert b"Lambda ended the environment" in job.trace
     assert job.failure_reason == "runner_interrupted"
+    assert job.failure_reason == "runner_interrupted"
 
 
 # --- Logs --------------------------------------------------------------------------------------

@@ -317,6 +317,7 @@ static void explains(const char *reported, const char *reason) {
 START_TEST(explains_a_runner_that_was_ended) {
     explains("runner_system_failure", "job_execution_timeout");
     explains("runner_interrupted", "job_execution_timeout");
+    explains("unknown_failure", "job_execution_timeout");
     explains("", "job_execution_timeout");
     explains(NULL, "job_execution_timeout");
     // The script's own end, which came first.

@@ -289,6 +289,18 @@ static enum step ask(struct question *question) {
     return step;
 }
 
+/// Where the runner asks again after an answer without a job: what comes of it when the owner gives
+/// up meanwhile is seen by who sends the request.
+static void wait_a_little(struct broker *broker) {
+    pthread_mutex_lock(&broker->lock);
+    bool again = broker->last_good_ms != 0;
+    pthread_mutex_unlock(&broker->lock);
+    if (again) {
+        (void)clock_sleep_ms(broker->clock, clock_random_up_to(broker->clock, BROKER_ASK_JITTER_MS),
+                             broker->drop_fd);
+    }
+}
+
 static enum step ask_until_answered(struct question *question) {
     struct error err;
     question->token =
@@ -297,6 +309,7 @@ static enum step ask_until_answered(struct question *question) {
     if (!question->token) {
         return after_trouble(question, false, &err);
     }
+    wait_a_little(question->broker);
     enum step step;
     do {
         step = ask(question);

@@ -90,9 +90,12 @@ static bool open_events(struct broker *broker, struct error *err) {
 static void *watch_silence(void *context) {
     struct broker *broker = context;
     struct pollfd stop = {.fd = broker->stop_fd, .events = POLLIN};
-    while (poll(&stop, 1, BROKER_WATCH_MS) <= 0) {
+    int pause_ms;
+    do {
         broker_touch(broker);
-    }
+        pause_ms = BROKER_WATCH_MS / 2 +
+                   (int)clock_random_up_to(broker->clock, BROKER_WATCH_MS - BROKER_WATCH_MS / 2);
+    } while (poll(&stop, 1, pause_ms) <= 0);
     return NULL;
 }
 
@@ -274,6 +277,7 @@ void broker_drop_request(struct broker *broker) {
 bool broker_stop_asking(struct broker *broker) {
     pthread_mutex_lock(&broker->lock);
     bool idle = !broker->request_in_flight;
+    broker->unreachable |= idle && !broker->dropped && had_no_answer(broker);
     broker->dropped |= idle;
     pthread_mutex_unlock(&broker->lock);
     if (idle) {
@@ -325,7 +329,7 @@ bool broker_close_job(struct broker *broker, const char *line, const char *failu
         .cancel_fd = broker->stop_fd,
     };
     if (!finished) {
-        broker_begin_job(broker, &patience);
+        (void)broker_begin_job(broker, &patience);
         finished = broker_is_finished(broker);
     }
     struct error line_error;

@@ -81,7 +81,7 @@ struct broker_job {
     const char *name;
     /// "running", and once it is finished: "success", "failed", "canceled".
     const char *state;
-    /// As sent by the runner or by broker_close_job(); NULL where there is none.
+    /// As GitLab was told; NULL where there is none.
     const char *failure_reason;
     /// 0 for a success; for a failed job what the runner sent.
     bool has_exit_code;
@@ -131,8 +131,9 @@ void broker_snapshot(struct broker *broker, struct broker_status *status);
 /// status is unreachable from now on.
 void broker_drop_request(struct broker *broker);
 
-/// The runner is gone: sends no further job request. False where one is with GitLab right now,
-/// which may bring a job; broker_drop_request() gives it up.
+/// The runner is gone: sends no further job request. If all that were sent failed, the status is
+/// unreachable from now on. False where one is with GitLab right now, which may bring a job;
+/// broker_drop_request() gives it up.
 bool broker_stop_asking(struct broker *broker);
 
 /// From now on the runner's own final update, if it says that the job failed, waits until `line`

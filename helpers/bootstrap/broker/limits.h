@@ -37,11 +37,17 @@ enum {
     BROKER_PATIENCE_MS = 60000,
     /// Our line before the runner's own final update.
     BROKER_LINE_PATIENCE_MS = 20000,
+    /// GitLab refuses an update because of the trace's checksum, or before it knows that the job
+    /// was taken: so often in a row it is told otherwise, with pauses that grow.
+    BROKER_MOST_REFUSALS = 5,
+    /// A runner that asks for a job again waits up to so much longer, by chance, so that functions
+    /// which began together do not ask together for ever.
+    BROKER_ASK_JITTER_MS = 500,
     /// A job that says nothing is looked after by ourselves: a runner may leave it alone for
     /// minutes, but a cancel has to end the invocation within 45 s, most of which the job gets for
     /// its end.
     BROKER_SILENCE_MS = 5000,
-    /// How often that is looked at, and how long one question may take.
+    /// How often that is looked at, at the most seldom, and how long one question may take.
     BROKER_WATCH_MS = 1000,
     BROKER_TOUCH_PATIENCE_MS = 10000,
     /// Where GitLab has accepted an update but is not done with it.

@@ -140,7 +140,7 @@ static enum delivery deliver(struct parcel *parcel, struct error *err) {
         bool answered = send_parcel(parcel, err);
         int status = answered ? parcel->response.status : 0;
         if (answered) {
-            broker_learn(broker, &parcel->response);
+            broker_learn(broker, &parcel->response, true);
         }
         if (status >= 200 && status < 300) {
             job_trace_taken(&broker->trace, parcel->plan.offset, parcel->plan.bytes);
@@ -155,7 +155,8 @@ static enum delivery deliver(struct parcel *parcel, struct error *err) {
             }
             continue;
         }
-        if (answered && !gitlab_is_transient(status)) {
+        // It knows no 412 of a patch: whoever says so is asked again, but not at once.
+        if (answered && !gitlab_is_transient(status) && status != 412) {
             return REFUSED;
         }
         parcel->tried = true;
@@ -203,7 +204,7 @@ static bool answer_parcel(struct http_server_request *request, struct parcel *pa
     case REFUSED:
         break;
     case TROUBLE:
-        if (parcel->response.status == 0) {
+        if (parcel->response.status == 0 || parcel->response.status == 412) {
             return http_server_answer_message(request, 502, err->message);
         }
         break;

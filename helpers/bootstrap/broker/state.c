@@ -89,7 +89,7 @@ static bool see_end(struct broker *broker, struct slice job_status) {
     return true;
 }
 
-void broker_learn(struct broker *broker, const struct http_response *response) {
+void broker_learn(struct broker *broker, const struct http_response *response, bool begins) {
     struct slice job_status = {0};
     (void)http_response_header(response, "Job-Status", &job_status);
     bool good = response->status >= 200 && response->status < 300;
@@ -97,7 +97,7 @@ void broker_learn(struct broker *broker, const struct http_response *response) {
     bool news = false;
     pthread_mutex_lock(&broker->lock);
     broker->last_call_ms = clock_monotonic_ms(broker->clock);
-    broker->begun |= good;
+    broker->begun |= good && begins;
     if (!broker->final_state) {
         if (slice_equal_text(job_status, "canceling")) {
             news = see_cancel(broker, true);

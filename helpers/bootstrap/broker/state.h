@@ -71,7 +71,7 @@ struct broker {
     int64_t finished_ms;
     int64_t canceled_since_ms;
     bool canceling;
-    /// GitLab took a call that the runner made for the job.
+    /// GitLab knows that the job was taken: by a state but a keep-alive's, or by a trace.
     bool begun;
     /// Monotonic; when GitLab last answered a call for the job.
     int64_t last_call_ms;
@@ -84,6 +84,8 @@ struct broker {
 
     pthread_mutex_t job_lock;
     struct job_trace trace;
+    /// Of final updates that were refused because of the trace's checksum.
+    struct gitlab_backoff refused;
 };
 
 /// The broker that serves the request.
@@ -102,8 +104,9 @@ bool broker_is_finished(struct broker *broker);
 /// The job in GitLab has this state from now on. `failure_reason` (may be NULL) is copied.
 void broker_finish(struct broker *broker, const char *state, const char *failure_reason,
                    const int64_t *exit_code);
-/// Looks at what an answer to a call for the job (trace, update) says of the job itself.
-void broker_learn(struct broker *broker, const struct http_response *response);
+/// Looks at what an answer to a call for the job (trace, update) says of the job itself. `begins`:
+/// a call that is taken means that GitLab knows of the job's begin.
+void broker_learn(struct broker *broker, const struct http_response *response, bool begins);
 
 // --- ask.c: job requests ------------------------------------------------------------------------
 
@@ -128,8 +131,8 @@ bool broker_update_finish(struct http_server_request *request);
 /// Asks GitLab, if nobody has for a while, whether the job is still wanted.
 void broker_touch(struct broker *broker);
 /// Confirms that the job was taken, where the runner did not come to it: GitLab may wait for that,
-/// and take nothing else. With the job's lock held.
-void broker_begin_job(struct broker *broker, const struct gitlab_patience *patience);
+/// and take nothing else. False where there was nothing to confirm. With the job's lock held.
+bool broker_begin_job(struct broker *broker, const struct gitlab_patience *patience);
 /// Sets the job failed; with the job's lock held.
 bool broker_fail_job(struct broker *broker, const char *failure_reason,
                      const struct gitlab_patience *patience, struct error *err);

@@ -61,7 +61,7 @@ static bool dispatch_send(struct dispatch *dispatch, struct error *err) {
             dispatch->response.status = 200;
         }
         if (answered) {
-            broker_learn(broker, &dispatch->response);
+            broker_learn(broker, &dispatch->response, dispatch->state[0] != '\0');
         }
         if (answered && !gitlab_is_transient(dispatch->response.status)) {
             return true;
@@ -134,6 +134,36 @@ static void after_final(struct broker *broker, const struct job_update *update, 
     }
 }
 
+/// A runner sends its trace and its update again at once, for as long as GitLab refuses them.
+static void slow_down(struct broker *broker, const struct gitlab_patience *patience) {
+    if (!gitlab_pause(broker->gitlab, &broker->refused, NULL, patience)) {
+        log_warn("GitLab refuses the job's trace again and again",
+                 log_int("times", broker->refused.failures));
+    }
+}
+
+/// The body for GitLab.
+static bool rewrite(const struct broker *broker, struct slice body, const struct job_update *update,
+                    struct buffer *out, struct error *err) {
+    struct job_trace trace = broker->trace;
+    // Where GitLab has refused the checksum often enough, the state counts more.
+    bool hopeless = broker->refused.failures >= BROKER_MOST_REFUSALS;
+    trace.crc_known = trace.crc_known && !hopeless;
+    bool fits = !update->final || (!hopeless && !trace.line_added);
+    return job_update_rewrite(body, update, fits ? NULL : &trace, out, err);
+}
+
+/// A runner that fails before its job began may not have told GitLab that it took the job.
+static bool send_update(struct dispatch *dispatch, const struct job_update *update,
+                        struct error *err) {
+    bool answered = dispatch_send(dispatch, err);
+    if (answered && update->final && dispatch->response.status == 400 &&
+        broker_begin_job(dispatch->broker, &dispatch->patience)) {
+        answered = dispatch_send(dispatch, err);
+    }
+    return answered;
+}
+
 static bool pass_update(struct http_server_request *request, struct job_update *update) {
     struct broker *broker = broker_of(request);
     cleanup_buffer struct buffer rewritten = BUFFER_INIT_SENSITIVE(SIZE_MAX / 4);
@@ -149,18 +179,19 @@ static bool pass_update(struct http_server_request *request, struct job_update *
     if (strcmp(update->state, "failed") == 0) {
         explain_end(broker, update);
     }
-    const bool fits = !update->final || !broker->trace.line_added;
-    if (!job_update_rewrite(buffer_slice(&request->body), update, fits ? NULL : &broker->trace,
-                            &rewritten, &err)) {
+    if (!rewrite(broker, buffer_slice(&request->body), update, &rewritten, &err)) {
         return http_server_answer_message(request, 400, err.message);
     }
     dispatch.body = buffer_slice(&rewritten);
     broker_headers_forward(&dispatch.headers, request);
     broker_headers_add(&dispatch.headers, "JOB-TOKEN", http_server_header(request, "JOB-TOKEN"));
     bool result;
-    if (dispatch_send(&dispatch, &err)) {
+    if (send_update(&dispatch, update, &err)) {
         if (update->final) {
             after_final(broker, update, dispatch.response.status);
+        }
+        if (dispatch.response.status == 412) {
+            slow_down(broker, &dispatch.patience);
         }
         result = broker_answer_like(request, &dispatch.response);
     } else {
@@ -249,7 +280,9 @@ void broker_touch(struct broker *broker) {
 static bool await_acceptance(struct broker *broker, bool *with_output,
                              const struct gitlab_patience *patience) {
     if (clock_left_ms(broker->clock, patience->until_ms) >= BROKER_ACCEPTED_LAST_MS) {
-        return clock_sleep_ms(broker->clock, BROKER_ACCEPTED_PAUSE_MS, patience->cancel_fd);
+        int64_t pause_ms = BROKER_ACCEPTED_PAUSE_MS / 2 +
+                           clock_random_up_to(broker->clock, BROKER_ACCEPTED_PAUSE_MS / 2);
+        return clock_sleep_ms(broker->clock, pause_ms, patience->cancel_fd);
     }
     // Nobody comes again after us: without a checksum there is nothing to wait for.
     bool was_with_output = *with_output;
@@ -257,32 +290,62 @@ static bool await_acceptance(struct broker *broker, bool *with_output,
     return was_with_output;
 }
 
-/// One more attempt to set the job failed. True when nothing more is to be tried, with `*done` for
-/// how it ended.
-static bool try_to_fail(struct broker *broker, const char *failure_reason, bool *with_output,
-                        const struct gitlab_patience *patience, bool *done, struct error *err) {
+/// What the attempts to set the job failed have come to.
+struct closing {
+    const char *failure_reason;
+    bool with_output;
+    struct gitlab_backoff refused;
+    bool done;
+};
+
+/// GitLab refuses the final state for a reason that can be mended. True where that was tried often
+/// enough.
+static bool give_up(struct broker *broker, struct closing *closing,
+                    const struct gitlab_patience *patience) {
+    return closing->refused.failures >= BROKER_MOST_REFUSALS ||
+           !gitlab_pause(broker->gitlab, &closing->refused, NULL, patience);
+}
+
+static void acknowledge_job(struct broker *broker, const struct gitlab_patience *patience) {
     struct dispatch dispatch = {0};
-    *done = false;
-    bool answered =
-        send_own(broker, "failed", failure_reason, *with_output, patience, &dispatch, err);
+    struct error unused;
+    (void)send_own(broker, "running", NULL, false, patience, &dispatch, &unused);
+    dispatch_clean_up(&dispatch);
+}
+
+/// One more attempt to set the job failed. True when nothing more is to be tried.
+static bool try_to_fail(struct broker *broker, struct closing *closing,
+                        const struct gitlab_patience *patience, struct error *err) {
+    struct dispatch dispatch = {0};
+    bool answered = send_own(broker, "failed", closing->failure_reason, closing->with_output,
+                             patience, &dispatch, err);
     int status = answered ? dispatch.response.status : 0;
     dispatch_clean_up(&dispatch);
     switch (status) {
     case 200:
-        broker_finish(broker, "failed", failure_reason, NULL);
-        *done = true;
+        broker_finish(broker, "failed", closing->failure_reason, NULL);
+        closing->done = true;
         return true;
     case 202:
         error_set(err, "status", "GitLab has not accepted the job's final state yet");
-        return !await_acceptance(broker, with_output, patience);
+        return !await_acceptance(broker, &closing->with_output, patience);
     case 412:
         error_set(err, "status", "GitLab has another checksum of the trace");
-        *with_output = false;
+        closing->with_output = false;
+        return give_up(broker, closing, patience);
+    case 400:
+    case 409:
+        // As before it knows that the job was taken.
+        error_set(err, "status", "GitLab answered with status %d to the job's final state", status);
+        if (give_up(broker, closing, patience)) {
+            return true;
+        }
+        acknowledge_job(broker, patience);
         return false;
     case 403:
     case 404:
         // It has a final state already, or is gone.
-        *done = broker_is_finished(broker);
+        closing->done = broker_is_finished(broker);
         error_set(err, "status", "GitLab answered with status %d to the job's final state", status);
         return true;
     case 0:
@@ -293,27 +356,28 @@ static bool try_to_fail(struct broker *broker, const char *failure_reason, bool 
     }
 }
 
-void broker_begin_job(struct broker *broker, const struct gitlab_patience *patience) {
+bool broker_begin_job(struct broker *broker, const struct gitlab_patience *patience) {
     pthread_mutex_lock(&broker->lock);
     bool begun = broker->begun;
     pthread_mutex_unlock(&broker->lock);
     if (!begun) {
-        struct dispatch dispatch = {0};
-        struct error unused;
-        (void)send_own(broker, "running", NULL, false, patience, &dispatch, &unused);
-        dispatch_clean_up(&dispatch);
+        acknowledge_job(broker, patience);
     }
+    return !begun;
 }
 
 bool broker_fail_job(struct broker *broker, const char *failure_reason,
                      const struct gitlab_patience *patience, struct error *err) {
-    bool with_output = true;
-    bool done = broker_is_finished(broker);
+    struct closing closing = {
+        .failure_reason = failure_reason,
+        .with_output = true,
+        .done = broker_is_finished(broker),
+    };
     error_set(err, "timeout", "the time for it is over");
-    while (!done && clock_left_ms(broker->clock, patience->until_ms) > 0) {
-        if (try_to_fail(broker, failure_reason, &with_output, patience, &done, err)) {
+    while (!closing.done && clock_left_ms(broker->clock, patience->until_ms) > 0) {
+        if (try_to_fail(broker, &closing, patience, err)) {
             break;
         }
     }
-    return done;
+    return closing.done;
 }

@@ -329,7 +329,8 @@ static cJSON *output_node(const struct job_trace *trace) {
 }
 
 void job_update_explain(struct job_update *update, const char *reason) {
-    static const char *const own_ends[] = {"runner_system_failure", "runner_interrupted"};
+    static const char *const own_ends[] = {"runner_system_failure", "runner_interrupted",
+                                           "unknown_failure"};
     bool replace = !update->failure_reason;
     for (size_t i = 0; !replace && i < ARRAY_LENGTH(own_ends); i++) {
         replace = strcmp(update->failure_reason, own_ends[i]) == 0;

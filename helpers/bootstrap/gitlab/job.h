@@ -81,7 +81,8 @@ bool job_update_parse(struct slice body, struct job_update *update, struct error
 void job_update_clean_up(struct job_update *update);
 
 /// Replaces the failure reason by `reason` where the runner gave none, or one that stands for its
-/// own end: "runner_system_failure", or "runner_interrupted" of newer ones.
+/// own end: "runner_system_failure", or of newer ones "runner_interrupted", and "unknown_failure"
+/// where GitLab does not know that.
 void job_update_explain(struct job_update *update, const char *reason);
 
 /// Appends an update's body as job_update_parse() understood it: with the failure reason of

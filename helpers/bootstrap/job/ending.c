@@ -174,6 +174,7 @@ static void add_job(const struct ending *ending, const struct broker_status *sta
     };
     log_info("the job is over", log_int("job", added.id), log_int("project", added.project_id),
              log_text("name", added.name), log_text("status", result_status_word(came_of_it)),
+             log_text("failureReason", added.failure_reason ? added.failure_reason : ""),
              log_int("durationMs", added.duration_ms));
     result_add(result, &added, came_of_it);
 }

@@ -15,6 +15,8 @@ struct watch {
     /// Unix epoch, 0: not yet.
     int64_t finished_at_ms;
     enum stop_reason stopping;
+    /// The deadline came before anything else did.
+    bool deadline_came;
     /// When the runner is killed, once it is being stopped.
     int64_t kill_at_ms;
     struct space space;
@@ -91,6 +93,7 @@ static void stop(const struct supervision *s, struct watch *watch, enum stop_rea
     if (reason == STOP_DEADLINE) {
         broker_drop_request(s->broker);
         broker_hold_final(s->broker, s->deadline_line, s->deadline_reason);
+        watch->deadline_came = true;
     } else if (reason == STOP_FULL) {
         cleanup_free char *line = space_line(&watch->space);
         broker_hold_final(s->broker, line, SUPERVISE_FULL_REASON);
@@ -116,7 +119,8 @@ struct supervision_result supervise(const struct supervision *s) {
         process_reap_orphans();
         int64_t now_ms = clock_now_ms(s->clock);
         if (result.ended || (watch.stopping != STOP_NOT && now_ms >= watch.kill_at_ms)) {
-            result.reason = watch.stopping;
+            // A job that was cut there stays one, also where Lambda then loses its patience.
+            result.reason = watch.deadline_came ? STOP_DEADLINE : watch.stopping;
             result.space = watch.space;
             return result;
         }
