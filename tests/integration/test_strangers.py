@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,7 +16,7 @@ import pytest
 
 from conftest import REPO
 from integration.runtime_api import RuntimeApi
-from integration.sandboxed_bootstrap import SANDBOX_PYTHON, SandboxedBootstrap
+from integration.sandboxed_bootstrap import SANDBOX_PYTHON, UID, SandboxedBootstrap
 from localcloud.waiting import wait_until
 
 PYTHON = f"{SANDBOX_PYTHON}/bin/{Path(sys.executable).name}"
@@ -235,13 +237,39 @@ def test_jobs_cannot_pass_for_extensions(start: Starter) -> None:
     assert line.split()[3:5] == ["0", "0"]
 
 
+class Outside(SandboxedBootstrap):
+    """In the machine's own PID namespace, as on somebody's desk."""
+
+    def command(self) -> list[str]:
+        return [word for word in super().command() if word != "--unshare-pid"]
+
+
+@pytest.mark.skipif(
+    os.geteuid() != 0 or Path("/proc/self/ns/pid").stat().st_ino != 0xEFFFFFFC,
+    reason="needs root in the machine's own PID namespace",
+)
+def test_outside_of_a_sandbox_nobody_is_ended(start: Starter) -> None:
+    user = ["setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups"]
+    with subprocess.Popen([*user, "sleep", "1000"]) as bystander:
+        started = start(":", Outside)
+        started.wait_until_ready()
+        try:
+            assert bystander.poll() is None
+            assert "left alone" in started.bootstrap.log
+        finally:
+            os.kill(started.bootstrap.bootstrap_pid(), signal.SIGKILL)
+            bystander.kill()
+
+
 class Haunted(SandboxedBootstrap):
     """With a process that has our user, and cannot be killed by it."""
 
     def command(self) -> list[str]:
         command = super().command()
         at = command.index("--") + 1
-        ghost = "import os, time; os.seteuid(993); print(flush=True); time.sleep(1000)"
+        ghost = (
+            f"UID = {UID}; import os, time; os.seteuid(UID); print(flush=True); time.sleep(1000)"
+        )
         script = f"{PYTHON} -c '{ghost}' & sleep 0.5; exec \"$@\""
         return [*command[:at], "/bin/sh", "-c", script, "haunted", *command[at:]]
 

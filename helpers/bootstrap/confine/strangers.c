@@ -289,6 +289,10 @@ bool strangers_end(struct error *err) {
     (void)getrlimit(RLIMIT_MSGQUEUE, &limit);
     cleanup_self struct self self = {
         .user = getuid(), .queue_bytes = limit.rlim_max, .filters = count_filters(getpid())};
-    return (!is_sandbox() || (know_ancestors(&self, err) && end_all(&self, err))) &&
-           mark_ourselves(err);
+    if (!is_sandbox()) {
+        log_info("this is not Lambda's sandbox: other processes of our user are left alone");
+    } else if (!know_ancestors(&self, err) || !end_all(&self, err)) {
+        return false;
+    }
+    return mark_ourselves(err);
 }
