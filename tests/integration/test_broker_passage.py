@@ -609,6 +609,65 @@ def test_a_job_with_very_many_values_does_not_eat_memory(canned: Callable[..., A
     assert broker.order("memory")["peak_kib"] < LIMIT_KIB
 
 
+@pytest.mark.parametrize(
+    ("count", "token"),
+    [
+        pytest.param(6_900, "glcbt-" + "e" * 900, id="signed tokens"),
+        pytest.param(100_000, "t", id="more than a process may have mappings"),
+    ],
+)
+def test_a_job_of_very_many_dependencies(
+    canned: Callable[..., Any], count: int, token: str
+) -> None:
+    dependencies = [{"id": 1000 + i, "token": f"{token}{i}"} for i in range(count)]
+    body = json.dumps({**json.loads(ANSWER), "dependencies": dependencies}).encode()
+    broker = canned(
+        lambda method, *_: (201, {}, body) if method == "POST" else (200, {}, b"artifacts")
+    )
+    runner = RunnerClient(broker.url, broker.placeholder)
+
+    assert runner.request_job().content == body
+
+    def download(dependency: int, its_token: int) -> int:
+        headers = {"JOB-TOKEN": f"{token}{its_token}"}
+        return runner.call(
+            "GET", f"/jobs/{1000 + dependency}/artifacts", headers=headers
+        ).status_code
+
+    last = count - 1
+    assert [download(0, 0), download(last, last)] == [200, 200]
+    assert [download(0, last), download(last, 0), download(count, last)] == [403, 403, 403]
+    assert broker.order("memory")["peak_kib"] < LIMIT_KIB
+
+
+MANY_ONES = b"[" + b"1," * 1_900 + b"1]"
+
+
+@pytest.mark.parametrize(
+    ("begin", "again", "end"),
+    [
+        pytest.param(b'"job_info":{"a":1', b',"a%d":' + MANY_ONES, b"},", id="unknown members"),
+        pytest.param(b"", b'"job_info":{"a%d":1},', b"", id="the same object"),
+        pytest.param(b"", b'"features":{"a%d":' + MANY_ONES + b"},", b"", id="features"),
+        pytest.param(
+            b'"variables":[1', b',{"key":"A%d","value":' + MANY_ONES + b"}", b"],", id="v"
+        ),
+        pytest.param(b'"dependencies":[1', b',{"id":%d,"x":' + MANY_ONES + b"}", b"],", id="d"),
+    ],
+)
+def test_a_job_that_says_much_over_and_over(
+    canned: Callable[..., Any], begin: bytes, again: bytes, end: bytes
+) -> None:
+    """Of what is not needed nothing is kept, and the same is kept once."""
+    many = b"".join(again % i for i in range(4 * MIB // len(again)))
+    body = b"{" + begin + many + end + ANSWER[1:]
+    broker = canned(lambda *_: (201, {}, body))
+
+    assert RunnerClient(broker.url, broker.placeholder).request_job().content == body
+
+    assert broker.order("memory")["peak_kib"] < LIMIT_KIB
+
+
 def test_a_job_with_a_large_file_variable(canned: Callable[..., Any]) -> None:
     job = json.loads(ANSWER)
     job["variables"] = [{"key": "FILE", "value": "[{,\\" * 500_000, "file": True}]

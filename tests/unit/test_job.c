@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <check.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "bootstrap/gitlab/job.h"
 #include "common/alloc.h"
+#include "common/array.h"
 #include "common/cleanup.h"
 #include "common/json.h"
 
@@ -175,6 +177,79 @@ START_TEST(reads_a_job_of_very_many_values) {
     struct job *job = parse(buffer_text(&text));
     ck_assert_int_eq(job->identity.project_id, 2);
     job_destroy(job);
+}
+END_TEST
+
+/// A dependency is downloaded from, and a token is found, whatever stands beside.
+START_TEST(reads_elements_beside_what_it_cannot_read) {
+    struct job *job = parse(
+        "{\"id\":1,\"token\":\"t\",\"job_info\":{\"project_id\":2},\"dependencies\":[{\"name\":"
+        "\"\\ud800\",\"id\":40,\"token\":\"x\",\"artifacts_file\":\"\\u0000\"}],\"variables\":["
+        "{\"x\":\"\\u0000\",\"key\":\"T\",\"value\":\"eyJhIjoxfQ.eyJhIjoxfQ.AA\"}]}");
+    ck_assert(job_may_download(job, 40, SLICE("x")));
+    ck_assert(!job_may_download(job, 40, SLICE("y")));
+    ck_assert_ptr_nonnull(job_tokens_find(&job->tokens, "T"));
+    job_destroy(job);
+}
+END_TEST
+
+/// A member is told from another spelling of its name, whichever comes first.
+START_TEST(reads_what_stands_beside_another_spelling) {
+    struct job *job = parse("{\"ID\":9,\"id\":1,\"Token\":\"x\",\"token\":\"t\",\"job_info\":{"
+                            "\"Project_ID\":3,\"project_id\":2,\"NAME\":\"b\",\"name\":\"a\"}}");
+    ck_assert_int_eq(job->identity.job_id, 1);
+    ck_assert(job_has_token(job, SLICE("t")));
+    ck_assert_int_eq(job->identity.project_id, 2);
+    ck_assert_str_eq(job->name, "a");
+    job_destroy(job);
+}
+END_TEST
+
+/// Between `begin` and `end` one piece comes over and over, and then another one.
+static const struct {
+    const char *begin;
+    const char *again;
+    const char *then;
+    const char *end;
+} large[] = {
+    {"{", "\"job_info\":{},", "\"id\":1,", "\"token\":\"t\"}"},
+    {"{\"id\":1,\"token\":\"t\"", ",\"job_info\":{\"a\":1}", ",\"git_info\":{\"ref\":\"a\"}", "}"},
+    {"{\"id\":1,\"token\":\"t\",\"job_info\":{\"a\":1", ",\"b\":1", ",\"name\":\"a\"", "}}"},
+    {"{\"id\":1,\"token\":\"t\",\"features\":{\"failure_reasons\":[1", ",1", ",\"a\"", "]}}"},
+    {"{\"id\":1,\"token\":\"t\"", ",\"variables\":[1]", ",\"dependencies\":[{\"id\":1}]", "}"},
+    {"{\"id\":1,\"token\":\"t\",\"variables\":[1", ",{\"key\":\"A\",\"value\":\"a\"}", ",[[[]]]",
+     "]}"},
+    {"{\"id\":1,\"token\":\"t\",\"dependencies\":[1", ",{\"id\":1,\"token\":\"t\"}", ",{}", "]}"},
+    {"{\"id\":1,\"token\":\"t\",\"x\":[", "[", "]", "]}"},
+    {"{\"id\":1,\"token\":\"t\",\"x\":[1", ",[{\"a\":[]}]", ",\"\"", "]}"},
+    {"{\"id\":1,\"token\":\"t\",\"x\":\"", "\\\\", "\\ud800", "\"}"},
+    {"{\"id\":1,\"token\":\"t\",\"x\":\"", "\xff", "\\\"", ""},
+    {"{\"id\":1,\"token\":\"", "t", "\\u0074", "\"}"},
+    {"{\"token\":\"t\",\"id\":", "1", "0", "}"},
+    {"{\"id\":1,\"token\":\"t\",", " ", "\n", "\"x\":1}"},
+    {"", "[", "{\"a\":", ""},
+};
+enum { HALF_OF_LARGE = 512 << 10 };
+
+static void append_over_and_over(struct buffer *text, const char *piece) {
+    const size_t end = text->len + HALF_OF_LARGE;
+    while (text->len < end) {
+        buffer_append_text(text, piece);
+    }
+}
+
+/// What takes a second for a megabyte by the square takes a quarter of an hour for what GitLab may
+/// send.
+START_TEST(reads_any_large_answer_in_a_moment) {
+    cleanup_buffer struct buffer text = BUFFER_INIT((size_t)4 << 20);
+    buffer_append_text(&text, large[_i].begin);
+    append_over_and_over(&text, large[_i].again);
+    append_over_and_over(&text, large[_i].then);
+    buffer_append_text(&text, large[_i].end);
+    bool readable;
+    const clock_t begin = clock();
+    job_destroy(job_parse(buffer_slice(&text), &readable, &err));
+    ck_assert_msg(clock() - begin < 4 * CLOCKS_PER_SEC, "%s%s", large[_i].begin, large[_i].again);
 }
 END_TEST
 
@@ -402,6 +477,10 @@ int main(void) {
     tcase_add_test(tcase, refuses_what_is_no_update);
     tcase_add_test(tcase, makes_the_output_fit_the_trace);
     tcase_add_test(tcase, composes_an_update_of_our_own);
+    tcase_add_test(tcase, reads_elements_beside_what_it_cannot_read);
+    tcase_add_test(tcase, reads_what_stands_beside_another_spelling);
+    tcase_add_loop_test(tcase, reads_any_large_answer_in_a_moment, 0, (int)ARRAY_LENGTH(large));
+    tcase_set_timeout(tcase, 60);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -13,7 +13,7 @@
 
 /// A runner's request says what it can do: some 50 values.
 enum { REQUEST_MOST_VALUES = 2000 };
-/// Of one member, variable or dependency of a job.
+/// Of one value of a job's answer that is read.
 enum { PIECE_MOST_VALUES = 2000 };
 static const size_t LARGEST_PIECE = (size_t)256 << 10;
 
@@ -61,43 +61,68 @@ static bool parse_piece(struct slice text, struct json_document *document) {
 }
 
 /// Adds what the text says to the object, but for what cannot be read.
-static void add_piece(cJSON *object, struct slice name, struct slice text) {
+static void add_piece(cJSON *object, const char *name, struct slice text) {
     cleanup_json_document struct json_document document = {0};
-    cleanup_free char *key = slice_copy(name);
-    if (!cJSON_HasObjectItem(object, key) && parse_piece(text, &document)) {
-        cJSON_AddItemToObject(object, key, document.root.node);
+    if (!cJSON_GetObjectItemCaseSensitive(object, name) && parse_piece(text, &document)) {
+        cJSON_AddItemToObject(object, name, document.root.node);
         document.root.node = NULL;
     }
 }
 
-/// The same for an object, member by member, so that one that cannot be read costs no other.
-static void add_object(cJSON *object, const char *name, struct slice text) {
+static const char *find_name(const char *const *names, struct slice name) {
+    while (*names && !slice_equal_text(name, *names)) {
+        names++;
+    }
+    return *names;
+}
+
+/// Of the object that the text is, adds what is `wanted`, each by itself, so that one member that
+/// cannot be read costs no other.
+static void add_members(cJSON *object, const char *const *wanted, struct slice text) {
     struct json_pieces members = {.text = text};
     struct json_piece member;
-    cJSON *added = cJSON_AddObjectToObject(object, name);
-    for (size_t i = 0; i < PIECE_MOST_VALUES && json_pieces_next(&members, &member); i++) {
-        add_piece(added, member.name, member.value);
+    while (json_pieces_next(&members, &member)) {
+        const char *known = find_name(wanted, member.name);
+        if (known) {
+            add_piece(object, known, member.value);
+        }
     }
 }
 
+static void add_object(cJSON *object, const char *name, const char *const *wanted,
+                       struct slice text) {
+    cJSON *added = cJSON_GetObjectItemCaseSensitive(object, name);
+    add_members(added ? added : cJSON_AddObjectToObject(object, name), wanted, text);
+}
+
+/// An element of a list, to be released as any document.
+static void read_element(const char *const *wanted, struct slice text,
+                         struct json_document *document) {
+    *document = (struct json_document){.root = {.node = cJSON_CreateObject(), .path = "job"}};
+    add_members(document->root.node, wanted, text);
+}
+
 static void read_tokens(struct job *job, struct slice variables) {
+    static const char *const wanted[] = {"key", "value", NULL};
     struct json_pieces elements = {.text = variables};
     struct json_piece variable;
     while (job->tokens.count < JOB_MOST_TOKENS && json_pieces_next(&elements, &variable)) {
-        cleanup_json_document struct json_document document = {0};
-        if (parse_piece(variable.value, &document)) {
-            job_tokens_add(&job->tokens, &document.root);
-        }
+        cleanup_json_document struct json_document document;
+        read_element(wanted, variable.value, &document);
+        job_tokens_add(&job->tokens, &document.root);
     }
 }
 
 static void add_dependency(struct job *job, const struct json *object) {
     struct error unused;
     struct job_dependency dependency = {0};
+    struct slice token;
     if (!json_get_integer(object, "id", &dependency.id, &unused)) {
         return;
     }
-    dependency.token = read_token(object, &unused);
+    if (json_get_string(object, "token", &token, &unused) && token.len > 0) {
+        digest_text(token, dependency.token_hash);
+    }
     const size_t count = job->dependency_count++;
     // Twice as many at each power of two.
     if ((count & (count - 1)) == 0) {
@@ -108,28 +133,36 @@ static void add_dependency(struct job *job, const struct json *object) {
 }
 
 static void read_dependencies(struct job *job, struct slice dependencies) {
+    static const char *const wanted[] = {"id", "token", NULL};
     struct json_pieces elements = {.text = dependencies};
     struct json_piece dependency;
     while (json_pieces_next(&elements, &dependency)) {
-        cleanup_json_document struct json_document document = {0};
-        if (parse_piece(dependency.value, &document)) {
-            add_dependency(job, &document.root);
-        }
+        cleanup_json_document struct json_document document;
+        read_element(wanted, dependency.value, &document);
+        add_dependency(job, &document.root);
     }
 }
 
 /// One member of the answer: into the job, or into `answer`, a small tree of what is read last.
 static void read_member(struct job *job, cJSON *answer, const struct json_piece *member) {
-    static const char *const objects[] = {"job_info", "git_info"};
-    static const char *const values[] = {"id", "token", "features"};
-    for (size_t i = 0; i < ARRAY_LENGTH(objects); i++) {
-        if (slice_equal_text(member->name, objects[i])) {
-            add_object(answer, objects[i], member->value);
-        }
+    static const char *const values[] = {"id", "token", NULL};
+    static const struct {
+        const char *name;
+        const char *wanted[8];
+    } objects[] = {
+        {"job_info",
+         {"name", "project_id", "pipeline_id", "user_id", "project_full_path",
+          "time_in_queue_seconds"}},
+        {"git_info", {"ref", "ref_type", "protected"}},
+        {"features", {"failure_reasons"}},
+    };
+    const char *value = find_name(values, member->name);
+    if (value) {
+        add_piece(answer, value, member->value);
     }
-    for (size_t i = 0; i < ARRAY_LENGTH(values); i++) {
-        if (slice_equal_text(member->name, values[i])) {
-            add_piece(answer, member->name, member->value);
+    for (size_t i = 0; i < ARRAY_LENGTH(objects); i++) {
+        if (slice_equal_text(member->name, objects[i].name)) {
+            add_object(answer, objects[i].name, objects[i].wanted, member->value);
         }
     }
     if (slice_equal(member->name, SLICE("variables"))) {
@@ -194,9 +227,6 @@ void job_destroy(struct job *job) {
     if (!job) {
         return;
     }
-    for (size_t i = 0; i < job->dependency_count; i++) {
-        secret_destroy(job->dependencies[i].token);
-    }
     free(job->dependencies);
     secret_destroy(job->token);
     free(job->name);
@@ -209,6 +239,12 @@ bool job_has_token(const struct job *job, struct slice token) {
     return secret_equals(job->token, token);
 }
 
+static bool has_hash(const struct job_dependency *dependency, struct slice token) {
+    unsigned char hash[DIGEST_SIZE];
+    digest_text(token, hash);
+    return memcmp(dependency->token_hash, hash, sizeof(hash)) == 0;
+}
+
 bool job_may_download(const struct job *job, int64_t id, struct slice token) {
     if (id == job->identity.job_id) {
         return job_has_token(job, token);
@@ -216,7 +252,7 @@ bool job_may_download(const struct job *job, int64_t id, struct slice token) {
     for (size_t i = 0; i < job->dependency_count; i++) {
         const struct job_dependency *dependency = &job->dependencies[i];
         if (dependency->id == id) {
-            return secret_equals(dependency->token, token) || job_has_token(job, token);
+            return has_hash(dependency, token) || job_has_token(job, token);
         }
     }
     return false;

@@ -14,6 +14,7 @@
 #include "common/error.h"
 #include "common/secret.h"
 #include "common/slice.h"
+#include "common/system/digest.h"
 
 /// The largest answer that hands out a job: GitLab allows 8,000 variables for a project and 30,000
 /// for a group, of 10,000 characters each. It is kept as it came, and read a piece at a time, so
@@ -23,8 +24,9 @@ static const size_t JOB_LARGEST_ANSWER = (size_t)32 << 20;
 /// A job whose artifacts this one may download, by its own token or this job's.
 struct job_dependency {
     int64_t id;
-    /// NULL where GitLab sent none.
-    struct secret *token;
+    /// The SHA-256 of its token, which is compared only: of thousands of dependencies each token in
+    /// a secret of its own would take a page. All zero, which no token has, where GitLab sent none.
+    unsigned char token_hash[DIGEST_SIZE];
 };
 
 /// A job as GitLab handed it out; does not change.

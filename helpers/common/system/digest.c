@@ -64,8 +64,12 @@ void digest_hex(const unsigned char hash[DIGEST_SIZE], char hex[DIGEST_HEX_SIZE]
     hex[DIGEST_HEX_SIZE - 1] = '\0';
 }
 
+void digest_text(struct slice bytes, unsigned char hash[DIGEST_SIZE]) {
+    SHA256((const unsigned char *)(bytes.data ? bytes.data : ""), bytes.len, hash);
+}
+
 void digest_text_hex(struct slice bytes, char hex[DIGEST_HEX_SIZE]) {
     unsigned char hash[DIGEST_SIZE];
-    SHA256((const unsigned char *)(bytes.data ? bytes.data : ""), bytes.len, hash);
+    digest_text(bytes, hash);
     digest_hex(hash, hex);
 }

@@ -29,4 +29,5 @@ bool digest_fd(int fd, const char *name, unsigned char hash[DIGEST_SIZE], struct
 
 void digest_hex(const unsigned char hash[DIGEST_SIZE], char hex[DIGEST_HEX_SIZE]);
 /// Hashes the bytes.
+void digest_text(struct slice bytes, unsigned char hash[DIGEST_SIZE]);
 void digest_text_hex(struct slice bytes, char hex[DIGEST_HEX_SIZE]);
