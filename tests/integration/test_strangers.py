@@ -267,10 +267,10 @@ class Haunted(SandboxedBootstrap):
     def command(self) -> list[str]:
         command = super().command()
         at = command.index("--") + 1
-        ghost = (
-            f"UID = {UID}; import os, time; os.seteuid(UID); print(flush=True); time.sleep(1000)"
-        )
-        script = f"{PYTHON} -c '{ghost}' & sleep 0.5; exec \"$@\""
+        ready = "/mnt/shared/haunted"
+        ghost = f'import os, time; os.seteuid({UID}); open("{ready}", "w"); time.sleep(1000)'
+        wait = f"while ! test -e {ready}; do sleep 0.05; done"
+        script = f"{PYTHON} -c '{ghost}' & {wait}; exec \"$@\""
         return [*command[:at], "/bin/sh", "-c", script, "haunted", *command[at:]]
 
 
