@@ -65,7 +65,18 @@ static void drop_privileges(void) {
     ck_assert_int_eq(syscall(SYS_capset, &header, none), 0);
 }
 
+/// Outside, another user for each process, as what a user's keys may take is counted there.
+static void become_nobody_else(void) {
+    const uid_t user = 1000000 + (uid_t)getpid();
+    ck_assert_int_eq(setresgid(user, user, user), 0);
+    ck_assert_int_eq(setresuid(user, user, user), 0);
+    ck_assert_int_eq(prctl(PR_SET_DUMPABLE, 1), 0); // for its files in /proc
+}
+
 static void be_alone(void) {
+    if (geteuid() == 0) {
+        become_nobody_else();
+    }
     enter_user_namespace();
     enter_namespaces();
     drop_privileges();
@@ -300,7 +311,7 @@ START_TEST(gives_each_job_a_session_keyring_of_its_own) {
         return;
     }
     ck_assert_msg(ipc_prepare(&err), "%s", err.message);
-    ck_assert_int_gt(add_key(KEY_SPEC_SESSION_KEYRING, "one"), 0);
+    ck_assert(can_add_soon("one"));
 
     clear();
 
@@ -346,9 +357,14 @@ static const unsigned refusals[] = {EPERM, ENOSYS};
 
 START_TEST(does_without_what_the_kernel_refuses) {
     be_alone();
-    refuse(refusals[_i]);
-    ck_assert_msg(ipc_prepare(&err), "%s", err.message);
-    clear();
+    const pid_t child = fork();
+    if (child == 0) {
+        refuse(refusals[_i]);
+        _exit(ipc_prepare(&err) && ipc_clear(10000, &err) ? 0 : 1);
+    }
+    int status = -1;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
 }
 END_TEST
 

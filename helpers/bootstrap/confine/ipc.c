@@ -93,8 +93,12 @@ static bool clear_all(int64_t limit_ms, struct error *err) {
             return false;
         }
     }
-    return sysv_objects_remove(geteuid(), err) && keyrings_clear_user(err) &&
-           keyrings_new_session(err);
+    if (!sysv_objects_remove(geteuid(), err)) {
+        return false;
+    }
+    // Any of them may take all the room that the next step needs.
+    keyrings_clear_session();
+    return keyrings_clear_user(err) && keyrings_leave_session(err);
 }
 
 bool ipc_clear(int64_t limit_ms, struct error *err) {

@@ -25,40 +25,40 @@ static bool nothing_there(int errnum) {
     return errnum == ENOSYS || errnum == EPERM || errnum == EOPNOTSUPP;
 }
 
-bool keyrings_leave_session(struct error *err) {
-    // Keys count until the kernel has taken them away, a moment after the last process that had
-    // them.
+/// For what takes a key's room, which counts until the kernel has taken keys away: a moment after
+/// they were removed, or the last process that had them ended. A user's keyring that cannot be made
+/// for want of room is ENOKEY.
+static long keyctl_when_room(int operation, long first, unsigned long second) {
     enum { TRIES = 100, PAUSE_MS = 10 };
-    for (int i = 0; i < TRIES; i++) {
-        if (keyctl(KEYCTL_JOIN_SESSION_KEYRING, 0, 0) >= 0 || nothing_there(errno)) {
-            return true;
-        }
-        if (errno != EDQUOT) {
-            break;
-        }
+    long result = keyctl(operation, first, second);
+    for (int i = 0; i < TRIES && result < 0 && (errno == EDQUOT || errno == ENOKEY); i++) {
         (void)clock_sleep_ms(clock_system(), PAUSE_MS, -1);
-        errno = EDQUOT;
+        result = keyctl(operation, first, second);
     }
-    return error_errno(err, errno, "cannot make a new session keyring");
+    return result;
 }
 
-bool keyrings_new_session(struct error *err) {
+bool keyrings_leave_session(struct error *err) {
+    return keyctl_when_room(KEYCTL_JOIN_SESSION_KEYRING, 0, 0) >= 0 || nothing_there(errno) ||
+           error_errno(err, errno, "cannot make a new session keyring");
+}
+
+void keyrings_clear_session(void) {
     (void)keyctl(KEYCTL_CLEAR, KEY_SPEC_SESSION_KEYRING, 0);
-    return keyrings_leave_session(err);
 }
 
 static bool clear(long keyring, const char *name, struct error *err) {
     // The first time; later there is nobody any more who may.
     (void)keyctl(KEYCTL_SETPERM, keyring, LOCKED_PERMISSIONS);
-    if (keyctl(KEYCTL_CLEAR, keyring, 0) == 0 || nothing_there(errno)) {
+    if (keyctl_when_room(KEYCTL_CLEAR, keyring, 0) == 0 || nothing_there(errno)) {
         return true;
     }
     return error_errno(err, errno, "cannot empty the %s keyring", name);
 }
 
 static bool clear_persistent(struct error *err) {
-    const long keyring =
-        keyctl(KEYCTL_GET_PERSISTENT, (long)OUR_OWN_UID, (unsigned long)KEY_SPEC_THREAD_KEYRING);
+    const long keyring = keyctl_when_room(KEYCTL_GET_PERSISTENT, (long)OUR_OWN_UID,
+                                          (unsigned long)KEY_SPEC_THREAD_KEYRING);
     if (keyring < 0) {
         return nothing_there(errno) ||
                error_errno(err, errno, "cannot look for the persistent keyring");

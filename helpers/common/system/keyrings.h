@@ -14,8 +14,8 @@
 /// Leaves the session keyring that we came with, which others may use, for a new and empty one.
 /// False where the kernel has no room for one (EDQUOT), as the user's keys take it all.
 bool keyrings_leave_session(struct error *err);
-/// The same for one that was made here: it is emptied first, as it may take all the room.
-bool keyrings_new_session(struct error *err);
+/// Empties the session keyring, which has to be one that keyrings_leave_session() made.
+void keyrings_clear_session(void);
 
 /// Takes all keys out of our user's keyrings (user, user session, persistent); what only they held
 /// is gone a moment later. From the first time on nobody can take their permissions away, so that
