@@ -5,6 +5,7 @@
 //   assailant attack PID    every call that could end, stop, slow down or limit that process, by
 //   its id,
 //                           by its threads' and with all others; a line `NAME: ANSWER` each
+//   assailant limit PID RESOURCE LIMIT    prlimit: that soft and hard limit
 //   assailant live          what programs do with themselves and their children; the same lines
 //
 // ANSWER is "done" or the name of the error.
@@ -201,6 +202,11 @@ int main(int argc, char **argv) {
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (argc == 3 && strcmp(argv[1], "attack") == 0)
         return attack((pid_t)atoi(argv[2]));
+    if (argc == 5 && strcmp(argv[1], "limit") == 0) {
+        const struct rlimit value = {strtoul(argv[4], NULL, 10), strtoul(argv[4], NULL, 10)};
+        say("prlimit", prlimit((pid_t)atoi(argv[2]), atoi(argv[3]), &value, NULL));
+        return 0;
+    }
     if (argc == 2 && strcmp(argv[1], "live") == 0)
         return live();
     return 2;

@@ -3,9 +3,13 @@
 
 from __future__ import annotations
 
+import resource
+from collections.abc import Iterator
+
 import pytest
 
 from e2e.stage import Stage, commands_of, output_of
+from localcloud import LocalCloud
 
 READY = ["cp $PROGRAM $TMPDIR/ && chmod +x $TMPDIR/$PROGRAM"]
 
@@ -77,3 +81,58 @@ def test_commands_are_refused(stage: Stage, command: str) -> None:
 
     assert invocation.answer["status"] == "job_succeeded", output_of(job)
     assert "refused\nstill here\n" in output_of(job)
+
+
+@pytest.fixture
+def unfiltered(cloud: LocalCloud) -> Iterator[None]:
+    """The kernel allows no filter on jobs."""
+    cloud.functions.allow_seccomp = False
+    yield
+    cloud.functions.allow_seccomp = True
+
+
+LIMIT = "$TMPDIR/assailant limit $(pidof bootstrap)"
+
+
+@pytest.mark.usefixtures("unfiltered")
+@pytest.mark.parametrize(
+    ("command", "named"),
+    [
+        ("renice -n 5 -p $(pidof bootstrap)", "nice value"),
+        ("taskset -p 1 $(pidof bootstrap)", "affinity"),
+        ("ionice -c 3 -p $(pidof bootstrap)", "I/O class"),
+        (f"{LIMIT} {resource.RLIMIT_NOFILE} 64", "open files"),
+        (f"{LIMIT} {resource.RLIMIT_FSIZE} 100000", "file size"),
+        (f"{LIMIT} {resource.RLIMIT_CPU} 1000", "CPU time"),
+        (f"{LIMIT} {resource.RLIMIT_NPROC} 500", "processes"),
+    ],
+)
+def test_what_a_job_changes_does_not_reach_the_next(
+    stage: Stage, assailant: bytes, command: str, named: str
+) -> None:
+    run_program(stage, assailant, command)
+    first = stage.environments[-1]
+
+    job, invocation = stage.run("ulimit -a", "cut -d ' ' -f 18,19 /proc/self/stat", "ionice")
+
+    assert invocation.answer["status"] == "job_succeeded", output_of(job)
+    # Affinity is put back before anybody else sees it.
+    if named == "affinity":
+        assert invocation.environment_id == first.id
+    else:
+        assert invocation.environment_id != first.id
+        assert "a job changed this process" in stage.logs and named in stage.logs
+    assert "20 0\n" in output_of(job) and "file size" in output_of(job)
+
+
+@pytest.mark.usefixtures("unfiltered")
+def test_with_no_descriptors_the_environment_ends(stage: Stage, assailant: bytes) -> None:
+    """Nothing more can be done there: not even the job's end be told."""
+    ci = {"job": {"script": [*READY, f"{LIMIT} {resource.RLIMIT_NOFILE} 3", "sleep 1"],
+                  "variables": {"PROGRAM": "assailant"}}}  # fmt: skip
+    stage.commit(ci, {"assailant": assailant})
+    stage.invoke()
+    job, invocation = stage.run("echo fine")
+
+    assert invocation.cold_start
+    assert invocation.answer["status"] == "job_succeeded", output_of(job)

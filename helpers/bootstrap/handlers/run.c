@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "bootstrap/confine/ipc.h"
+#include "bootstrap/confine/own_limits.h"
 #include "bootstrap/credentials/accounts_source.h"
 #include "bootstrap/credentials/function_aws.h"
 #include "bootstrap/credentials/runner_token.h"
@@ -40,6 +41,7 @@ struct run {
     struct id_token_verifier *verifier;
     /// NULL without RUNLET_ACCOUNTS_PARAMETER.
     struct accounts_source *accounts;
+    struct own_limits limits;
     bool served_before;
     int64_t started_ms;
     int64_t ready_ms;
@@ -110,7 +112,8 @@ static bool prepare(struct run *run, struct error *err) {
     }
     open_gitlab(run);
     open_aws(run);
-    return true;
+    return own_limits_remember(&run->limits, err) ||
+           error_set(err, ERROR_INIT_FAILED, "%s", err->message);
 }
 
 bool run_init(void **context, struct error *err) {
@@ -173,11 +176,23 @@ static bool prepare_and_run(const struct run *run, const struct run_job *job, st
     return run_job(job, result, runner_ms, err);
 }
 
+/// Whether this process is as it was started: a job has its user, and may change what it may do.
+static bool is_unchanged(const struct run *run) {
+    struct error err;
+    if (own_limits_hold(&run->limits, &err)) {
+        return true;
+    }
+    log_warn("a job changed this process: the environment ends after this invocation",
+             LOG_ERROR_FIELDS(&err));
+    return false;
+}
+
 static bool run_jobs(const struct run *run, struct run_job *job, struct result *result,
                      int64_t *runner_ms, struct error *err) {
     // An environment of its own for each job means one job for each invocation.
     size_t most = run->settings.fresh_environment ? 1 : run->settings.max_jobs;
-    while (result->job_count < most && !sigterm_came() && has_time(run, job->invocation)) {
+    while (result->job_count < most && !sigterm_came() && has_time(run, job->invocation) &&
+           (result->job_count == 0 || own_limits_hold(&run->limits, err))) {
         size_t before = result->job_count;
         if (!prepare_and_run(run, job, result, runner_ms, err)) {
             // What the jobs before it came to is worth more than why there was no further one.
@@ -249,6 +264,7 @@ static bool serve_event(struct run *run, const struct invocation *invocation, st
         .accounts = run->accounts,
         .system_id = system_id,
         .mirror = run->mirror,
+        .limits = &run->limits,
         .runner = {.program = program, .search_path = search_path},
     };
     take_settings(run, &job);
@@ -257,6 +273,18 @@ static bool serve_event(struct run *run, const struct invocation *invocation, st
     gitlab_close_idle(run->gitlab);
     function_aws_close_idle(run->aws);
     return good;
+}
+
+/// After a failure: whether it can have been our own, such as no descriptors, which would come
+/// again.
+static bool can_go_on(void) {
+    struct error err;
+    if (own_process_works(&err)) {
+        return true;
+    }
+    log_warn("this process cannot go on: the environment ends after this invocation",
+             LOG_ERROR_FIELDS(&err));
+    return false;
 }
 
 bool run_handle(void *context, const struct invocation *invocation, struct buffer *response,
@@ -272,7 +300,8 @@ bool run_handle(void *context, const struct invocation *invocation, struct buffe
     bool dirty = !good && error_is(err, ERROR_WORKSPACE_DIRTY);
     // Of a run that failed nobody can say that there was no job in it.
     bool used = run->settings.fresh_environment && (result.job_count > 0 || !good);
-    *verdict = dirty || used ? ENVIRONMENT_ENDS : ENVIRONMENT_STAYS;
+    const bool sound = is_unchanged(run) && (good || can_go_on());
+    *verdict = dirty || used || !sound ? ENVIRONMENT_ENDS : ENVIRONMENT_STAYS;
     const struct metrics metrics = {
         .function_name = run->settings.function_name,
         .status = good ? result_status_word(result.status) : err->code,

@@ -131,7 +131,9 @@ static bool with_workspace(struct job_run *run, const struct workspace *workspac
     int64_t begin_ms = clock_monotonic_ms(run->ending.clock);
     watch_over(run, runner, workspace);
     struct error kill_error;
+    own_limits_restore(run->options->limits);
     bool killed = ending_kill_processes(&run->ending, &kill_error);
+    own_limits_restore(run->options->limits);
     *runner_ms += clock_monotonic_ms(run->ending.clock) - begin_ms;
     bool good = ending_close(&run->ending, result, err);
     if (!killed) {

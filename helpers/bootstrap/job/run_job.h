@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "bootstrap/confine/own_limits.h"
 #include "bootstrap/credentials/accounts_source.h"
 #include "bootstrap/credentials/job_profiles.h"
 #include "bootstrap/credentials/job_session.h"
@@ -31,6 +32,8 @@ struct run_job {
     const char *system_id;
     /// Made ready for this job; NULL: none.
     struct mirror *mirror;
+    /// What this process was started with.
+    const struct own_limits *limits;
     /// As far as they do not depend on the job: the rest of each is filled in for it.
     struct workspace_options workspace;
     struct runner_options runner;

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+/// What the kernel lets a process change of another of the same user, and a job therefore of us
+/// where no filter holds it (filter.h): resource limits, nice value, scheduling, affinity, I/O
+/// class. They would reach the next job, which inherits them.
+///
+/// Remembered at init, compared after each job and before the next: where anything differs, the
+/// environment has to end.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/resource.h>
+
+#include "common/error.h"
+
+/// As of one thread; all of ours have the same.
+struct own_schedule {
+    /// sched_setattr(2)
+    uint32_t policy;
+    uint64_t flags;
+    int32_t nice;
+    uint32_t priority;
+    /// A bit for each processor, as many as the kernel may have here.
+    unsigned long affinity[16];
+    int io_class;
+};
+
+struct own_limits {
+    struct rlimit limits[RLIM_NLIMITS];
+    struct own_schedule schedule;
+};
+
+/// Remembers what this process has. To be called at init, when all limits of our own are set. From
+/// now on a limit that is reached is an error and no signal (SIGXCPU, SIGXFSZ), so that it can be
+/// told.
+bool own_limits_remember(struct own_limits *limits, struct error *err);
+/// Puts back what can be put back without a privilege: soft limits, affinity. Before the end of a
+/// job, which needs descriptors and threads.
+void own_limits_restore(const struct own_limits *limits);
+/// Compares the process and each of its threads. False, with an error (code "changed") that names
+/// the first difference.
+bool own_limits_hold(const struct own_limits *limits, struct error *err);
+
+/// Tries whether this process can do what it has to: a few descriptors, a thread, some memory.
+/// False, with an error (code "system").
+bool own_process_works(struct error *err);
