@@ -161,7 +161,15 @@ def test_job_requests_that_fail_are_sent_again(stage: Stage, fault: dict) -> Non
 # --- In the middle of a job ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("fault", TROUBLE)
+# What a firewall says, which GitLab knows nothing of.
+BLOCKED = {
+    "status": 403,
+    "headers": {"Content-Type": "text/html"},
+    "body": "<html>Blocked</html>",
+}
+
+
+@pytest.mark.parametrize("fault", [*TROUBLE, BLOCKED])
 def test_nothing_of_a_trace_is_lost_when_gitlab_fails(stage: Stage, fault: dict) -> None:
     job = stage.add_job(LINES)
     for method, path in (("PATCH", rf"/jobs/{job.id}/trace$"), ("PUT", rf"/jobs/{job.id}$")):
