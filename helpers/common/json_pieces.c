@@ -37,9 +37,16 @@ static bool take(struct json_pieces *pieces, char byte) {
     return there;
 }
 
+/// Of a number that the text ends in the rest may have been cut off.
+static bool may_go_on(struct slice rest, size_t length) {
+    const bool number = length > 0 && memchr("-0123456789", rest.data[0], 11);
+    return number && length == rest.len;
+}
+
 static bool take_value(struct json_pieces *pieces, struct slice *value) {
     const struct slice rest = rest_of(pieces);
-    *value = slice_make(rest.data, json_value_length(rest, &bounds));
+    const size_t length = json_value_length(rest, &bounds);
+    *value = slice_make(rest.data, may_go_on(rest, length) ? 0 : length);
     pieces->at += value->len;
     return value->len > 0;
 }

@@ -84,6 +84,7 @@ START_TEST(refuses_what_is_no_job) {
         "{\"id\":\"1\",\"token\":\"t\",\"job_info\":{\"name\":\"a\",\"project_id\":2}}",
         "{\"id\":1,\"token\":\"\",\"job_info\":{\"name\":\"a\",\"project_id\":2}}",
         "{\"id\":1,\"token\":\"t",
+        "{\"token\":\"t\",\"id\":12",
         "{\"id\":1 \"token\":\"t\"}",
     };
     for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
