@@ -156,7 +156,8 @@ static bool is_blank(char byte) {
     return byte == ' ' || (byte >= '\t' && byte <= '\r');
 }
 
-/// Appends a line without blanks at the ends, and with one space for each run of them inside.
+/// Appends a value without blanks at the ends, and with one space for each run of them inside; the
+/// ends of folded lines are blanks, as in AWS's example get-header-value-multiline.
 static void append_squeezed(struct buffer *out, struct slice line) {
     const size_t start = out->len;
     bool blank = false;
@@ -171,15 +172,9 @@ static void append_squeezed(struct buffer *out, struct slice line) {
     }
 }
 
-/// The lines of a folded value count as values of their own: AWS joins them with commas.
 static char *squeezed(struct slice value) {
     cleanup_buffer struct buffer out = BUFFER_INIT_SENSITIVE(LARGEST_TEXT);
-    struct slice rest = value;
-    struct slice line;
-    for (bool first = true; slice_split(&rest, '\n', &line); first = false) {
-        buffer_append_text(&out, first ? "" : ",");
-        append_squeezed(&out, line);
-    }
+    append_squeezed(&out, value);
     return xstrdup(buffer_text(&out));
 }
 
