@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -106,12 +107,15 @@ bool session_cache_open(struct session_cache *cache, const char *key, struct clo
         return false;
     }
     cache->fd = steal_fd(&fd);
+    cache->key = xstrdup(key);
     return true;
 }
 
 void session_cache_close(struct session_cache *cache) {
     cleanup_closep(&cache->fd);
     cache->fd = -1;
+    free(cache->key);
+    cache->key = NULL;
 }
 
 // --- The content ------------------------------------------------------------------------------
@@ -128,6 +132,13 @@ static char *take_text(const struct json *object, const char *key) {
     return json_get_string(object, key, &text, &ignored) ? slice_copy(text) : NULL;
 }
 
+/// Whether it was written for this request.
+static bool has_key(const struct json *object, const char *key) {
+    struct slice text;
+    struct error ignored;
+    return json_get_string(object, "Key", &text, &ignored) && slice_equal_text(text, key);
+}
+
 /// Reads the file; false where it holds nothing that is whole and fresh.
 static bool read_session(const struct session_cache *cache, struct sts_session *session) {
     cleanup_buffer struct buffer content = BUFFER_INIT_SENSITIVE(LARGEST_FILE);
@@ -139,6 +150,7 @@ static bool read_session(const struct session_cache *cache, struct sts_session *
         !files_read_fd(cache->fd, "cache", &content, &ignored) ||
         !json_parse(buffer_slice(&content), "cache", &document, &ignored) ||
         !json_get_integer(&document.root, "Version", &version, &ignored) || version != 1 ||
+        !has_key(&document.root, cache->key) ||
         !json_get_integer(&document.root, "UntilMs", &until_ms, &ignored) ||
         until_ms - SESSION_CACHE_MARGIN_MS <= clock_now_ms(cache->clock)) {
         return false;
@@ -193,6 +205,7 @@ bool session_cache_put(struct session_cache *cache, const struct sts_session *se
     buffer_appendf(&content, "{\"Version\":1,\"UntilMs\":%lld,\"ExpirationMs\":%lld",
                    (long long)(credentials->expires_ms - skew_ms),
                    (long long)credentials->expires_ms);
+    json_append_member(&content, "Key", slice_text(cache->key));
     json_append_member(&content, "AccessKeyId", slice_text(credentials->access_key));
     json_append_member(&content, "SecretAccessKey", secret_expose(credentials->secret_key));
     json_append_member(&content, "SessionToken", secret_expose(credentials->session_token));

@@ -20,12 +20,14 @@ struct session_cache {
     /// -1: there is no place to write; then the functions below do nothing.
     int fd;
     struct clock *clock;
+    char *key;
 };
 #define SESSION_CACHE_INIT                                                                         \
     { .fd = -1 }
 #define cleanup_session_cache __attribute__((cleanup(session_cache_close)))
 
-/// Opens or makes the file of a key (hexadecimal) under $XDG_CACHE_HOME/runlet, else
+/// Opens or makes the file of a key (hexadecimal, and kept in the file as well, since others may
+/// have renamed it) under $XDG_CACHE_HOME/runlet, else
 /// ~/.cache/runlet. On false there is no cache, and the message says why.
 bool session_cache_open(struct session_cache *cache, const char *key, struct clock *clock,
                         struct error *err);

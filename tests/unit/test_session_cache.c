@@ -160,6 +160,19 @@ START_TEST(keeps_others_out) {
 }
 END_TEST
 
+START_TEST(does_not_believe_a_file_of_another_request) {
+    cleanup_free char *file = xasprintf("%s/runlet/" KEY ".json", root);
+    cleanup_free char *other = xasprintf("%s/runlet/other.json", root);
+    put(&cache, NOW_MS + 3600 * 1000, 0);
+    session_cache_close(&cache);
+    ck_assert_int_eq(rename(file, other), 0);
+    cleanup_session_cache struct session_cache renamed = SESSION_CACHE_INIT;
+    cleanup_sts_session struct sts_session session;
+    ck_assert(session_cache_open(&renamed, "other", &fake.clock, &err));
+    ck_assert(!session_cache_get(&renamed, NOW_MS + 1000, &session));
+}
+END_TEST
+
 START_TEST(does_without_a_place) {
     struct session_cache none = SESSION_CACHE_INIT;
     unsetenv("HOME");
@@ -183,6 +196,7 @@ int main(void) {
     tcase_add_test(tcase, takes_what_the_one_before_put_in);
     tcase_add_test(tcase, removes_only_its_own_files_and_only_old_ones);
     tcase_add_test(tcase, keeps_others_out);
+    tcase_add_test(tcase, does_not_believe_a_file_of_another_request);
     tcase_add_test(tcase, does_without_a_place);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
