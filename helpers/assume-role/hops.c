@@ -99,7 +99,7 @@ bool hops_finish(struct hops *hops, struct error *err) {
 
 static bool read_token(const struct hop *hop, struct buffer *text, struct error *err) {
     if (hop->token_file) {
-        return files_read(hop->token_file, text, err) ||
+        return files_read_within(hop->token_file, STS_TOKEN_WAIT_MS, text, err) ||
                error_prefix(err, "--web-identity-token-file");
     }
     const char *value = environment_value(hop->token_env);

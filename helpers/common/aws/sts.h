@@ -18,6 +18,8 @@ enum { STS_LONGEST_SECONDS = 43200 };
 enum { STS_MOST_TAGS = 50 };
 /// Of a web identity token; beyond what STS takes, so that sts_check() can say how much that is.
 enum { STS_LARGEST_TOKEN_FILE = 64 * 1024 };
+/// How long a token's file may take where it is a pipe.
+enum { STS_TOKEN_WAIT_MS = 5000 };
 
 struct sts_tag {
     const char *key;

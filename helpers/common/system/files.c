@@ -4,9 +4,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/alloc.h"
@@ -85,6 +87,78 @@ bool files_read(const char *path, struct buffer *out, struct error *err) {
         return is_missing ? error_set(err, "not_found", "%s", err->message) : false;
     }
     return files_read_fd(fd, path, out, err);
+}
+
+/// Opens it without waiting for the other end of a FIFO.
+static int open_at_once(const char *path, struct error *err) {
+    const int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0) {
+        const int reason = errno;
+        error_errno(err, reason, "cannot read %s", path);
+        // ENXIO: a socket.
+        if (reason == ENOENT || reason == ENOTDIR || reason == ELOOP || reason == ENXIO) {
+            error_set(err, "not_found", "%s", err->message);
+        }
+    }
+    return fd;
+}
+
+bool files_read_regular(const char *path, struct buffer *out, struct error *err) {
+    cleanup_close int fd = open_at_once(path, err);
+    struct stat status;
+    if (fd < 0) {
+        return false;
+    }
+    if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
+        return error_set(err, "not_found", "cannot read %s: it must be a regular file", path);
+    }
+    return files_read_fd(fd, path, out, err);
+}
+
+static int64_t monotonic_ms(void) {
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/// Waits until a read gives something, the end included.
+static bool wait_for_more(int fd, int64_t until_ms) {
+    struct pollfd polled = {.fd = fd, .events = POLLIN};
+    for (;;) {
+        const int64_t left_ms = until_ms - monotonic_ms();
+        const int count = poll(&polled, 1, left_ms > 0 ? (int)left_ms : 0);
+        if (count > 0 || (count == 0 && left_ms <= 0) || (count < 0 && errno != EINTR)) {
+            return count > 0;
+        }
+    }
+}
+
+bool files_read_within(const char *path, int limit_ms, struct buffer *out, struct error *err) {
+    enum { STEP = 4096 };
+    const int64_t until_ms = monotonic_ms() + limit_ms;
+    cleanup_close int fd = open_at_once(path, err);
+    if (fd < 0) {
+        return false;
+    }
+    while (wait_for_more(fd, until_ms)) {
+        const size_t room = out->max - out->len;
+        char beyond = 0;
+        char *end = room > 0 ? buffer_reserve(out, room < STEP ? room : STEP) : &beyond;
+        const ssize_t count = read(fd, end, room > 0 ? (room < STEP ? room : STEP) : 1);
+        if (count < 0 && errno != EINTR && errno != EAGAIN) {
+            return error_errno(err, errno, "cannot read %s", path);
+        }
+        if (count == 0) {
+            return true;
+        }
+        if (count > 0 && room == 0) {
+            return error_set(err, "too_large", "cannot read %s: larger than %zu bytes", path,
+                             out->max);
+        }
+        buffer_commit(out, count > 0 ? (size_t)count : 0);
+    }
+    return error_set(err, "timeout", "cannot read %s: nobody wrote it to its end within %d ms",
+                     path, limit_ms);
 }
 
 bool files_write_fd(int fd, const char *name, struct slice content, struct error *err) {

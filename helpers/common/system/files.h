@@ -27,6 +27,12 @@ bool files_make_directories(const char *path, mode_t mode, struct error *err);
 /// Appends the whole file to `out`. Fails with the code "too_large" if it does not fit, with
 /// "not_found" if there is none, or its folder is no folder.
 bool files_read(const char *path, struct buffer *out, struct error *err);
+/// The same without ever waiting for somebody who writes. What is no regular file (a folder, a
+/// FIFO, a socket, a device, links in a circle) fails with "not_found", too.
+bool files_read_regular(const char *path, struct buffer *out, struct error *err);
+/// The same for what may be a pipe, as of a shell's <(command): fails with "timeout" where it is
+/// not at its end within `limit_ms`.
+bool files_read_within(const char *path, int limit_ms, struct buffer *out, struct error *err);
 /// Appends all that the descriptor gives until its end.
 bool files_read_fd(int fd, const char *name, struct buffer *out, struct error *err);
 /// Writes all of `content` to the descriptor, called `name` in messages.

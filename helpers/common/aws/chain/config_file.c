@@ -2,15 +2,58 @@
 #include "common/aws/chain/config_file.h"
 
 #include <ctype.h>
+#include <search.h>
 #include <stdlib.h>
 
 #include "common/alloc.h"
+#include "common/array.h"
 #include "common/aws/chain/words.h"
 #include "common/cleanup.h"
 #include "common/system/files.h"
 #include "common/wipe.h"
 
-enum { LARGEST_CONFIG_FILE = 1 << 20 };
+enum { LARGEST_CONFIG_FILE = 16 << 20 };
+
+/// The section whose keys all others have, too (configparser's).
+static const char inherited_title[] = "DEFAULT";
+
+/// The blank at the front of the text, or at its end: its length, 0 where there is none. Python's
+/// blanks, among them NO-BREAK SPACE, as it is pasted from web pages.
+static size_t blank_length(struct slice text, bool at_end) {
+    static const char *const wide[] = {
+        "\xc2\x85",     "\xc2\xa0",     "\xe1\x9a\x80", "\xe2\x80\x80", "\xe2\x80\x81",
+        "\xe2\x80\x82", "\xe2\x80\x83", "\xe2\x80\x84", "\xe2\x80\x85", "\xe2\x80\x86",
+        "\xe2\x80\x87", "\xe2\x80\x88", "\xe2\x80\x89", "\xe2\x80\x8a", "\xe2\x80\xa8",
+        "\xe2\x80\xa9", "\xe2\x80\xaf", "\xe2\x81\x9f", "\xe3\x80\x80"};
+    if (text.len == 0) {
+        return 0;
+    }
+    const char byte = text.data[at_end ? text.len - 1 : 0];
+    if (isspace((unsigned char)byte) || (byte >= 0x1c && byte <= 0x1f)) {
+        return 1;
+    }
+    for (size_t i = 0; i < ARRAY_LENGTH(wide); i++) {
+        const struct slice blank = slice_text(wide[i]);
+        if (at_end ? slice_ends_with(text, blank) : slice_starts_with(text, blank)) {
+            return blank.len;
+        }
+    }
+    return 0;
+}
+
+static struct slice trim_end(struct slice text) {
+    for (size_t length; (length = blank_length(text, true)) > 0;) {
+        text.len -= length;
+    }
+    return text;
+}
+
+static struct slice trim(struct slice text) {
+    for (size_t length; (length = blank_length(text, false)) > 0;) {
+        text = slice_skip(text, length);
+    }
+    return trim_end(text);
+}
 
 static void section_clean_up(struct config_section *section) {
     for (size_t i = 0; i < section->count; i++) {
@@ -39,7 +82,30 @@ struct parser {
     /// The value that deeper lines go on with, not yet in the file; only where `has_key`.
     struct buffer value;
     char *key;
+    /// Trees of the titles so far, and of the section's keys so far.
+    void *titles;
+    void *keys;
 };
+
+static int compare_texts(const void *a, const void *b) {
+    return strcmp(a, b);
+}
+
+static void leave_text(void *text) {
+    (void)text;
+}
+
+/// Puts the text, which must outlive it, into the tree; false if an equal one is there.
+static bool add_new(void **tree, const char *text) {
+    const char *const *node = tsearch(text, tree, compare_texts);
+    return !node || *node == text;
+}
+
+/// The array with room for one item more: it doubles, as a file may have very many.
+static void *grow(void *items, size_t count, size_t size) {
+    const bool full = (count & (count - 1)) == 0;
+    return full ? xreallocarray(items, count > 0 ? 2 * count : 1, size) : items;
+}
 
 /// Moves the key whose value is complete into its section.
 static void finish_key(struct parser *parser) {
@@ -47,13 +113,9 @@ static void finish_key(struct parser *parser) {
         return;
     }
     struct config_section *section = &parser->file->sections[parser->file->count - 1];
-    section->properties =
-        xreallocarray(section->properties, section->count + 1, sizeof(*section->properties));
+    section->properties = grow(section->properties, section->count, sizeof(*section->properties));
     // A block begins with its newline; blanks are only cut from the end.
-    struct slice value = buffer_slice(&parser->value);
-    while (value.len > 0 && isspace((unsigned char)value.data[value.len - 1])) {
-        value.len--;
-    }
+    const struct slice value = trim_end(buffer_slice(&parser->value));
     section->properties[section->count++] =
         (struct config_property){.key = steal_pointer(&parser->key), .value = slice_copy(value)};
     buffer_reset(&parser->value);
@@ -70,13 +132,15 @@ static bool begin_section(struct parser *parser, struct slice text, struct error
     }
     struct config_file *file = parser->file;
     cleanup_free char *title = slice_copy(slice_make(text.data + 1, end - 2));
-    const struct config_section *twin = config_file_find(file, NULL, title);
-    if (twin) {
+    tdestroy(parser->keys, leave_text);
+    parser->keys = NULL;
+    if (!add_new(&parser->titles, title) && strcmp(title, inherited_title) != 0) {
+        const struct config_section *twin = config_file_find(file, NULL, title);
         return error_set(err, "config",
                          "%s: line %zu: section [%s] stands in line %zu already, join the two",
-                         parser->name, parser->line, title, twin->line);
+                         parser->name, parser->line, title, twin ? twin->line : 0);
     }
-    file->sections = xreallocarray(file->sections, file->count + 1, sizeof(*file->sections));
+    file->sections = grow(file->sections, file->count, sizeof(*file->sections));
     file->sections[file->count++] =
         (struct config_section){.title = steal_pointer(&title), .line = parser->line};
     return true;
@@ -94,7 +158,7 @@ static bool begin_key(struct parser *parser, struct slice text, struct error *er
     const size_t equals = slice_find(text, '=');
     const size_t colon = slice_find(text, ':');
     const size_t end = equals < colon ? equals : colon;
-    const struct slice key = slice_trim(slice_make(text.data, end));
+    const struct slice key = trim(slice_make(text.data, end));
     if (end == text.len || key.len == 0) {
         // The line itself is not shown: it may be a part of a secret.
         return error_set(err, "config", "%s: line %zu: neither [section] nor key = value",
@@ -106,16 +170,16 @@ static bool begin_key(struct parser *parser, struct slice text, struct error *er
     }
     parser->key = lower_case(key);
     const struct config_section *section = &parser->file->sections[parser->file->count - 1];
-    if (config_section_get(section, parser->key)) {
+    if (!add_new(&parser->keys, parser->key)) {
         return error_set(err, "config", "%s: line %zu: \"%s\" stands twice in [%s]", parser->name,
                          parser->line, parser->key, section->title);
     }
-    buffer_append(&parser->value, slice_trim(slice_skip(text, end + 1)));
+    buffer_append(&parser->value, trim(slice_skip(text, end + 1)));
     return true;
 }
 
 static bool parse_line(struct parser *parser, struct slice line, struct error *err) {
-    const struct slice text = slice_trim(line);
+    const struct slice text = trim(line);
     if (text.len == 0 || text.data[0] == '#' || text.data[0] == ';') {
         if (parser->key && text.len == 0) {
             buffer_append_byte(&parser->value, '\n');
@@ -131,6 +195,26 @@ static bool parse_line(struct parser *parser, struct slice line, struct error *e
     finish_key(parser);
     parser->indent = indent;
     return text.data[0] == '[' ? begin_section(parser, text, err) : begin_key(parser, text, err);
+}
+
+static bool is_inherited(const struct config_section *section) {
+    return strcmp(section->title, inherited_title) == 0;
+}
+
+/// Gives every section the keys of [DEFAULT], wherever it stands; it may stand in parts.
+static void inherit(struct config_file *file) {
+    const struct config_section *above = NULL;
+    for (size_t i = 0; i < file->count; i++) {
+        if (is_inherited(&file->sections[i])) {
+            file->sections[i].above = above;
+            above = &file->sections[i];
+        }
+    }
+    for (size_t i = 0; i < file->count; i++) {
+        if (!is_inherited(&file->sections[i])) {
+            file->sections[i].above = above;
+        }
+    }
 }
 
 bool config_file_parse(struct slice text, const char *name, struct config_file *file,
@@ -149,9 +233,12 @@ bool config_file_parse(struct slice text, const char *name, struct config_file *
     }
     if (good) {
         finish_key(&parser);
+        inherit(file);
     } else {
         config_file_clean_up(file);
     }
+    tdestroy(parser.titles, leave_text);
+    tdestroy(parser.keys, leave_text);
     free(parser.key);
     buffer_clean_up(&parser.value);
     return good;
@@ -160,7 +247,7 @@ bool config_file_parse(struct slice text, const char *name, struct config_file *
 bool config_file_read(const char *path, struct config_file *file, struct error *err) {
     *file = (struct config_file){0};
     cleanup_buffer struct buffer text = BUFFER_INIT_SENSITIVE(LARGEST_CONFIG_FILE);
-    if (!files_read(path, &text, err)) {
+    if (!files_read_regular(path, &text, err)) {
         return error_is(err, "not_found");
     }
     return config_file_parse(buffer_slice(&text), path, file, err);
@@ -181,7 +268,7 @@ const struct config_section *config_file_find(const struct config_file *file, co
     for (size_t i = file->count; i > 0; i--) {
         const struct config_section *section = &file->sections[i - 1];
         cleanup_free char *inner = kind ? config_section_name(section, kind) : NULL;
-        const char *shown = kind ? inner : section->title;
+        const char *shown = kind || is_inherited(section) ? inner : section->title;
         if (shown && strcmp(shown, name) == 0) {
             return section;
         }
@@ -190,9 +277,11 @@ const struct config_section *config_file_find(const struct config_file *file, co
 }
 
 const char *config_section_get(const struct config_section *section, const char *key) {
-    for (size_t i = 0; section && i < section->count; i++) {
-        if (strcmp(section->properties[i].key, key) == 0) {
-            return section->properties[i].value;
+    for (; section; section = section->above) {
+        for (size_t i = 0; i < section->count; i++) {
+            if (strcmp(section->properties[i].key, key) == 0) {
+                return section->properties[i].value;
+            }
         }
     }
     return NULL;
@@ -205,11 +294,13 @@ char *config_block_get(const char *block, const char *key) {
     if (!slice_split(&rest, '\n', &line) || line.len > 0) {
         return NULL;
     }
+    char *value = NULL;
     while (slice_split(&rest, '\n', &line)) {
         const size_t equals = slice_find(line, '=');
-        if (equals < line.len && slice_equal_text(slice_trim(slice_make(line.data, equals)), key)) {
-            return slice_copy(slice_trim(slice_skip(line, equals + 1)));
+        if (equals < line.len && slice_equal_text(trim(slice_make(line.data, equals)), key)) {
+            free(value);
+            value = slice_copy(trim(slice_skip(line, equals + 1)));
         }
     }
-    return NULL;
+    return value;
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /// The AWS SDKs' shared files, `~/.aws/config` and `~/.aws/credentials`, read as botocore reads
-/// them (Python's configparser): `[section]`, `key = value` or `key: value`, lines that are
-/// indented deeper go on with the value above, `#` and `;` begin a comment at a line's start only.
-/// Source: https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html
+/// them (Python's configparser): `[section]`, `[DEFAULT]` for what all sections have, `key = value`
+/// or `key: value`, lines that are indented deeper go on with the value above, `#` and `;` begin a
+/// comment at a line's start only. Source:
+/// https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html
 #pragma once
 
 #include <stdbool.h>
@@ -24,6 +25,8 @@ struct config_section {
     size_t line;
     struct config_property *properties;
     size_t count;
+    /// Where to look for a key that it does not have: [DEFAULT]. Not owned; may be NULL.
+    const struct config_section *above;
 };
 
 /// Zeroed is an empty file. Its texts are wiped when they are released.
@@ -39,7 +42,7 @@ void config_file_clean_up(struct config_file *file);
 /// `file` is initialised here and holds nothing after a failure.
 bool config_file_parse(struct slice text, const char *name, struct config_file *file,
                        struct error *err);
-/// Reads the file; one that is not there is an empty one.
+/// Reads the file, up to 16 MiB; one that is not there, or is no regular file, is an empty one.
 bool config_file_read(const char *path, struct config_file *file, struct error *err);
 
 /// The name behind `kind` in the title: for "profile", "ci" of [profile ci] and [profile "ci"].
@@ -53,5 +56,5 @@ const struct config_section *config_file_find(const struct config_file *file, co
 const char *config_section_get(const struct config_section *section, const char *key);
 
 /// Of a value that is a block of indented `key = value` lines, the value of `key` (taken as it is
-/// written), to be released with free(); NULL where it has none.
+/// written, of two the last), to be released with free(); NULL where it has none.
 char *config_block_get(const char *block, const char *key);

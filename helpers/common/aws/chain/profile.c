@@ -6,14 +6,44 @@
 
 #include "common/alloc.h"
 #include "common/cleanup.h"
+#include "common/log.h"
 #include "common/options.h"
 #include "common/system/environment.h"
 
+/// Appends the variable at the front of `*rest`, which is "$NAME" or "${NAME}", and skips it. What
+/// is not set stays as it is written.
+static void expand_variable(struct slice *rest, struct buffer *out) {
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
+    const bool braced = slice_starts_with(*rest, SLICE("${"));
+    const size_t begin = braced ? 2 : 1;
+    size_t end = begin;
+    while (end < rest->len &&
+           (braced ? rest->data[end] != '}' : strchr(letters, rest->data[end]) != NULL)) {
+        end++;
+    }
+    cleanup_free char *name = slice_copy(slice_make(rest->data + begin, end - begin));
+    const char *value = end > begin && (!braced || end < rest->len) ? getenv(name) : NULL;
+    const size_t length = value ? end + (braced ? 1 : 0) : 1;
+    buffer_append(out, value ? slice_text(value) : slice_make(rest->data, 1));
+    *rest = slice_skip(*rest, length);
+}
+
 char *profile_expand_path(const char *path) {
+    enum { LONGEST_PATH = 64 * 1024 };
+    cleanup_buffer struct buffer out = BUFFER_INIT(LONGEST_PATH);
+    for (struct slice rest = slice_text(path); rest.len > 0;) {
+        const size_t plain = slice_find(rest, '$');
+        buffer_append(&out, slice_make(rest.data, plain));
+        rest = slice_skip(rest, plain);
+        if (rest.len > 0) {
+            expand_variable(&rest, &out);
+        }
+    }
     const char *home = environment_value("HOME");
+    const char *text = buffer_text(&out);
     // Without a home it is the root, never a folder "~" of the one we are in.
-    return strncmp(path, "~/", 2) == 0 ? xasprintf("%s%s", home ? home : "", path + 1)
-                                       : xstrdup(path);
+    return strncmp(text, "~/", 2) == 0 ? xasprintf("%s%s", home ? home : "", text + 1)
+                                       : xstrdup(text);
 }
 
 bool profile_find(const struct profiles *profiles, const char *name, struct profile *profile) {
@@ -69,6 +99,14 @@ static char *nearest_profile(const struct profiles *profiles, const char *name) 
 static const char *choose_name(struct profiles *profiles, const char *name) {
     const char *variable_name =
         environment_value("AWS_PROFILE") ? "AWS_PROFILE" : "AWS_DEFAULT_PROFILE";
+    const char *other = environment_value("AWS_DEFAULT_PROFILE");
+    const char *first = environment_value("AWS_PROFILE");
+    if (!name && first && other && strcmp(first, other) != 0) {
+        log_warn(
+            "AWS_PROFILE and AWS_DEFAULT_PROFILE differ: AWS_PROFILE is used, but botocore and "
+            "version 1 of the aws CLI use the other: unset one",
+            log_text("AWS_PROFILE", first), log_text("AWS_DEFAULT_PROFILE", other));
+    }
     profiles->is_explicit = name != NULL;
     name = name ? name : environment_value(variable_name);
     profiles->is_named = name != NULL;

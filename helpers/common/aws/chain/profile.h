@@ -42,6 +42,6 @@ bool profile_find(const struct profiles *profiles, const char *name, struct prof
 const char *profile_get(const struct profile *profile, const char *key);
 /// It is "true" in any case of letters.
 bool profile_is_true(const struct profile *profile, const char *key);
-/// A path with a leading "~/" replaced by the home folder, the root where there is none; to be
-/// released with free().
+/// A path with "$NAME" and "${NAME}" replaced by what is set, and a leading "~/" by the home
+/// folder, the root where there is none; to be released with free().
 char *profile_expand_path(const char *path);

@@ -140,7 +140,7 @@ static bool container_token(struct buffer *token, struct error *err) {
     const char *name =
         file ? "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE" : "AWS_CONTAINER_AUTHORIZATION_TOKEN";
     const char *value = environment_value("AWS_CONTAINER_AUTHORIZATION_TOKEN");
-    if (file && !files_read(file, token, err)) {
+    if (file && !files_read_within(file, STS_TOKEN_WAIT_MS, token, err)) {
         return error_prefix(err, "%s", name);
     }
     if (!file && value) {

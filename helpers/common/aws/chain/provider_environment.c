@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// Keys that stand in the environment.
+#include "common/array.h"
 #include "common/aws/chain/provider.h"
 #include "common/system/environment.h"
 #include "common/timestamp.h"
@@ -25,6 +26,25 @@ static bool read_expiry(struct aws_credentials *credentials, struct clock *clock
     return true;
 }
 
+/// A key that was pasted with its line's end, or a blank, is not signed with: AWS would only say
+/// that it does not know it.
+static bool check_key(const char *name, const char *value, struct error *err) {
+    return !value || slice_is_visible(slice_text(value)) ||
+           error_set(err, "config",
+                     "%s has a blank, a line's end or another invisible character: set it without",
+                     name);
+}
+
+static bool check_keys(struct error *err) {
+    static const char *const names[] = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",
+                                        "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"};
+    bool good = true;
+    for (size_t i = 0; good && i < ARRAY_LENGTH(names); i++) {
+        good = check_key(names[i], environment_value(names[i]), err);
+    }
+    return good;
+}
+
 enum provider_result provider_environment(struct chain *chain, const struct profile *profile,
                                           struct chain_found *found, struct error *err) {
     (void)profile;
@@ -39,6 +59,9 @@ enum provider_result provider_environment(struct chain *chain, const struct prof
         error_set(
             err, "partial",
             "AWS_ACCESS_KEY_ID is set but AWS_SECRET_ACCESS_KEY is not: set both, or neither");
+        return PROVIDER_FAILED;
+    }
+    if (!check_keys(err)) {
         return PROVIDER_FAILED;
     }
     const char *token = environment_value("AWS_SESSION_TOKEN");

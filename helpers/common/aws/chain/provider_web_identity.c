@@ -9,7 +9,7 @@ static struct secret *read_token(const struct profile *profile, const char *path
                                  struct error *err) {
     cleanup_free char *expanded = profile_expand_path(path);
     cleanup_buffer struct buffer text = BUFFER_INIT_SENSITIVE(STS_LARGEST_TOKEN_FILE);
-    if (!files_read(expanded, &text, err)) {
+    if (!files_read_within(expanded, STS_TOKEN_WAIT_MS, &text, err)) {
         error_prefix(err, "profile %s: web identity token", profile->name);
         return NULL;
     }
