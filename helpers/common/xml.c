@@ -166,6 +166,26 @@ static enum token find_element(struct slice *rest, const char *wanted) {
     }
 }
 
+/// Appends text and CDATA sections up to the next tag, and skips them.
+static bool append_content(struct buffer *out, struct slice *rest, const char *name,
+                           struct error *err) {
+    const struct slice begin = SLICE("<![CDATA[");
+    const struct slice end = SLICE("]]>");
+    for (;;) {
+        const struct slice plain = slice_make(rest->data, slice_find(*rest, '<'));
+        *rest = slice_skip(*rest, plain.len);
+        if (!append_decoded(out, plain, name, err)) {
+            return false;
+        }
+        const size_t length = slice_starts_with(*rest, begin) ? behind(*rest, end) : 0;
+        if (length == 0) {
+            return true;
+        }
+        buffer_append(out, slice_make(rest->data + begin.len, length - begin.len - end.len));
+        *rest = slice_skip(*rest, length);
+    }
+}
+
 bool xml_element_text(struct slice document, const char *name, struct buffer *text,
                       struct error *err) {
     struct slice rest = document;
@@ -177,13 +197,14 @@ bool xml_element_text(struct slice document, const char *name, struct buffer *te
         return error_set(err, "xml", "%s: %s", name,
                          token == TOKEN_BROKEN ? "the XML is broken" : "no such element");
     }
-    const struct slice content = slice_make(rest.data, slice_find(rest, '<'));
-    rest = slice_skip(rest, content.len);
-    struct slice closing = slice_skip(rest, 2 + strlen(name));
+    if (!append_content(text, &rest, name, err)) {
+        return false;
+    }
+    const struct slice closing = slice_skip(rest, 2 + strlen(name));
     if (!slice_starts_with(rest, SLICE("</")) ||
         !slice_starts_with(slice_skip(rest, 2), slice_text(name)) ||
         !slice_starts_with(slice_trim(closing), SLICE(">"))) {
         return error_set(err, "xml", "%s: expected text and the end of the element", name);
     }
-    return append_decoded(text, content, name, err);
+    return true;
 }

@@ -8,9 +8,9 @@
 #include "common/error.h"
 #include "common/slice.h"
 
-/// Appends the text of the first element called `name` to `text`, entities decoded, line ends as
-/// they are. Fails (code "xml") where there is none, or if it holds elements, a CDATA section, an
-/// unknown entity, or does not end. Comments and the insides of other elements' texts are not taken
-/// for elements.
+/// Appends the text of the first element called `name` to `text`, entities decoded, CDATA
+/// sections and line ends as they are. Fails (code "xml") where there is none, or if it holds
+/// elements, an unknown entity, or does not end. Comments and the insides of other elements' texts
+/// are not taken for elements.
 bool xml_element_text(struct slice document, const char *name, struct buffer *text,
                       struct error *err);

@@ -78,6 +78,8 @@ static void make_body(struct buffer *body, const char *action, const struct sts_
 
 // --- The answer -------------------------------------------------------------------------------
 
+#define BYTE_ORDER_MARK "\xef\xbb\xbf"
+
 /// XML, or JSON of the same names.
 struct answer {
     const char *action;
@@ -108,6 +110,9 @@ static void unwrap(struct answer *answer, const char *suffix) {
 static bool answer_read(struct answer *answer, const char *action,
                         const struct http_response *response, struct error *err) {
     *answer = (struct answer){.action = action, .body = slice_trim(buffer_slice(&response->body))};
+    if (slice_starts_with(answer->body, SLICE(BYTE_ORDER_MARK))) {
+        answer->body = slice_trim(slice_skip(answer->body, strlen(BYTE_ORDER_MARK)));
+    }
     if (slice_starts_with(answer->body, SLICE("<"))) {
         return true;
     }
@@ -182,6 +187,14 @@ static bool take_copy(const struct answer *answer, const char *section, const ch
     return true;
 }
 
+/// Who the session is: not needed to use it, and left out by some stand-ins; then it is empty.
+static char *take_name(const struct answer *answer, const char *name) {
+    cleanup_buffer struct buffer text = BUFFER_INIT(LARGEST_PART);
+    struct error ignored;
+    const bool found = take_text(answer, "AssumedRoleUser", name, &text, &ignored);
+    return slice_copy(found ? buffer_slice(&text) : slice_text(""));
+}
+
 static bool take_secret(const struct answer *answer, const char *name, struct secret **secret,
                         struct error *err) {
     cleanup_buffer struct buffer text = BUFFER_INIT_SENSITIVE(LARGEST_PART);
@@ -247,14 +260,18 @@ bool sts_assume_role(struct aws_client *client, const struct sts_assume *assume,
     struct aws_credentials *credentials = &session->credentials;
     cleanup_http_response struct http_response response = {0};
     cleanup_answer struct answer answer = {0};
-    return sts_check(assume, err) &&
-           call(client, action, assume, deadline_ms, &answer, &response, err) &&
-           take_copy(&answer, "Credentials", "AccessKeyId", &credentials->access_key, err) &&
-           take_secret(&answer, "SecretAccessKey", &credentials->secret_key, err) &&
-           take_secret(&answer, "SessionToken", &credentials->session_token, err) &&
-           take_expiration(&answer, &credentials->expires_ms, err) &&
-           take_copy(&answer, "AssumedRoleUser", "Arn", &session->arn, err) &&
-           take_copy(&answer, "AssumedRoleUser", "AssumedRoleId", &session->id, err);
+    const bool good =
+        sts_check(assume, err) &&
+        call(client, action, assume, deadline_ms, &answer, &response, err) &&
+        take_copy(&answer, "Credentials", "AccessKeyId", &credentials->access_key, err) &&
+        take_secret(&answer, "SecretAccessKey", &credentials->secret_key, err) &&
+        take_secret(&answer, "SessionToken", &credentials->session_token, err) &&
+        take_expiration(&answer, &credentials->expires_ms, err);
+    if (good) {
+        session->arn = take_name(&answer, "Arn");
+        session->id = take_name(&answer, "AssumedRoleId");
+    }
+    return good;
 }
 
 bool sts_get_caller_identity(struct aws_client *client, const struct aws_credentials *credentials,
