@@ -79,6 +79,7 @@ static struct slice unquote(struct slice text) {
 static bool split_tag(struct slice word, struct slice *key, struct slice *value) {
     struct slice part;
     while (slice_split(&word, ',', &part)) {
+        part = slice_trim(part);
         const size_t equals = slice_find(part, '=');
         struct slice *target = NULL;
         if (slice_starts_with(part, SLICE("Key=")) && !key->data) {

@@ -31,8 +31,21 @@ static const struct partition *partition_of(const char *region) {
     return partition;
 }
 
+/// Names of the SDKs for "no region", of which none is a part of a host's name.
+static bool is_pseudo_region(const char *region) {
+    const struct slice text = slice_text(region);
+    return slice_ends_with(text, SLICE("-global")) || slice_starts_with(text, SLICE("fips-")) ||
+           slice_ends_with(text, SLICE("-fips"));
+}
+
 /// It becomes a part of a host's name.
 static bool check_region(const char *region, struct error *err) {
+    if (is_pseudo_region(region)) {
+        return error_set(err, "region",
+                         "\"%s\" is a pseudo-region: name a real one, such as us-east-1, and set "
+                         "AWS_USE_FIPS_ENDPOINT=true where FIPS is asked for",
+                         region);
+    }
     const size_t length = strlen(region);
     const bool good = length > 0 && length < 64 &&
                       strspn(region, "abcdefghijklmnopqrstuvwxyz0123456789-") == length &&
