@@ -5,11 +5,14 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from conftest import BUILD
 from integration.chain_stage import Case, case, running, standin
+from localcloud.waiting import LIMIT
 
 __all__ = ["case", "running", "standin"]
 
@@ -79,3 +82,47 @@ def test_profiles_inherit_from_DEFAULT(case: Case) -> None:
     case.write("", SHARED.replace("[default]", "[DEFAULT]") + "[one]\nregion = x\n")
     case.profile = "one"
     assert case.access_key() == case.botocore() == "AKIA.shared"
+
+
+# --- The program itself -----------------------------------------------------------------------
+
+ROLE = "arn:aws:iam::123456789012:role/x"
+
+
+def complaint(case: Case, *arguments: str, **environment: str) -> str:
+    """What it says where no STS answers."""
+    result = subprocess.run(
+        [BUILD / "bin" / "assume-role", "--no-cache", "--role-arn", ROLE, *arguments],
+        env={
+            "HOME": str(case.home),
+            "AWS_REGION": "eu-west-1",
+            "AWS_ENDPOINT_URL_STS": "http://127.0.0.1:9",
+            "AWS_MAX_ATTEMPTS": "1",
+            **KEYS,
+            **environment,
+        },
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+    )
+    assert (result.returncode != 0, result.stdout) == (True, ""), result
+    return result.stderr
+
+
+def test_warns_where_the_two_profile_variables_differ(case: Case) -> None:
+    case.write("", SHARED + "[one]\nregion = x\n")
+    shared = str(case.home / ".aws" / "credentials")
+    files = {"AWS_SHARED_CREDENTIALS_FILE": shared, "AWS_PROFILE": "one"}
+    warning = "AWS_PROFILE and AWS_DEFAULT_PROFILE differ"
+    assert warning in complaint(case, **files, AWS_DEFAULT_PROFILE="default")
+    assert warning not in complaint(case, **files, AWS_DEFAULT_PROFILE="one")
+
+
+@pytest.mark.parametrize("region", ["aws-global", "aws-cn-global", "fips-us-east-1"])
+def test_refuses_a_pseudo_region_by_name(case: Case, region: str) -> None:
+    assert f'"{region}" is a pseudo-region' in complaint(case, AWS_REGION=region)
+
+
+def test_takes_a_blank_behind_the_comma_of_a_tag(case: Case) -> None:
+    assert "127.0.0.1:9" in complaint(case, "--tags", "Key=a, Value=b")
