@@ -18,6 +18,7 @@ from e2e.stage import (
     peak_memory_of_bootstrap,
 )
 from localcloud import LocalCloud
+from localcloud.gitlab import ProjectVariable
 from localcloud.waiting import wait_until, within
 
 
@@ -205,6 +206,20 @@ def test_artifacts_of_200_mb_pass_in_constant_memory(make_stage: StageMaker) -> 
     assert second.answer["status"] == "job_succeeded", pipeline.job("check").trace.decode()
     assert pipeline.status == "success"
     assert b"200000000" in pipeline.job("check").trace
+    assert peak_memory_of_bootstrap(stage.environment) < 32 * MIB
+
+
+def test_a_job_of_very_many_variables_runs(stage: Stage) -> None:
+    """8,000 is what GitLab allows a project; one of the kind file may be large."""
+    variables = stage.project.variables
+    for number in range(8000):
+        variables[f"V{number}"] = ProjectVariable("x" * 10)
+    variables["LARGE"] = ProjectVariable("y" * 300_000, file=True)
+
+    job, invocation = stage.run("env | grep -c '^V[0-9]*=x*$'", "wc -c < $LARGE")
+
+    assert invocation.answer["status"] == "job_succeeded", output_of(job)
+    assert "8000\n" in output_of(job) and "300000\n" in output_of(job)
     assert peak_memory_of_bootstrap(stage.environment) < 32 * MIB
 
 
