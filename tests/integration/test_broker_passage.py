@@ -668,6 +668,18 @@ def test_a_job_that_says_much_over_and_over(
     assert broker.order("memory")["peak_kib"] < LIMIT_KIB
 
 
+def test_the_largest_job_passes_in_bounded_memory(canned: Callable[..., Any]) -> None:
+    """30,000 variables of a group; memory is what the answer may take, and a half."""
+    variables = [{"key": f"V{i}", "value": "x" * 1050} for i in range(30_000)]
+    body = json.dumps({**json.loads(ANSWER), "variables": variables}).encode()
+    assert 30 * MIB < len(body) < 32 * MIB
+    broker = canned(lambda *_: (201, {}, body))
+
+    assert RunnerClient(broker.url, broker.placeholder).request_job().content == body
+
+    assert broker.order("memory")["peak_kib"] < 48 * 1024
+
+
 def test_a_job_with_a_large_file_variable(canned: Callable[..., Any]) -> None:
     job = json.loads(ANSWER)
     job["variables"] = [{"key": "FILE", "value": "[{,\\" * 500_000, "file": True}]
