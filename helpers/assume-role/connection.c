@@ -85,7 +85,8 @@ static bool open_client(struct connection *connection, const struct connection_o
     struct aws_endpoint endpoint = settings->endpoint;
     endpoint.url = options->endpoint_url ? options->endpoint_url : endpoint.url;
     endpoint.region = find_region(options, settings, err);
-    if (!endpoint.region) {
+    connection->region = endpoint.region ? xstrdup(endpoint.region) : NULL;
+    if (!endpoint.region || !aws_endpoint_choose_sts(&endpoint, settings->sts_regional, err)) {
         return false;
     }
     open_http(connection, endpoint.url, settings->ca_bundle);
@@ -117,8 +118,7 @@ bool connection_open(const struct connection_options *options, struct connection
         return false;
     }
     const char *access_key = start->credentials.access_key;
-    log_debug("starting", log_text("from", start->source),
-              log_text("region", aws_client_endpoint(connection->client)->region),
+    log_debug("starting", log_text("from", start->source), log_text("region", connection->region),
               log_text("access_key", access_key ? access_key : ""));
     return true;
 }
@@ -128,5 +128,6 @@ void connection_close(struct connection *connection) {
     http_client_destroy(connection->http);
     http_trust_destroy(connection->trust);
     chain_found_clean_up(&connection->start);
+    free(connection->region);
     *connection = (struct connection){0};
 }

@@ -28,6 +28,8 @@ struct connection {
     struct http_trust *trust;
     struct http_client *http;
     struct aws_client *client;
+    /// That asked for; STS itself may be in another (aws_endpoint_choose_sts()).
+    char *region;
     /// The keys to start from; none where the first role goes by a token.
     struct chain_found start;
     int64_t deadline_ms;

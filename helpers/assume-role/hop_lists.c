@@ -23,7 +23,7 @@ static const char *keep(struct hops *hops, struct slice text) {
 static bool load(const char *value, struct buffer *out, struct error *err) {
     static const struct slice scheme = {.data = "file://", .len = 7};
     if (slice_starts_with(slice_text(value), scheme)) {
-        if (!files_read(value + scheme.len, out, err)) {
+        if (!files_read_within(value + scheme.len, STS_TOKEN_WAIT_MS, out, err)) {
             return false;
         }
     } else {

@@ -59,7 +59,7 @@ static int run(struct arguments *arguments, void (*on_broken_pipe)(int)) {
         return fail(&err, hint);
     }
     if (arguments->command) {
-        cleanup_free char *region = xstrdup(aws_client_endpoint(connection.client)->region);
+        cleanup_free char *region = xstrdup(connection.region);
         // Its sockets are not the command's.
         connection_close(&connection);
         (void)signal(SIGPIPE, on_broken_pipe);

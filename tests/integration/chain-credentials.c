@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /// Finds credentials by the default chain, for tests that compare them with botocore's:
-/// chain-credentials [--profile NAME]. Prints them as JSON without the secret parts, or
-/// "<code>: <message>" on stderr. It is a program of its own: nothing of assume-role is in it.
+/// chain-credentials [--profile NAME]. Prints them as JSON without the secret parts, and where STS
+/// is, or "<code>: <message>" on stderr. It is a program of its own: nothing of assume-role is in
+/// it.
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 #include "common/aws/chain/chain.h"
 #include "common/json.h"
 #include "common/log.h"
+#include "common/system/environment.h"
 #include "common/system/files.h"
 
 static void add(cJSON *object, const char *name, const char *value) {
@@ -17,10 +19,33 @@ static void add(cJSON *object, const char *name, const char *value) {
                           value != NULL ? cJSON_CreateString(value) : cJSON_CreateNull());
 }
 
+/// The environment's region wins over the profile's.
+static const char *region_of(const struct chain_settings *settings) {
+    const char *first = environment_value("AWS_REGION");
+    const char *second = environment_value("AWS_DEFAULT_REGION");
+    return first ? first : second ? second : settings->endpoint.region;
+}
+
+/// As assume-role asks STS.
+static bool find_sts(const struct chain_settings *settings, struct aws_endpoint *sts,
+                     struct buffer *url, struct error *err) {
+    *sts = settings->endpoint;
+    sts->region = region_of(settings);
+    return (sts->region || error_set(err, "region", "none is known")) &&
+           aws_endpoint_choose_sts(sts, settings->sts_regional, err) &&
+           aws_endpoint_resolve(sts, err) && aws_endpoint_url(sts, "sts", "STS", url, err);
+}
+
 static bool print(const struct chain_settings *settings, const struct chain_found *found,
                   struct error *err) {
     json_initialise();
     cleanup_cjson cJSON *object = cJSON_CreateObject();
+    cleanup_buffer struct buffer url = BUFFER_INIT(AWS_LONGEST_URL);
+    struct aws_endpoint sts;
+    struct error no_sts;
+    const bool known = find_sts(settings, &sts, &url, &no_sts);
+    add(object, "sts_url", known ? buffer_text(&url) : NULL);
+    add(object, "sts_region", known ? sts.region : no_sts.code);
     add(object, "access_key", found->credentials.access_key);
     add(object, "source", found->source);
     add(object, "region", settings->endpoint.region);
@@ -48,8 +73,11 @@ static bool find(struct chain *chain, const char *path, struct error *err) {
     struct http_trust *trust = http_trust_new(ca_bundle != NULL ? ca_bundle : settings->ca_bundle);
     const struct http_client_options http_options = {.trust = trust, .allow_http = allow_http};
     struct http_client *http = http_client_new(&http_options);
-    const struct aws_client_options client_options = {.http = http,
-                                                      .endpoint = {.url = settings->endpoint.url}};
+    // Where keys need no STS, no region is asked for.
+    const char *region = region_of(settings);
+    const struct aws_client_options client_options = {
+        .http = http,
+        .endpoint = {.url = settings->endpoint.url, .region = region ? region : "us-east-1"}};
     struct aws_client *client = aws_client_new(&client_options, err);
     const struct chain_program program = {
         .assume = assume, .context = client, .session_name = "runlet-test", .path = path};

@@ -78,6 +78,15 @@ def test_names_the_variable_whose_key_ends_in_a_newline(case: Case, name: str) -
     assert f"{name} has a blank, a line's end or another invisible character" in case.error()
 
 
+def test_reads_large_files(case: Case) -> None:
+    """16 MiB, as tools write that know every account and role of a company."""
+    comments = ("# " + "x" * 1021 + "\n") * (16 * 1024 - 1)
+    case.write("", comments + SHARED)
+    assert case.access_key() == "AKIA.shared"
+    case.write("", comments * 2 + SHARED)
+    assert "larger than 16777216 bytes" in case.error()
+
+
 def test_profiles_inherit_from_DEFAULT(case: Case) -> None:
     case.write("", SHARED.replace("[default]", "[DEFAULT]") + "[one]\nregion = x\n")
     case.profile = "one"
@@ -122,6 +131,12 @@ def test_warns_where_the_two_profile_variables_differ(case: Case) -> None:
 @pytest.mark.parametrize("region", ["aws-global", "aws-cn-global", "fips-us-east-1"])
 def test_refuses_a_pseudo_region_by_name(case: Case, region: str) -> None:
     assert f'"{region}" is a pseudo-region' in complaint(case, AWS_REGION=region)
+
+
+def test_never_waits_for_a_policy(case: Case) -> None:
+    os.mkfifo(case.home / "policy")
+    said = complaint(case, "--policy", f"file://{case.home}/policy")
+    assert "nobody wrote it to its end within 5000 ms" in said
 
 
 def test_takes_a_blank_behind_the_comma_of_a_tag(case: Case) -> None:

@@ -17,6 +17,8 @@ struct aws_endpoint {
     const char *region;
     bool fips;
     bool dual_stack;
+    /// The environment's URLs do not count; AWS_IGNORE_CONFIGURED_ENDPOINT_URLS wins over it.
+    bool ignores_environment;
 };
 
 /// Takes from the environment what `endpoint` leaves open (the region: AWS_REGION, else
@@ -28,6 +30,11 @@ bool aws_endpoint_resolve(struct aws_endpoint *endpoint, struct error *err);
 /// AWS_ENDPOINT_URL_<id>, AWS_ENDPOINT_URL, or that of the region's partition.
 bool aws_endpoint_url(const struct aws_endpoint *endpoint, const char *service, const char *id,
                       struct buffer *out, struct error *err);
+/// STS's endpoint for all regions where `setting` is "legacy", as sts_regional_endpoints of a
+/// profile may say (AWS_STS_REGIONAL_ENDPOINTS wins; NULL: "regional"), and the region was there
+/// before regional endpoints were: https://sts.amazonaws.com, signed for us-east-1. Only where
+/// nothing else says where STS is. Fails (code "config") for another setting.
+bool aws_endpoint_choose_sts(struct aws_endpoint *endpoint, const char *setting, struct error *err);
 /// Tells whether the endpoint or the environment gives the service's URL.
 bool aws_endpoint_is_configured(const struct aws_endpoint *endpoint, const char *id);
 

@@ -16,12 +16,15 @@ static bool environment_has_endpoint(void) {
     return environment_value("AWS_ENDPOINT_URL_STS") || environment_value("AWS_ENDPOINT_URL");
 }
 
+static const char IGNORE[] = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS";
+
 /// The endpoint that the profile gives STS.
 static bool find_endpoint(struct chain *chain, struct error *err) {
     const struct profiles *profiles = &chain->profiles;
     const struct profile *profile = &profiles->chosen;
-    if (environment_has_endpoint() || environment_is_true("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") ||
-        profile_is_true(profile, "ignore_configured_endpoint_urls")) {
+    const bool ignored = environment_value(IGNORE) ? environment_is_true(IGNORE)
+                                                   : chain->settings.endpoint.ignores_environment;
+    if (ignored || environment_has_endpoint()) {
         return true;
     }
     const char *services = profile_get(profile, "services");
@@ -51,7 +54,10 @@ static bool find_settings(struct chain *chain, struct error *err) {
     chain->settings = (struct chain_settings){
         .endpoint = {.region = profile_get(profile, "region"),
                      .fips = profile_is_true(profile, "use_fips_endpoint"),
-                     .dual_stack = profile_is_true(profile, "use_dualstack_endpoint")},
+                     .dual_stack = profile_is_true(profile, "use_dualstack_endpoint"),
+                     .ignores_environment =
+                         profile_is_true(profile, "ignore_configured_endpoint_urls")},
+        .sts_regional = profile_get(profile, "sts_regional_endpoints"),
         .ca_bundle = chain->ca_bundle,
     };
     return find_endpoint(chain, err);

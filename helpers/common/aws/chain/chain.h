@@ -36,6 +36,8 @@ struct chain_settings {
     /// that for STS, from the profile's `services` section or for all services: NULL where it names
     /// none, or the environment says something about endpoints, which wins.
     struct aws_endpoint endpoint;
+    /// For aws_endpoint_choose_sts(); NULL where it says nothing.
+    const char *sts_regional;
     /// NULL where it names none, or AWS_CA_BUNDLE is set.
     const char *ca_bundle;
 };
