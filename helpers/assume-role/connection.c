@@ -86,7 +86,7 @@ static bool open_client(struct connection *connection, const struct connection_o
     endpoint.url = options->endpoint_url ? options->endpoint_url : endpoint.url;
     endpoint.region = find_region(options, settings, err);
     connection->region = endpoint.region ? xstrdup(endpoint.region) : NULL;
-    if (!endpoint.region || !aws_endpoint_choose_sts(&endpoint, settings->sts_regional, err)) {
+    if (!endpoint.region || !chain_place_sts(settings, &endpoint, err)) {
         return false;
     }
     open_http(connection, endpoint.url, settings->ca_bundle);

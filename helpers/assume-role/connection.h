@@ -28,7 +28,7 @@ struct connection {
     struct http_trust *trust;
     struct http_client *http;
     struct aws_client *client;
-    /// That asked for; STS itself may be in another (aws_endpoint_choose_sts()).
+    /// That asked for; STS itself may be in another (chain_place_sts()).
     char *region;
     /// The keys to start from; none where the first role goes by a token.
     struct chain_found start;

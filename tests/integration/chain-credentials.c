@@ -32,8 +32,8 @@ static bool find_sts(const struct chain_settings *settings, struct aws_endpoint 
     *sts = settings->endpoint;
     sts->region = region_of(settings);
     return (sts->region || error_set(err, "region", "none is known")) &&
-           aws_endpoint_choose_sts(sts, settings->sts_regional, err) &&
-           aws_endpoint_resolve(sts, err) && aws_endpoint_url(sts, "sts", "STS", url, err);
+           chain_place_sts(settings, sts, err) && aws_endpoint_resolve(sts, err) &&
+           aws_endpoint_url(sts, "sts", "STS", url, err);
 }
 
 static bool print(const struct chain_settings *settings, const struct chain_found *found,

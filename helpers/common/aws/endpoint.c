@@ -3,7 +3,6 @@
 
 #include <unistd.h>
 
-#include "common/array.h"
 #include "common/system/environment.h"
 
 struct partition {
@@ -84,44 +83,6 @@ static const char *configured_url(const struct aws_endpoint *endpoint, const cha
 
 bool aws_endpoint_is_configured(const struct aws_endpoint *endpoint, const char *id) {
     return endpoint->url || configured_url(endpoint, id);
-}
-
-/// Those that STS's endpoint for all regions stands for: of regions made later it knows nothing.
-static bool is_legacy_region(const char *region) {
-    static const char *const regions[] = {
-        "ap-northeast-1", "ap-south-1", "ap-southeast-1", "ap-southeast-2", "ca-central-1",
-        "eu-central-1",   "eu-north-1", "eu-west-1",      "eu-west-2",      "eu-west-3",
-        "sa-east-1",      "us-east-1",  "us-east-2",      "us-west-1",      "us-west-2",
-    };
-    for (size_t i = 0; i < ARRAY_LENGTH(regions); i++) {
-        if (strcmp(region, regions[i]) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-bool aws_endpoint_choose_sts(struct aws_endpoint *endpoint, const char *setting,
-                             struct error *err) {
-    const char *word = environment_value("AWS_STS_REGIONAL_ENDPOINTS");
-    word = word ? word : setting;
-    if (!word || strcmp(word, "regional") == 0) {
-        return true;
-    }
-    if (strcmp(word, "legacy") != 0) {
-        return error_set(err, "config",
-                         "sts_regional_endpoints (AWS_STS_REGIONAL_ENDPOINTS) must be regional or "
-                         "legacy, not \"%.64s\"",
-                         word);
-    }
-    const bool variant = is_asked_for("AWS_USE_FIPS_ENDPOINT", endpoint->fips) ||
-                         is_asked_for("AWS_USE_DUALSTACK_ENDPOINT", endpoint->dual_stack);
-    if (!variant && is_legacy_region(endpoint->region) &&
-        !aws_endpoint_is_configured(endpoint, "STS")) {
-        endpoint->url = "https://sts.amazonaws.com";
-        endpoint->region = "us-east-1";
-    }
-    return true;
 }
 
 static void append_standard(const struct aws_endpoint *endpoint, const char *service,

@@ -30,11 +30,6 @@ bool aws_endpoint_resolve(struct aws_endpoint *endpoint, struct error *err);
 /// AWS_ENDPOINT_URL_<id>, AWS_ENDPOINT_URL, or that of the region's partition.
 bool aws_endpoint_url(const struct aws_endpoint *endpoint, const char *service, const char *id,
                       struct buffer *out, struct error *err);
-/// STS's endpoint for all regions where `setting` is "legacy", as sts_regional_endpoints of a
-/// profile may say (AWS_STS_REGIONAL_ENDPOINTS wins; NULL: "regional"), and the region was there
-/// before regional endpoints were: https://sts.amazonaws.com, signed for us-east-1. Only where
-/// nothing else says where STS is. Fails (code "config") for another setting.
-bool aws_endpoint_choose_sts(struct aws_endpoint *endpoint, const char *setting, struct error *err);
 /// Tells whether the endpoint or the environment gives the service's URL.
 bool aws_endpoint_is_configured(const struct aws_endpoint *endpoint, const char *id);
 

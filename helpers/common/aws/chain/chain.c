@@ -94,6 +94,46 @@ const struct chain_settings *chain_settings(const struct chain *chain) {
     return &chain->settings;
 }
 
+/// Those that STS's endpoint for all regions stands for: of regions made later it knows nothing.
+static bool is_legacy_region(const char *region) {
+    static const char *const regions[] = {
+        "ap-northeast-1", "ap-south-1", "ap-southeast-1", "ap-southeast-2", "ca-central-1",
+        "eu-central-1",   "eu-north-1", "eu-west-1",      "eu-west-2",      "eu-west-3",
+        "sa-east-1",      "us-east-1",  "us-east-2",      "us-west-1",      "us-west-2",
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(regions); i++) {
+        if (strcmp(region, regions[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool chain_place_sts(const struct chain_settings *settings, struct aws_endpoint *endpoint,
+                     struct error *err) {
+    const char *word = environment_value("AWS_STS_REGIONAL_ENDPOINTS");
+    word = word ? word : settings->sts_regional;
+    if (!word || strcmp(word, "regional") == 0) {
+        return true;
+    }
+    if (strcmp(word, "legacy") != 0) {
+        return error_set(err, "config",
+                         "sts_regional_endpoints (AWS_STS_REGIONAL_ENDPOINTS) must be regional or "
+                         "legacy, not \"%.64s\"",
+                         word);
+    }
+    struct aws_endpoint whole = *endpoint;
+    if (!aws_endpoint_resolve(&whole, err)) {
+        return false;
+    }
+    if (!whole.fips && !whole.dual_stack && is_legacy_region(whole.region) &&
+        !aws_endpoint_is_configured(&whole, "STS")) {
+        endpoint->url = "https://sts.amazonaws.com";
+        endpoint->region = "us-east-1";
+    }
+    return true;
+}
+
 void chain_found_clean_up(struct chain_found *found) {
     aws_credentials_clean_up(&found->credentials);
     free(found->source);

@@ -36,7 +36,7 @@ struct chain_settings {
     /// that for STS, from the profile's `services` section or for all services: NULL where it names
     /// none, or the environment says something about endpoints, which wins.
     struct aws_endpoint endpoint;
-    /// For aws_endpoint_choose_sts(); NULL where it says nothing.
+    /// sts_regional_endpoints; NULL where it says nothing.
     const char *sts_regional;
     /// NULL where it names none, or AWS_CA_BUNDLE is set.
     const char *ca_bundle;
@@ -74,6 +74,12 @@ void chain_close(struct chain *chain);
 void chain_closep(struct chain **chain);
 /// Valid until the chain is closed.
 const struct chain_settings *chain_settings(const struct chain *chain);
+/// Changes the endpoint, whose region is known, to STS's for all regions, where
+/// sts_regional_endpoints (AWS_STS_REGIONAL_ENDPOINTS wins) is "legacy", and the region was there
+/// before regional endpoints were: https://sts.amazonaws.com, signed for us-east-1. Only where
+/// nothing else says where STS is. Fails with the codes "config" (another setting) and "region".
+bool chain_place_sts(const struct chain_settings *settings, struct aws_endpoint *endpoint,
+                     struct error *err);
 
 /// Finds credentials. `found` is initialised here and to be cleaned up by the caller, on failure
 /// too. Codes of errors, beside the two above: "partial" (a key without the other), "expired",
