@@ -13,7 +13,7 @@
 /// As deep as Go's encoding/json reads, which is what gitlab-runner does.
 enum { JSON_PIECES_MAX_DEPTH = 10000 };
 
-/// A walk over the members of an object or the elements of an array: `{.text = …}` begins it.
+/// A walk over the members of an object or the elements of an array: `{.text = text}` begins it.
 struct json_pieces {
     struct slice text;
     /// How much of it has been walked over.

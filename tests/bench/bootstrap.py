@@ -222,7 +222,8 @@ def main() -> None:
             subprocess.run(
                 # The repository may itself lie below /tmp: /mnt shows it once that is covered.
                 ["unshare", "--mount", *as_user, "sh", "-c",
-                 'mount --bind "$0" /mnt && mount -t tmpfs tmpfs /tmp && cd /mnt && exec "$@"',
+                 'mount --bind "$0" /mnt && for place in /tmp /var/tmp /dev/shm; do '
+                 '! test -d $place || mount -t tmpfs tmpfs $place; done && cd /mnt && exec "$@"',
                  REPO, os.path.realpath(sys.executable), "tests/bench/bootstrap.py",
                  "--in-namespace"],
             ).returncode

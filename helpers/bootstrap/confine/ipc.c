@@ -102,5 +102,6 @@ static bool clear_all(int64_t limit_ms, struct error *err) {
 }
 
 bool ipc_clear(int64_t limit_ms, struct error *err) {
-    return clear_all(limit_ms, err) || say_dirty(err);
+    // Lambda never runs us as root, whose objects and folders are the machine's.
+    return geteuid() == 0 || clear_all(limit_ms, err) || say_dirty(err);
 }

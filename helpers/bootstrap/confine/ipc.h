@@ -22,6 +22,9 @@ bool ipc_prepare(struct error *err);
 /// Removes all of it, at init, after each job and before the next, when no process of a job is
 /// left; each job begins with a session keyring of its own. Fails with the code
 /// "Runtime.WorkspaceDirty" where something cannot be removed, or not within `limit_ms`.
+///
+/// Nothing where we are root, as on somebody's machine: root's folders and objects are everybody's,
+/// and Lambda never runs us so.
 bool ipc_clear(int64_t limit_ms, struct error *err);
 
 /// Removes what our user has in the folder, and what hangs on the folder where it is ours; what
