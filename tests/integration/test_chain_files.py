@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,20 @@ def test_never_waits_for_a_token(case: Case, kind: str) -> None:
         "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/x",
     }
     assert f"web identity token: cannot read {path}" in case.error()
+
+
+def test_a_token_is_read_once(case: Case) -> None:
+    """As of a shell's <(command): a pipe gives it to one reader, and then nothing more."""
+    path = case.home / "pipe"
+    os.mkfifo(path)
+    writer = threading.Thread(target=path.write_text, args=("header.payload.signature",))
+    writer.start()
+    case.environment = {
+        "AWS_WEB_IDENTITY_TOKEN_FILE": str(path),
+        "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/x",
+    }
+    assert case.access_key() == "ASIA.x.over.header.payload.signature"
+    writer.join()
 
 
 @pytest.mark.parametrize("written", ["$PLACE/c", "${PLACE}/c", "$UNKNOWN/c", "${PLACE/c", "$/c"])
