@@ -328,7 +328,14 @@ static _Noreturn void run_function(const struct config *config, bool own_users, 
         if (access(places[i], F_OK) != 0)
             continue;
         char *arguments[] = {(char *)places[i], NULL};
-        execve(places[i], arguments, variables);
+        // While the code was unpacked, another process may have been started with the file open: it
+        // holds it until its own exec.
+        for (int tries = 0; tries < 100; tries++) {
+            execve(places[i], arguments, variables);
+            if (errno != ETXTBSY)
+                break;
+            usleep(20 * 1000);
+        }
         report("fail fork/exec %s: %s\n", places[i], strerror(errno));
         _exit(125);
     }
