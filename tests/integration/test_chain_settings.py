@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where STS is, and with which keys it is asked: 300 made-up machines, beside botocore.
 
-ACCEPTED has each case in which we differ on purpose; the man page of assume-role has the same list.
+ACCEPTED has what these machines show of our differences on purpose; the man page of assume-role
+has all of them.
 """
 
 from __future__ import annotations
