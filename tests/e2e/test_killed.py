@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from collections.abc import Iterator
@@ -120,8 +121,9 @@ def test_a_bootstrap_that_lambda_ends_closes_its_job(stage: Stage) -> None:
     wait_until(lambda: b"started" in job.trace, "the job's first line")
     # From outside of the sandbox, as Lambda does.
     for pid in stage.environment.processes():
-        if Path(f"/proc/{pid}/comm").read_text() == "bootstrap\n":
-            os.kill(pid, signal.SIGTERM)
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            if Path(f"/proc/{pid}/comm").read_text() == "bootstrap\n":
+                os.kill(pid, signal.SIGTERM)
 
     invocation = invoking.result()
 

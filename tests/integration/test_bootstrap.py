@@ -583,7 +583,7 @@ def test_the_log_is_json_lines_with_metrics(make_stage: StageMaker) -> None:
     stage.add_job()
     invocation = stage.invoke()
     stage.api.wait_for_next(2)
-
+    wait_until(lambda: "_aws" in stage.bootstrap.log, "the metrics in the log")
     lines = [json.loads(line) for line in list(stage.bootstrap.lines)]
 
     plain = [line for line in lines if "_aws" not in line]
