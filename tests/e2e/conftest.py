@@ -36,6 +36,14 @@ def no_faults_left(cloud: LocalCloud) -> Iterator[None]:
     cloud.gitlab.restore_clock()
 
 
+@pytest.fixture
+def unfiltered(cloud: LocalCloud) -> Iterator[None]:
+    """The kernel allows no filter on jobs, so that they can signal the bootstrap."""
+    cloud.functions.allow_seccomp = False
+    yield
+    cloud.functions.allow_seccomp = True
+
+
 @pytest.fixture(scope="session")
 def ca_layer(cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A layer with the certificate of the private CA, as a user of a private GitLab packs it."""

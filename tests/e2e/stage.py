@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
 import threading
 from collections.abc import Callable
@@ -43,6 +45,14 @@ def commands_of(environment: Environment) -> list[str]:
         if line:
             found.append(line)
     return found
+
+
+def signal_bootstrap(environment: Environment, number: int) -> None:
+    """Sends a signal to the environment's bootstrap from outside of the sandbox, as Lambda does."""
+    for pid in environment.processes():
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            if Path(f"/proc/{pid}/comm").read_text() == "bootstrap\n":
+                os.kill(pid, number)
 
 
 def peak_memory_of_bootstrap(environment: Environment) -> int:

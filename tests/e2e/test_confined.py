@@ -5,12 +5,10 @@ from __future__ import annotations
 
 import os
 import resource
-from collections.abc import Iterator
 
 import pytest
 
 from e2e.stage import Stage, commands_of, output_of
-from localcloud import LocalCloud
 
 READY = ["cp $PROGRAM $TMPDIR/ && chmod +x $TMPDIR/$PROGRAM"]
 
@@ -82,14 +80,6 @@ def test_commands_are_refused(stage: Stage, command: str) -> None:
 
     assert invocation.answer["status"] == "job_succeeded", output_of(job)
     assert "refused\nstill here\n" in output_of(job)
-
-
-@pytest.fixture
-def unfiltered(cloud: LocalCloud) -> Iterator[None]:
-    """The kernel allows no filter on jobs."""
-    cloud.functions.allow_seccomp = False
-    yield
-    cloud.functions.allow_seccomp = True
 
 
 LIMIT = "$TMPDIR/assailant limit $(pidof bootstrap)"

@@ -3,26 +3,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import signal
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from e2e.stage import Stage, StageMaker, commands_of, last_line_of, output_of
-from localcloud import LocalCloud
+from e2e.stage import (
+    Stage,
+    StageMaker,
+    commands_of,
+    last_line_of,
+    output_of,
+    signal_bootstrap,
+)
 from localcloud.waiting import wait_until
-
-
-@pytest.fixture
-def unfiltered(cloud: LocalCloud) -> Iterator[None]:
-    """The kernel allows no filter on jobs, so that they can signal the bootstrap."""
-    cloud.functions.allow_seccomp = False
-    yield
-    cloud.functions.allow_seccomp = True
-
 
 KILL_RUNNER = "kill -KILL $(pidof gitlab-runner)"
 LINES = "for i in $(seq 1 3000); do echo line-$i-of-the-trace; done"
@@ -120,10 +113,7 @@ def test_a_bootstrap_that_lambda_ends_closes_its_job(stage: Stage) -> None:
     invoking = stage.start()
     wait_until(lambda: b"started" in job.trace, "the job's first line")
     # From outside of the sandbox, as Lambda does.
-    for pid in stage.environment.processes():
-        with contextlib.suppress(OSError):  # it has ended meanwhile
-            if Path(f"/proc/{pid}/comm").read_text() == "bootstrap\n":
-                os.kill(pid, signal.SIGTERM)
+    signal_bootstrap(stage.environment, signal.SIGTERM)
 
     invocation = invoking.result()
 

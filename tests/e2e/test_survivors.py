@@ -4,17 +4,15 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import signal
 import socket
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from e2e.stage import Stage, StageMaker, commands_of, output_of
+from e2e.stage import Stage, StageMaker, commands_of, output_of, signal_bootstrap
 from localcloud.waiting import wait_until
 
 ROUNDS = 3
@@ -81,13 +79,6 @@ def kept(make_stage: StageMaker) -> Iterator[Stage]:
     stage.cloud.functions.keep_sandbox_after_crash = False
 
 
-def kill_bootstrap(stage: Stage) -> None:
-    for pid in stage.environment.processes():
-        with contextlib.suppress(OSError):
-            if Path(f"/proc/{pid}/comm").read_text() == "bootstrap\n":
-                os.kill(pid, signal.SIGKILL)
-
-
 def test_nothing_of_a_job_meets_the_next_projects_job(kept: Stage, fence: Fence) -> None:
     other = kept.cloud.gitlab.create_project(f"{kept.tag}/other")
     for i in range(ROUNDS):
@@ -101,7 +92,7 @@ def test_nothing_of_a_job_meets_the_next_projects_job(kept: Stage, fence: Fence)
         # It can do its work.
         wait_until(lambda one=thief: one.token.encode() in fence.loot, "the job's own token")
         with contextlib.suppress(ValueError):  # it has ended already
-            kill_bootstrap(kept)
+            signal_bootstrap(kept.environment, signal.SIGKILL)
         assert stealing.result().response["errorType"] == "Runtime.ExitError"
 
         pipeline = kept.commit({"look": {"script": LOOK, "variables": {"ROUND": str(i)}}},
