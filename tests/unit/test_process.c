@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -175,6 +176,28 @@ START_TEST(waits_with_a_limit_and_can_be_woken) {
     ck_assert_int_eq(end.signal, SIGTERM);
     ck_assert(process_signal(process, SIGTERM, &err)); // It has ended: no failure.
     ck_assert_int_eq(process_wait(process, -1, wake[0], &end), PROCESS_EXITED);
+}
+END_TEST
+
+static void be_traced(void *unused) {
+    (void)unused;
+    (void)ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+}
+
+START_TEST(takes_no_stop_of_a_traced_child_for_its_end) {
+    cleanup_environment struct environment environment = {0};
+    environment_set_text(&environment, "PATH", "/usr/bin:/bin");
+    const char *const argv[] = {"sleep", "60", NULL};
+    struct process_options options = process_options(argv, &environment);
+    options.in_child = be_traced;
+    cleanup_process struct process *process = process_spawn(&options, &err);
+    ck_assert_msg(process != NULL, "%s", err.message);
+    struct process_exit end;
+    // It has stopped at its exec, as those who are traced do.
+    ck_assert_int_eq(process_wait(process, 300, 0, &end), PROCESS_RUNNING);
+    ck_assert(process_signal(process, SIGKILL, &err));
+    ck_assert_int_eq(process_wait(process, 60000, 0, &end), PROCESS_EXITED);
+    ck_assert_int_eq(end.signal, SIGKILL);
 }
 END_TEST
 
@@ -438,6 +461,7 @@ int main(void) {
     tcase_add_test(tcase, tells_status_and_signal);
     tcase_add_test(tcase, takes_the_descriptors_it_is_given);
     tcase_add_test(tcase, waits_with_a_limit_and_can_be_woken);
+    tcase_add_test(tcase, takes_no_stop_of_a_traced_child_for_its_end);
     tcase_add_test(tcase, limits_time_and_output_of_a_run);
     tcase_add_test(tcase, keeps_the_end_of_a_process_that_was_reaped_with_the_orphans);
     tcase_add_test(tcase, kills_every_descendant_and_nobody_else);

@@ -325,6 +325,10 @@ static bool reap(pid_t which) {
     if (pid <= 0) {
         return false;
     }
+    // A child may have made us its tracer (PTRACE_TRACEME): then its stops are told, too.
+    if (WIFSTOPPED(status)) {
+        return true;
+    }
     for (struct process *process = children; process; process = process->next) {
         if (process->pid == pid && !process->ended) {
             process->ended = true;
