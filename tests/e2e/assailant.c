@@ -98,6 +98,7 @@ static void attack_thread(pid_t process, pid_t id) {
     say("rt_tgsigqueueinfo", queue(process, id, SIGTERM));
     for (int resource = 0; resource < RLIM_NLIMITS; resource++)
         say("prlimit", limit(id, resource));
+    say("F_SETOWN", own_descriptor(F_SETOWN, id));
     say("setpriority", setpriority(PRIO_PROCESS, (id_t)id, 19));
     say("sched_setscheduler", syscall(SYS_sched_setscheduler, id, SCHED_IDLE, &none));
     say("sched_setparam", syscall(SYS_sched_setparam, id, &none));
@@ -114,7 +115,6 @@ static void attack_process(pid_t process) {
     } owner = {1, process}; // struct f_owner_ex, F_OWNER_PID
     const pid_t group = getpgid(process);
     say("pidfd_send_signal", send_by_pidfd(process, SIGKILL));
-    say("F_SETOWN", own_descriptor(F_SETOWN, process));
     say("F_SETOWN_EX", own_descriptor(15, (long)&owner));
     say("FIOSETOWN", own_by_pointer(0x8901, process));
     say("SIOCSPGRP", own_by_pointer(0x8902, process));
@@ -191,6 +191,9 @@ static int live(void) {
     say("kill of itself", kill(getpid(), SIGUSR1));
     say("its signals", signals == 4 ? 0 : (errno = EPROTO, -1));
     say("owner of a descriptor", own_descriptor(F_SETOWN, getpid()));
+    say("a thread as owner", own_descriptor(F_SETOWN, thread));
+    say("a child as owner", own_descriptor(F_SETOWN, child));
+    say("a group as owner", own_descriptor(F_SETOWN, -child));
     say("kill 0 of a child", kill(child, 0));
     say("kill of a group", kill(-child, SIGTERM));
     say("wait", waitpid(child, NULL, 0));

@@ -8,6 +8,7 @@
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -33,29 +34,21 @@ struct filter {
     /// The child's end, where it puts what the kernel said, and ours.
     int child;
     int parent;
-    /// Where the kernel asks; -1: nowhere.
+    /// Kept free for the listener, should descriptors run out; -1: in use.
+    int reserve;
+    /// Where the kernel asks; -1: nowhere. The thread's.
     int listener;
     int stop;
     pthread_t thread;
     bool thread_runs;
+    /// Raised by the thread when the next two are set.
+    sem_t known;
+    bool installed;
+    struct error failure;
 };
 
 static int seccomp(unsigned operation, unsigned flags, void *arguments) {
     return (int)syscall(SYS_seccomp, operation, flags, arguments);
-}
-
-struct filter *filter_new(struct error *err) {
-    int ends[2];
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
-        error_errno(err, errno, "cannot make a socket");
-        return NULL;
-    }
-    struct filter *filter = xcalloc(1, sizeof(*filter));
-    filter->parent = ends[0];
-    filter->child = ends[1];
-    filter->listener = filter->stop = -1;
-    filter_program_write(&filter->program, getpid(), getpgrp());
-    return filter;
 }
 
 // --- In the new process --------------------------------------------------------------------------
@@ -139,8 +132,7 @@ static size_t larger(size_t a, size_t b) {
 }
 
 /// The kernel's structures may be larger than those that we know.
-static void *answer_all(void *context) {
-    const struct filter *filter = context;
+static void answer_questions(const struct filter *filter) {
     struct seccomp_notif_sizes sizes = {0};
     (void)seccomp(SECCOMP_GET_NOTIF_SIZES, 0, &sizes);
     const size_t question_size = larger(sizes.seccomp_notif, sizeof(struct seccomp_notif));
@@ -155,10 +147,7 @@ static void *answer_all(void *context) {
             answer(filter, question, response);
         }
     }
-    return NULL;
 }
-
-// --- Our side ------------------------------------------------------------------------------------
 
 /// The listener, or -1 with an error.
 static int receive(int from, struct error *err) {
@@ -181,25 +170,79 @@ static int receive(int from, struct error *err) {
     return listener;
 }
 
+static bool wait_for_report(struct filter *filter) {
+    struct pollfd events[] = {
+        {.fd = filter->parent, .events = POLLIN},
+        {.fd = filter->stop, .events = POLLIN},
+    };
+    int ready;
+    do {
+        ready = poll(events, 2, -1);
+    } while (ready < 0 && errno == EINTR);
+    return ready > 0 && events[1].revents == 0;
+}
+
+static void *serve(void *context) {
+    struct filter *filter = context;
+    error_set(&filter->failure, "system", "the process did not start");
+    if (wait_for_report(filter)) {
+        cleanup_closep(&filter->reserve);
+        filter->listener = receive(filter->parent, &filter->failure);
+    }
+    filter->installed = filter->listener >= 0;
+    (void)sem_post(&filter->known);
+    if (filter->installed) {
+        answer_questions(filter);
+    }
+    return NULL;
+}
+
+// --- Our side ------------------------------------------------------------------------------------
+
 static bool start_thread(struct filter *filter, struct error *err) {
     enum { STACK_SIZE = 64 * 1024 };
-    filter->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (filter->stop < 0) {
-        return error_errno(err, errno, "cannot make an event descriptor");
-    }
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, STACK_SIZE);
-    const int failure = pthread_create(&filter->thread, &attributes, answer_all, filter);
+    const int failure = pthread_create(&filter->thread, &attributes, serve, filter);
     pthread_attr_destroy(&attributes);
     filter->thread_runs = failure == 0;
     return filter->thread_runs || error_errno(err, failure, "cannot start a thread");
 }
 
+static bool open_descriptors(struct filter *filter, struct error *err) {
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
+        return error_errno(err, errno, "cannot make a socket");
+    }
+    filter->parent = ends[0];
+    filter->child = ends[1];
+    filter->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    filter->reserve = filter->stop < 0 ? -1 : fcntl(filter->stop, F_DUPFD_CLOEXEC, 0);
+    return filter->reserve >= 0 || error_errno(err, errno, "cannot make an event descriptor");
+}
+
+struct filter *filter_new(struct error *err) {
+    struct filter *filter = xcalloc(1, sizeof(*filter));
+    filter->parent = filter->child = filter->reserve = filter->listener = filter->stop = -1;
+    (void)sem_init(&filter->known, 0, 0);
+    filter_program_write(&filter->program, getpid(), getpgrp());
+    if (!open_descriptors(filter, err) || !start_thread(filter, err)) {
+        filter_destroy(filter);
+        return NULL;
+    }
+    return filter;
+}
+
 bool filter_begin(struct filter *filter, struct error *err) {
+    // The thread sees the end of the socket where the new process did not come so far.
     cleanup_closep(&filter->child);
-    filter->listener = receive(filter->parent, err);
-    return filter->listener >= 0 && start_thread(filter, err);
+    while (sem_wait(&filter->known) != 0 && errno == EINTR) {
+    }
+    if (!filter->installed) {
+        *err = filter->failure;
+    }
+    return filter->installed;
 }
 
 void filter_destroy(struct filter *filter) {
@@ -211,9 +254,11 @@ void filter_destroy(struct filter *filter) {
         pthread_join(filter->thread, NULL);
     }
     cleanup_closep(&filter->stop);
+    cleanup_closep(&filter->reserve);
     cleanup_closep(&filter->listener);
     cleanup_closep(&filter->child);
     cleanup_closep(&filter->parent);
+    (void)sem_destroy(&filter->known);
     free(filter);
 }
 

@@ -24,14 +24,15 @@
 struct filter;
 #define cleanup_filter __attribute__((cleanup(filter_destroyp)))
 
-/// Makes one for a process to be started from this one. NULL, with an error, where there is no
-/// descriptor for it.
+/// Makes one for a process to be started from this one, and a thread that answers, so that no
+/// process is ever held by a question that nobody hears. NULL, with an error, where that cannot be
+/// had.
 struct filter *filter_new(struct error *err);
 /// Of process_options: puts the filter on the new process; async-signal-safe. `context` is the
 /// filter.
 void filter_install(void *context);
-/// After the start: takes up answering. False, with an error, where the filter is not there: the
-/// kernel does not allow it, or there is no thread for it.
+/// After the start: whether the filter is there. False, with an error, where the kernel does not
+/// allow it.
 bool filter_begin(struct filter *filter, struct error *err);
 
 /// When the processes have ended. What is left of them cannot make such calls any more (ENOSYS).

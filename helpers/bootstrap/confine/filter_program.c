@@ -7,6 +7,7 @@
 #include <linux/ioprio.h>
 #include <linux/seccomp.h>
 #include <linux/sockios.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -135,9 +136,13 @@ static void judge_fcntl(struct filter_program *program, const struct protected *
     finish_if(program, F_SETOWN_EX, FORBID);
     const size_t begin = begin_if(program, F_SETOWN);
     load_argument(program, 2);
+    finish_if(program, 0, ALLOW);
     finish_if(program, us->pid, FORBID);
     forbid_group(program, us, us->minus_group);
-    finish(program, ALLOW);
+    // Other groups.
+    finish_from(program, (uint32_t)INT32_MIN, ALLOW);
+    // A thread's id stands for its process.
+    finish(program, ASK);
     end_if(program, begin);
     finish(program, ALLOW);
 }
@@ -232,5 +237,6 @@ struct sock_fprog filter_program_view(struct filter_program *program) {
 }
 
 unsigned filter_program_argument(int number) {
-    return number == SYS_setpriority || number == SYS_ioprio_set ? 1 : 0;
+    const bool has_kind = number == SYS_setpriority || number == SYS_ioprio_set;
+    return number == SYS_fcntl ? 2 : has_kind ? 1 : 0;
 }
