@@ -19,20 +19,21 @@
 
 // --- Threads -------------------------------------------------------------------------------------
 
-/// The first version of the kernel's struct sched_attr, whose header does not go with the C
+/// The second version of the kernel's struct sched_attr, whose header does not go with the C
 /// library's.
-struct first_sched_attr {
+struct second_sched_attr {
     uint32_t size;
     uint32_t policy;
     uint64_t flags;
     int32_t nice;
     uint32_t priority;
     uint64_t deadline[3];
+    uint32_t utilisation[2];
 };
 
 /// Of a thread of ours. The C libraries do not have all of these calls, or none that works.
 static bool read_schedule(pid_t thread, struct own_schedule *schedule) {
-    struct first_sched_attr attributes = {0};
+    struct second_sched_attr attributes = {0};
     *schedule = (struct own_schedule){0};
     schedule->io_class = (int)syscall(SYS_ioprio_get, IOPRIO_WHO_PROCESS, thread);
     if (schedule->io_class < 0 ||
@@ -45,12 +46,14 @@ static bool read_schedule(pid_t thread, struct own_schedule *schedule) {
     schedule->flags = attributes.flags;
     schedule->nice = attributes.nice;
     schedule->priority = attributes.priority;
+    memcpy(schedule->utilisation, attributes.utilisation, sizeof(schedule->utilisation));
     return true;
 }
 
 static const char *difference(const struct own_schedule *now, const struct own_schedule *before) {
     if (now->policy != before->policy || now->flags != before->flags ||
-        now->priority != before->priority) {
+        now->priority != before->priority ||
+        memcmp(now->utilisation, before->utilisation, sizeof(now->utilisation)) != 0) {
         return "scheduling policy";
     }
     if (now->nice != before->nice) {
@@ -160,8 +163,7 @@ bool own_limits_remember(struct own_limits *limits, struct error *err) {
             error_errno(err, errno, "cannot read our own schedule"));
 }
 
-void own_limits_restore(const struct own_limits *limits) {
-    struct error not_listed;
+static void restore_soft_limits(const struct own_limits *limits) {
     for (int i = 0; i < RLIM_NLIMITS; i++) {
         struct rlimit now;
         if (syscall(SYS_prlimit64, 0, i, NULL, &now) == 0 &&
@@ -171,11 +173,30 @@ void own_limits_restore(const struct own_limits *limits) {
             (void)syscall(SYS_prlimit64, 0, i, &now, NULL);
         }
     }
+}
+
+static bool are_as_before(const struct own_limits *limits, struct error *err) {
+    return has_limits(limits, err) && each_thread(has_schedule, limits, err);
+}
+
+void own_limits_restore(struct own_limits *limits) {
+    struct error difference;
+    struct error not_listed;
+    if (are_as_before(limits, &difference)) {
+        return;
+    }
+    limits->difference = limits->changed ? limits->difference : difference;
+    limits->changed = true;
+    restore_soft_limits(limits);
     (void)each_thread(restore_affinity, limits, &not_listed);
 }
 
 bool own_limits_hold(const struct own_limits *limits, struct error *err) {
-    return has_limits(limits, err) && each_thread(has_schedule, limits, err);
+    if (limits->changed) {
+        *err = limits->difference;
+        return false;
+    }
+    return are_as_before(limits, err);
 }
 
 // --- A trial -------------------------------------------------------------------------------------

@@ -20,6 +20,8 @@ struct own_schedule {
     uint64_t flags;
     int32_t nice;
     uint32_t priority;
+    /// As 0 where the kernel knows none.
+    uint32_t utilisation[2];
     /// A bit for each processor, as many as the kernel may have here.
     unsigned long affinity[16];
     int io_class;
@@ -28,15 +30,19 @@ struct own_schedule {
 struct own_limits {
     struct rlimit limits[RLIM_NLIMITS];
     struct own_schedule schedule;
+    /// Something was changed, and may have been put back.
+    bool changed;
+    struct error difference;
 };
 
 /// Remembers what this process has. To be called at init, when all limits of our own are set. From
 /// now on a limit that is reached is an error and no signal (SIGXCPU, SIGXFSZ), so that it can be
 /// told.
 bool own_limits_remember(struct own_limits *limits, struct error *err);
-/// Puts back what can be put back without a privilege: soft limits, affinity. Before the end of a
-/// job, which needs descriptors and threads.
-void own_limits_restore(const struct own_limits *limits);
+/// Where something differs, puts back what can be put back without a privilege (soft limits,
+/// affinity), as the end of a job needs descriptors and threads. own_limits_hold() is false from
+/// then on.
+void own_limits_restore(struct own_limits *limits);
 /// Compares the process and each of its threads. False, with an error (code "changed") that names
 /// the first difference.
 bool own_limits_hold(const struct own_limits *limits, struct error *err);

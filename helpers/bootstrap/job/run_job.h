@@ -33,7 +33,7 @@ struct run_job {
     /// Made ready for this job; NULL: none.
     struct mirror *mirror;
     /// What this process was started with.
-    const struct own_limits *limits;
+    struct own_limits *limits;
     /// As far as they do not depend on the job: the rest of each is filled in for it.
     struct workspace_options workspace;
     struct runner_options runner;
