@@ -52,30 +52,34 @@ bool files_make_directories(const char *path, mode_t mode, struct error *err) {
     return true;
 }
 
-bool files_read_fd(int fd, const char *name, struct buffer *out, struct error *err) {
+/// Appends what one read gives. `*more` becomes false at the end.
+static bool read_some(int fd, const char *name, struct buffer *out, bool *more, struct error *err) {
     enum { STEP = 64 * 1024 };
-    for (;;) {
-        // Where little room is left, one byte more tells whether the file ends there.
-        const size_t room = out->max > out->len ? out->max - out->len : 0;
-        char beyond = 0;
-        char *end = room > 0 ? buffer_reserve(out, room < STEP ? room : STEP) : &beyond;
-        const size_t size = room > 0 ? (room < STEP ? room : STEP) : 1;
-        const ssize_t count = read(fd, end, size);
-        if (count < 0 && errno == EINTR) {
-            continue;
-        }
-        if (count < 0) {
-            return error_errno(err, errno, "cannot read %s", name);
-        }
-        if (count == 0) {
-            return true;
-        }
-        if (room == 0) {
-            return error_set(err, "too_large", "cannot read %s: larger than %zu bytes", name,
-                             out->max);
-        }
-        buffer_commit(out, (size_t)count);
+    // Where little room is left, one byte more tells whether the file ends there.
+    const size_t room = out->max > out->len ? out->max - out->len : 0;
+    const size_t size = room > 0 ? (room < STEP ? room : STEP) : 1;
+    char beyond = 0;
+    char *end = room > 0 ? buffer_reserve(out, size) : &beyond;
+    const ssize_t count = read(fd, end, size);
+    *more = count != 0;
+    if (count < 0) {
+        return errno == EINTR || error_errno(err, errno, "cannot read %s", name);
     }
+    if (count > 0 && room == 0) {
+        return error_set(err, "too_large", "cannot read %s: larger than %zu bytes", name, out->max);
+    }
+    buffer_commit(out, (size_t)count);
+    return true;
+}
+
+bool files_read_fd(int fd, const char *name, struct buffer *out, struct error *err) {
+    bool more = true;
+    while (more) {
+        if (!read_some(fd, name, out, &more, err)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 bool files_read(const char *path, struct buffer *out, struct error *err) {
@@ -134,30 +138,20 @@ static bool wait_for_more(int fd, int64_t until_ms) {
 }
 
 bool files_read_within(const char *path, int limit_ms, struct buffer *out, struct error *err) {
-    enum { STEP = 4096 };
     const int64_t until_ms = monotonic_ms() + limit_ms;
     cleanup_close int fd = open_at_once(path, err);
     if (fd < 0) {
         return false;
     }
-    while (wait_for_more(fd, until_ms)) {
-        const size_t room = out->max - out->len;
-        char beyond = 0;
-        char *end = room > 0 ? buffer_reserve(out, room < STEP ? room : STEP) : &beyond;
-        const ssize_t count = read(fd, end, room > 0 ? (room < STEP ? room : STEP) : 1);
-        if (count < 0 && errno != EINTR && errno != EAGAIN) {
-            return error_errno(err, errno, "cannot read %s", path);
+    bool more = true;
+    while (more && wait_for_more(fd, until_ms)) {
+        // Another reader of the pipe may have been faster.
+        if (!read_some(fd, path, out, &more, err) && err->errnum != EAGAIN) {
+            return false;
         }
-        if (count == 0) {
-            return true;
-        }
-        if (count > 0 && room == 0) {
-            return error_set(err, "too_large", "cannot read %s: larger than %zu bytes", path,
-                             out->max);
-        }
-        buffer_commit(out, count > 0 ? (size_t)count : 0);
     }
-    return error_set(err, "timeout", "cannot read %s: nobody wrote it to its end within %d ms",
+    return !more ||
+           error_set(err, "timeout", "cannot read %s: nobody wrote it to its end within %d ms",
                      path, limit_ms);
 }
 
