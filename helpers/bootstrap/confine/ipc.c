@@ -27,12 +27,19 @@ static bool say_dirty(struct error *err) {
     return error_set(err, ERROR_WORKSPACE_DIRTY, "cannot remove what a job left: %s", err->message);
 }
 
-bool ipc_prepare(struct error *err) {
+bool ipc_forbid_queues(struct error *err) {
     // The hard limit, too: without a privilege nobody can raise it again.
     const struct rlimit none = {0, 0};
     if (setrlimit(RLIMIT_MSGQUEUE, &none) != 0) {
         error_errno(err, errno, "cannot forbid message queues");
         return error_set(err, ERROR_INIT_FAILED, "%s", err->message);
+    }
+    return true;
+}
+
+bool ipc_prepare(struct error *err) {
+    if (!ipc_forbid_queues(err)) {
+        return false;
     }
     // Keys of a job before us may take all the room.
     return (keyrings_clear_user(err) && keyrings_leave_session(err)) || say_dirty(err);

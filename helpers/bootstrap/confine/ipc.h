@@ -13,6 +13,10 @@
 
 #include "common/error.h"
 
+/// Makes POSIX message queues impossible for us and all that we start, for good: a part of
+/// ipc_prepare(). Fails with the code "Runtime.InitFailed".
+bool ipc_forbid_queues(struct error *err);
+
 /// To be called once, at init, before other threads are: leaves the session keyring that Lambda's
 /// own processes have, and makes POSIX message queues impossible for us and all that we start, as
 /// nobody can list them without a mount. Fails with the codes "Runtime.InitFailed" and

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "bootstrap/confine/ipc.h"
 #include "bootstrap/runtime/budget.h"
 #include "bootstrap/runtime/error_types.h"
 #include "common/array.h"
@@ -241,16 +242,6 @@ static bool know_ancestors(struct self *self, struct error *err) {
     return true;
 }
 
-/// What we start from now on can be told from what Lambda started.
-static bool mark_ourselves(struct error *err) {
-    const struct rlimit none = {0, 0};
-    if (setrlimit(RLIMIT_MSGQUEUE, &none) != 0) {
-        error_errno(err, errno, "cannot set the limit of message queues");
-        return error_set(err, ERROR_INIT_FAILED, "%s", err->message);
-    }
-    return true;
-}
-
 /// Lets go on what is still there of our user: ancestors and extensions.
 static void resume_all(const struct self *self) {
     cleanup_process_listing struct process_listing all = {0};
@@ -294,5 +285,6 @@ bool strangers_end(struct error *err) {
     } else if (!know_ancestors(&self, err) || !end_all(&self, err)) {
         return false;
     }
-    return mark_ourselves(err);
+    // What we start from now on can be told by it from what Lambda started.
+    return ipc_forbid_queues(err);
 }

@@ -29,8 +29,7 @@ enum space_state space_judge(const struct statvfs *numbers) {
     return numbers->f_files > 0 && numbers->f_favail == 0 ? SPACE_NO_FILES : SPACE_LEFT;
 }
 
-// --- Room for the trace
-// ----------------------------------------------------------------------------
+// --- Room for the trace --------------------------------------------------------------------------
 
 /// False where this is no file of a trace. What the job puts there in its place is never followed
 /// nor waited for.
