@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from conftest import BUILD, DIST
+from integration.sandboxed_bootstrap import UID
 
-UID = 993
 ARCH_DIST = DIST / "x86_64"
 # A static program that does nothing against a thief.
 CONTROL = ARCH_DIST / "bin" / "layer-packer"

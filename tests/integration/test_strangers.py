@@ -177,7 +177,9 @@ def test_those_that_are_born_faster_than_one_can_look_are_ended(
     (tmp_path / "shared").mkdir()
     shutil.copy(COMETS, tmp_path / "shared" / "comets")
 
-    started = start(f"{EXTENSIONS}\n/mnt/shared/comets {count}", extensions=extensions)
+    # Lambda's limit; without one they fill the machine.
+    limited = f"{EXTENSIONS}\nprlimit --nproc=1024 --pid $$\n/mnt/shared/comets {count}"
+    started = start(limited, extensions=extensions)
     started.wait_until_ready()
 
     assert started.others() == [
