@@ -19,7 +19,7 @@ from localcloud.waiting import LIMIT
 REPO = Path(__file__).resolve().parents[2]
 # Another build of it, such as the one with sanitizers, may be named.
 PROGRAM = Path(os.environ.get("RUNLET_TEST_BOOTSTRAP", REPO / "build" / "bin" / "bootstrap"))
-# Of this process of tests alone: users have their processes counted, and limited, over all sandboxes.
+# Of this process of tests alone: a user's processes count against the limits of all its sandboxes.
 UID = 100_000 + os.getpid()
 # This Python, as the sandbox has it.
 SANDBOX_PYTHON = "/mnt/python"
