@@ -56,8 +56,7 @@ module "job_role" {
   permissions_boundary_arn = var.job_role.permissions_boundary_arn != null ? var.job_role.permissions_boundary_arn : var.permissions_boundary_arn
   policy_arns              = var.job_role.policy_arns
   inline_policies          = var.job_role.inline_policies
-  # Without those that would pass for tags of a job's session.
-  tags = { for name, value in var.tags : name => value if !contains(["project_id", "project_path", "ref", "ref_type", "protected", "job_id", "pipeline_id", "user_id", "pipeline_source", "environment", "user_login"], lower(name)) }
+  tags                     = var.tags
 }
 
 resource "aws_ssm_parameter" "accounts" {

@@ -730,8 +730,13 @@ variable "role_policy_arns" {
 }
 
 variable "tags" {
-  description = "Tags of everything made here; the job role gets none that is named like a tag of a job's session, such as `environment`."
+  description = "Tags of everything made here. None may begin with `runlet:`, as the tags of a job's session do."
   type        = map(string)
   default     = {}
   nullable    = false
+
+  validation {
+    condition     = alltrue([for name in keys(var.tags) : !startswith(lower(name), "runlet:")])
+    error_message = "tags must not begin with \"runlet:\": on the job role IAM would take such a tag for one that a job's session lacks. Write another name, as in { team = \"platform\" }."
+  }
 }

@@ -134,3 +134,13 @@ run "refuses_a_path_that_makes_no_exact_arn" {
 
   expect_failures = [var.role_path]
 }
+
+run "refuses_tags_that_would_pass_for_a_job_s" {
+  command = plan
+
+  variables {
+    tags = { "Runlet:ref" = "main" }
+  }
+
+  expect_failures = [var.tags]
+}

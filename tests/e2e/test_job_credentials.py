@@ -76,14 +76,14 @@ def test_a_job_gets_a_session_of_its_role(make_stage: StageMaker, job_role: str)
     assert asked.fields["DurationSeconds"] == "900"
     (session,) = [one for one in stage.cloud.sts.sessions if one.session_name == name]
     assert session.tags == {
-        "project_id": str(stage.project.id),
-        "project_path": stage.project.path,
-        "ref": "main",
-        "ref_type": "branch",
-        "protected": "true",
-        "job_id": str(job.id),
-        "pipeline_id": str(job.pipeline.id),
-        "user_id": "1",
+        "runlet:project_id": str(stage.project.id),
+        "runlet:project_path": stage.project.path,
+        "runlet:ref": "main",
+        "runlet:ref_type": "branch",
+        "runlet:protected": "true",
+        "runlet:job_id": str(job.id),
+        "runlet:pipeline_id": str(job.pipeline.id),
+        "runlet:user_id": "1",
     }
     assert set(session.transitive) == set(session.tags)
     assert session.source_identity == f"project={stage.project.id},job={job.id},user=1"
@@ -116,7 +116,7 @@ def test_many_programs_get_it_at_once(make_stage: StageMaker, job_role: str) -> 
     assert "\n24 answers\n" in output_of(job)
     assert peak_memory_of_bootstrap(stage.environment) < 32 * MIB
     assert len([one for one in stage.cloud.sts.sessions if one.role_arn == job_role and
-                one.tags["job_id"] == str(job.id)]) == 1  # fmt: skip
+                one.tags["runlet:job_id"] == str(job.id)]) == 1  # fmt: skip
 
 
 def test_an_sts_that_does_not_answer_holds_nobody_up(make_stage: StageMaker, job_role: str) -> None:

@@ -36,7 +36,7 @@ def make_role(cloud: LocalCloud) -> RoleMaker:
     def make(principal: str, may: dict[str, Any] | None = None, **tags: str) -> str:
         iam = cloud.aws.client("iam")
         name = f"role-{uuid.uuid4().hex[:10]}"
-        conditions = {f"aws:PrincipalTag/{key}": value for key, value in tags.items()}
+        conditions = {f"aws:PrincipalTag/runlet:{key}": value for key, value in tags.items()}
         trust: list[dict[str, Any]] = [
             {
                 "Effect": "Allow",
@@ -155,10 +155,10 @@ def test_variables_change_nothing(role_stage: Stage, make_role: RoleMaker) -> No
     assert refused(sts, victims)
     assert not refused(sts, own)
     tags = tags_of_last(stage, job_role_of(stage))
-    assert tags["protected"] == "false"
-    assert tags["ref"] == "feature"
-    assert tags["project_path"] == project.path
-    assert tags["project_id"] == str(project.id)
+    assert tags["runlet:protected"] == "false"
+    assert tags["runlet:ref"] == "feature"
+    assert tags["runlet:project_path"] == project.path
+    assert tags["runlet:project_id"] == str(project.id)
 
 
 def test_a_forks_branch_called_main_is_not_main(role_stage: Stage, make_role: RoleMaker) -> None:
@@ -171,7 +171,7 @@ def test_a_forks_branch_called_main_is_not_main(role_stage: Stage, make_role: Ro
 
     assert refused(session_of(stage, job), target)
     tags = tags_of_last(stage, job_role_of(stage))
-    assert (tags["ref"], tags["protected"]) == ("main", "false")
+    assert (tags["runlet:ref"], tags["runlet:protected"]) == ("main", "false")
 
 
 @pytest.mark.parametrize("ref", ["release!1", f"{'release/' * 8}{'a' * 200}/{'b' * 90}"])
@@ -197,14 +197,14 @@ def test_a_job_cannot_tag_itself(role_stage: Stage, make_role: RoleMaker) -> Non
     job = run(stage, project.commit(pipeline_file(stage, ASK), ref="feature"))
 
     sts = session_of(stage, job)
-    for key in ("protected", "Protected"):
+    for key in ("runlet:protected", "Runlet:Protected"):
         assert refused(sts, middle, Tags=[{"Key": key, "Value": "true"}])
     assert refused(sts, middle, SourceIdentity="project=1,job=1")
     keys = sts.assume_role(RoleArn=middle, RoleSessionName="attacker")["Credentials"]
-    assert tags_of_last(stage, middle)["protected"] == "false"
+    assert tags_of_last(stage, middle)["runlet:protected"] == "false"
     chained = sts_with(stage, keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
     assert refused(chained, target)
-    assert refused(chained, target, Tags=[{"Key": "protected", "Value": "true"}])
+    assert refused(chained, target, Tags=[{"Key": "runlet:protected", "Value": "true"}])
 
 
 def test_a_job_finds_neither_the_functions_keys_nor_the_token(role_stage: Stage) -> None:
@@ -243,7 +243,7 @@ def test_the_hunt_finds_nothing_beside_the_session(role_stage: Stage) -> None:
     assert re.search(r"^hunt over [1-9]\d* pieces of memory$", said, re.M), said
     assert re.findall(r"^HIT .*", said, re.M) == []
     assert re.search(r"^PREY .*/cmdline$", said, re.M), said
-    assert tags_of_last(stage, job_role_of(stage))["job_id"] == str(job.id)
+    assert tags_of_last(stage, job_role_of(stage))["runlet:job_id"] == str(job.id)
 
 
 def test_what_a_job_was_given_is_of_no_use_to_the_next(role_stage: Stage) -> None:

@@ -160,11 +160,11 @@ def test_the_protected_branch_deploys_to_every_account(zone: LandingZone) -> Non
             if one.fields.get("RoleArn") == session.role_arn
         }
         assert durations == {"900"}
-        assert session.tags["project_id"] == str(zone.project.id)
-        assert session.tags["project_path"] == "platform/app"
-        assert session.tags["ref"] == "main"
-        assert session.tags["protected"] == "true"
-        assert session.tags["job_id"] == str(jobs[name].id)
+        assert session.tags["runlet:project_id"] == str(zone.project.id)
+        assert session.tags["runlet:project_path"] == "platform/app"
+        assert session.tags["runlet:ref"] == "main"
+        assert session.tags["runlet:protected"] == "true"
+        assert session.tags["runlet:job_id"] == str(jobs[name].id)
         assert session.source_identity == f"project={zone.project.id},job={jobs[name].id},user=1"
 
 

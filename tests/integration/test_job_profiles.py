@@ -121,12 +121,12 @@ def session_arn(role: str, name: str) -> str:
 
 def test_profiles_reach_accounts_over_the_job_role(stage: Stage) -> None:
     external = {"sts:ExternalId": "runlet-dev"}
-    tag = {"aws:PrincipalTag/project_id": str(stage.project.id)}
+    tag = {"aws:PrincipalTag/runlet:project_id": str(stage.project.id)}
     # What GitLab's answer does not say, and the job's id_token does.
     by_token = {"pipeline_source": "push", "environment": "eu/dev", "user_login": "root"}
-    tag |= {f"aws:PrincipalTag/{key}": value for key, value in by_token.items()}
+    tag |= {f"aws:PrincipalTag/runlet:{key}": value for key, value in by_token.items()}
     dev = stage.trusting(**external, **tag)
-    prod = stage.trusting(**{"aws:PrincipalTag/project_id": "4711"})
+    prod = stage.trusting(**{"aws:PrincipalTag/runlet:project_id": "4711"})
     stage.put_accounts(
         {
             "dev": {"role_arn": dev, "external_id": "runlet-dev", "region": "us-east-1"},
@@ -157,7 +157,7 @@ def test_profiles_reach_accounts_over_the_job_role(stage: Stage) -> None:
 
 
 def test_a_token_that_is_not_ours_tells_nothing(stage: Stage) -> None:
-    role = stage.trusting(**{"aws:PrincipalTag/pipeline_source": "push"})
+    role = stage.trusting(**{"aws:PrincipalTag/runlet:pipeline_source": "push"})
     stage.put_accounts({"dev": {"role_arn": role}})
 
     job, invocation = stage.run(

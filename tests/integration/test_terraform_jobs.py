@@ -252,8 +252,8 @@ def job(cloud: LocalCloud, outputs: dict[str, Any], **tags: str) -> Any:
     keys = assume(
         client(cloud, "sts", runner),
         outputs["job_role_arn"],
-        Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
-        TransitiveTagKeys=list(tags),
+        Tags=[{"Key": f"runlet:{key}", "Value": value} for key, value in tags.items()],
+        TransitiveTagKeys=[f"runlet:{key}" for key in tags],
         SourceIdentity="job-41",
     )
     return client(cloud, "sts", keys)

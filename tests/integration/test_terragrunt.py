@@ -275,8 +275,8 @@ def test_a_job_of_the_runner_gets_into_every_account(cloud: LocalCloud, tree: Tr
     job = assume(
         client(cloud, "sts", runner),
         f"arn:aws:iam::{HUB}:role/runlet-job",
-        Tags=[{"Key": "project_id", "Value": "7"}],
-        TransitiveTagKeys=["project_id"],
+        Tags=[{"Key": "runlet:project_id", "Value": "7"}],
+        TransitiveTagKeys=["runlet:project_id"],
         SourceIdentity="project=7,job=41",
     )
 

@@ -211,7 +211,7 @@ START_TEST(tells_what_a_good_token_says) {
     cleanup_session_tags struct session_tags tags = {0};
     session_tags_add_claims(&tags, &claims);
     ck_assert_uint_eq(tags.count, 3);
-    ck_assert_str_eq(tags.keys[1], "environment");
+    ck_assert_str_eq(tags.keys[1], "runlet:environment");
     ck_assert_str_eq(tags.tags[1].value, "production");
     ck_assert(strstr(buffer_text(&server.requests[0]), "GET /.well-known/openid-configuration ") !=
               NULL);
@@ -589,7 +589,7 @@ START_TEST(tags_the_session_with_what_a_good_token_says) {
         cleanup_buffer struct buffer out = BUFFER_INIT(4096);
         ck_assert_msg(job_session_print(session, &job, 0, &out, &err), "%s", err.message);
         const char *request = buffer_text(&server.requests[i]);
-        ck_assert(strstr(request, ".Key=environment&") != NULL);
+        ck_assert(strstr(request, ".Key=runlet%3Aenvironment&") != NULL);
         ck_assert(strstr(request, ".Value=production&") != NULL);
         ck_assert(strstr(request, ".Value=root&") != NULL);
         fake.now_ms += 3500000;

@@ -39,10 +39,10 @@ START_TEST(takes_gitlabs_word_and_no_variable) {
     cleanup_session_tags struct session_tags tags = {0};
     session_tags_add_identity(&tags, &identity);
     static const char *const expected[][2] = {
-        {"project_id", "7"},   {"project_path", "group/app"},
-        {"ref", "main"},       {"ref_type", "branch"},
-        {"protected", "true"}, {"job_id", "41"},
-        {"pipeline_id", "5"},  {"user_id", "3"},
+        {"runlet:project_id", "7"},   {"runlet:project_path", "group/app"},
+        {"runlet:ref", "main"},       {"runlet:ref_type", "branch"},
+        {"runlet:protected", "true"}, {"runlet:job_id", "41"},
+        {"runlet:pipeline_id", "5"},  {"runlet:user_id", "3"},
     };
     const size_t count = sizeof(expected) / sizeof(expected[0]);
     ck_assert_uint_eq(tags.count, count);
@@ -73,9 +73,9 @@ START_TEST(guesses_nothing_that_is_not_sent) {
         cleanup_session_tags struct session_tags tags = {0};
         session_tags_add_identity(&tags, &identity);
         ck_assert_uint_eq(tags.count, 3);
-        ck_assert_str_eq(tag(&tags, "protected"), "false");
-        ck_assert_str_eq(tag(&tags, "project_id"), "7");
-        ck_assert_str_eq(tag(&tags, "job_id"), "41");
+        ck_assert_str_eq(tag(&tags, "runlet:protected"), "false");
+        ck_assert_str_eq(tag(&tags, "runlet:project_id"), "7");
+        ck_assert_str_eq(tag(&tags, "runlet:job_id"), "41");
         job_identity_clean_up(&identity);
     }
 }

@@ -93,8 +93,8 @@ START_TEST(gives_one_session_as_long_as_the_time_left) {
     ck_assert(request_has(0, "&DurationSeconds=900&"));
     ck_assert(request_has(0, "&RoleSessionName=runlet-7-41&"));
     ck_assert(request_has(0, "&SourceIdentity=project%3D7%2Cjob%3D41"));
-    ck_assert(request_has(0, "&Tags.member.1.Key=project_id&Tags.member.1.Value=7&"));
-    ck_assert(request_has(0, "&TransitiveTagKeys.member.1=project_id&"));
+    ck_assert(request_has(0, "&Tags.member.1.Key=runlet%3Aproject_id&Tags.member.1.Value=7&"));
+    ck_assert(request_has(0, "&TransitiveTagKeys.member.1=runlet%3Aproject_id&"));
     ck_assert(request_has(0, "Credential=ASIAFUNCTION/"));
     stop_server();
 }

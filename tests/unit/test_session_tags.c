@@ -14,13 +14,13 @@ static char *tag_value(const char *value) {
     const struct job_identity identity = {.ref = ref};
     cleanup_session_tags struct session_tags tags = {0};
     session_tags_add_identity(&tags, &identity);
-    ck_assert_str_eq(tags.tags[0].key, "ref");
+    ck_assert_str_eq(tags.tags[0].key, "runlet:ref");
     return xstrdup(tags.tags[0].value);
 }
 
 /// What comes out must be something that STS takes.
 static void check_is_accepted(const char *value) {
-    const struct sts_tag one = {.key = "ref", .value = value};
+    const struct sts_tag one = {.key = "runlet:ref", .value = value};
     const struct sts_assume assume = {
         .role_arn = "arn:aws:iam::123456789012:role/job",
         .session_name = "runlet-7-41",

@@ -9,6 +9,8 @@
 #include "common/cleanup.h"
 #include "common/system/digest.h"
 
+/// Nobody else tags roles with it: for a tag that a session lacks IAM takes the role's.
+#define PREFIX "runlet:"
 #define HASH_MARK ":sha256:"
 /// Characters of a tag's value. Letters that are not ASCII are allowed by STS, but hashed here: who
 /// writes them into a trust policy may spell them in more than one way.
@@ -72,20 +74,20 @@ static void add_number(struct session_tags *tags, const char *key, int64_t numbe
 }
 
 void session_tags_add_identity(struct session_tags *tags, const struct job_identity *identity) {
-    add_number(tags, "project_id", identity->project_id);
-    add_tag(tags, "project_path", identity->project_path);
-    add_tag(tags, "ref", identity->ref);
-    add_tag(tags, "ref_type", identity->ref_type);
-    add_tag(tags, "protected", identity->protected_ref ? "true" : "false");
-    add_number(tags, "job_id", identity->job_id);
-    add_number(tags, "pipeline_id", identity->pipeline_id);
-    add_number(tags, "user_id", identity->user_id);
+    add_number(tags, PREFIX "project_id", identity->project_id);
+    add_tag(tags, PREFIX "project_path", identity->project_path);
+    add_tag(tags, PREFIX "ref", identity->ref);
+    add_tag(tags, PREFIX "ref_type", identity->ref_type);
+    add_tag(tags, PREFIX "protected", identity->protected_ref ? "true" : "false");
+    add_number(tags, PREFIX "job_id", identity->job_id);
+    add_number(tags, PREFIX "pipeline_id", identity->pipeline_id);
+    add_number(tags, PREFIX "user_id", identity->user_id);
 }
 
 void session_tags_add_claims(struct session_tags *tags, const struct id_token_claims *claims) {
-    add_tag(tags, "pipeline_source", claims->pipeline_source);
-    add_tag(tags, "environment", claims->environment);
-    add_tag(tags, "user_login", claims->user_login);
+    add_tag(tags, PREFIX "pipeline_source", claims->pipeline_source);
+    add_tag(tags, PREFIX "environment", claims->environment);
+    add_tag(tags, PREFIX "user_login", claims->user_login);
 }
 
 void session_tags_clean_up(struct session_tags *tags) {

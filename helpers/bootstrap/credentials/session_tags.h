@@ -30,9 +30,10 @@ struct session_tags {
 void session_tags_clean_up(struct session_tags *tags);
 
 /// Adds project_id, project_path, ref, ref_type, protected, job_id, pipeline_id, user_id, as far as
-/// they are there. A value that a tag cannot hold (over 256 characters, or with others than ASCII
-/// letters, digits, blanks and `_.:/=+-@`) is shortened and ends with its hash: two values never
-/// become one tag, and a tag matches "release_*" only where the value does.
+/// they are there, each with "runlet:" in front. A value that a tag cannot hold (over 256
+/// characters, or with others than ASCII letters, digits, blanks and `_.:/=+-@`) is shortened and
+/// ends with its hash: two values never become one tag, and a tag matches "release_*" only where
+/// the value does.
 void session_tags_add_identity(struct session_tags *tags, const struct job_identity *identity);
 /// Adds pipeline_source, environment and user_login in the same way.
 void session_tags_add_claims(struct session_tags *tags, const struct id_token_claims *claims);

@@ -36,7 +36,7 @@ data "aws_iam_policy_document" "trust" {
 
         content {
           test     = "StringEquals"
-          variable = "aws:PrincipalTag/${condition.key}"
+          variable = "aws:PrincipalTag/runlet:${condition.key}"
           values   = condition.value
         }
       }

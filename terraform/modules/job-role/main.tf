@@ -1,11 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
 locals {
-  # IAM takes a tag of the role for one that a session lacks, whatever the case of its name.
-  session_tags = [
-    "project_id", "project_path", "ref", "ref_type", "protected", "job_id", "pipeline_id", "user_id", "pipeline_source", "environment", "user_login",
-  ]
-
   # STS wants all three at every hop of a session with transitive tags and a source identity. Without
   # identity the two are left out, so that no job can tag itself with an identity of its own making.
   session_actions = concat(["sts:AssumeRole"], var.session_identity ? ["sts:TagSession", "sts:SetSourceIdentity"] : [])
@@ -80,9 +75,10 @@ resource "aws_iam_role" "this" {
   tags                 = var.tags
 
   lifecycle {
+    # IAM takes a tag of the role for one that a session lacks, whatever the case of its name.
     postcondition {
-      condition     = length(setintersection([for name in keys(coalesce(self.tags_all, {})) : lower(name)], local.session_tags)) == 0
-      error_message = "The provider's default_tags give the job role a tag that IAM would take for one of a job's session (such as environment): hand the module a provider without it, as in providers = { aws = aws.plain }."
+      condition     = alltrue([for name in keys(coalesce(self.tags_all, {})) : !startswith(lower(name), "runlet:")])
+      error_message = "The provider's default_tags give the job role a tag that begins with \"runlet:\", which IAM would take for one of a job's session: give the tag another name."
     }
   }
 }

@@ -140,15 +140,13 @@ variable "inline_policies" {
 }
 
 variable "tags" {
-  description = "Tags of the role. None may be named like a tag of a job's session (`project_id`, `ref`, `protected`, ...): it would stand in for one that the session does not have."
+  description = "Tags of the role. None may begin with `runlet:`, as the tags of a job's session do: it would stand in for one that the session does not have."
   type        = map(string)
   default     = {}
   nullable    = false
 
   validation {
-    condition = length(setintersection([for name in keys(var.tags) : lower(name)], [
-      "project_id", "project_path", "ref", "ref_type", "protected", "job_id", "pipeline_id", "user_id", "pipeline_source", "environment", "user_login",
-    ])) == 0
-    error_message = "tags must not be named project_id, project_path, ref, ref_type, protected, job_id, pipeline_id, user_id, pipeline_source, environment or user_login: IAM would take the role's tag for one that a job's session lacks. Write another name, as in { team = \"platform\" }."
+    condition     = alltrue([for name in keys(var.tags) : !startswith(lower(name), "runlet:")])
+    error_message = "tags must not begin with \"runlet:\": IAM would take the role's tag for one that a job's session lacks. Write another name, as in { team = \"platform\" }."
   }
 }

@@ -29,10 +29,10 @@ run "trusts_one_job_role_by_its_external_id_and_tags_and_nobody_else" {
       jsonencode({
         Action = "sts:AssumeRole"
         Condition = { StringEquals = {
-          "aws:PrincipalTag/project_id" = "7"
-          "aws:PrincipalTag/protected"  = "true"
-          "aws:PrincipalTag/ref"        = "main"
-          "sts:ExternalId"              = "runlet-prod"
+          "aws:PrincipalTag/runlet:project_id" = "7"
+          "aws:PrincipalTag/runlet:protected"  = "true"
+          "aws:PrincipalTag/runlet:ref"        = "main"
+          "sts:ExternalId"                     = "runlet-prod"
         } }
         Effect    = "Allow"
         Principal = { AWS = "arn:aws:iam::111122223333:role/ci/runlet-job" }
@@ -92,18 +92,18 @@ run "takes_every_tag_of_a_job" {
 
   assert {
     condition = jsonencode({ for name, value in jsondecode(output.trust_policy_json).Statement[0].Condition.StringEquals : name => flatten([value]) }) == jsonencode({
-      "aws:PrincipalTag/environment"     = ["production"]
-      "aws:PrincipalTag/job_id"          = ["41"]
-      "aws:PrincipalTag/pipeline_id"     = ["12"]
-      "aws:PrincipalTag/pipeline_source" = ["push"]
-      "aws:PrincipalTag/project_id"      = ["7", "8"]
-      "aws:PrincipalTag/project_path"    = ["group/app"]
-      "aws:PrincipalTag/protected"       = ["true"]
-      "aws:PrincipalTag/ref"             = ["release/1.2", "main"]
-      "aws:PrincipalTag/ref_type"        = ["branch"]
-      "aws:PrincipalTag/user_id"         = ["3"]
-      "aws:PrincipalTag/user_login"      = ["root"]
-      "sts:ExternalId"                   = ["runlet-prod"]
+      "aws:PrincipalTag/runlet:environment"     = ["production"]
+      "aws:PrincipalTag/runlet:job_id"          = ["41"]
+      "aws:PrincipalTag/runlet:pipeline_id"     = ["12"]
+      "aws:PrincipalTag/runlet:pipeline_source" = ["push"]
+      "aws:PrincipalTag/runlet:project_id"      = ["7", "8"]
+      "aws:PrincipalTag/runlet:project_path"    = ["group/app"]
+      "aws:PrincipalTag/runlet:protected"       = ["true"]
+      "aws:PrincipalTag/runlet:ref"             = ["release/1.2", "main"]
+      "aws:PrincipalTag/runlet:ref_type"        = ["branch"]
+      "aws:PrincipalTag/runlet:user_id"         = ["3"]
+      "aws:PrincipalTag/runlet:user_login"      = ["root"]
+      "sts:ExternalId"                          = ["runlet-prod"]
     })
     error_message = "A tag is not asked for as it was given: ${output.trust_policy_json}"
   }
@@ -160,8 +160,8 @@ run "takes_an_unprotected_ref_and_any_project_where_that_is_said" {
 
   assert {
     condition = jsonencode(jsondecode(output.trust_policy_json).Statement[0].Condition) == jsonencode({ StringEquals = {
-      "aws:PrincipalTag/ref" = "main"
-      "sts:ExternalId"       = "runlet-dev"
+      "aws:PrincipalTag/runlet:ref" = "main"
+      "sts:ExternalId"              = "runlet-dev"
     } })
     error_message = "The conditions are others: ${output.trust_policy_json}"
   }

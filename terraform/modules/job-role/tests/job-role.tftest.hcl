@@ -10,7 +10,7 @@ provider "aws" {
   skip_metadata_api_check     = true
 }
 
-# An organisation's usual tags.
+# A tag that is named like one of a job's session.
 provider "aws" {
   alias                       = "tagged"
   region                      = "eu-central-1"
@@ -21,7 +21,22 @@ provider "aws" {
   skip_metadata_api_check     = true
 
   default_tags {
-    tags = { Environment = "production" }
+    tags = { "Runlet:Project_ID" = "7" }
+  }
+}
+
+# An organisation's usual tags.
+provider "aws" {
+  alias                       = "usual"
+  region                      = "eu-central-1"
+  access_key                  = "mock"
+  secret_key                  = "mock"
+  skip_credentials_validation = true
+  skip_requesting_account_id  = true
+  skip_metadata_api_check     = true
+
+  default_tags {
+    tags = { Environment = "production", project_id = "p-17", ref = "x" }
   }
 }
 
@@ -297,11 +312,26 @@ run "refuses_targets_that_leave_no_room_for_other_policies" {
   expect_failures = [aws_iam_role_policy.targets[0]]
 }
 
+run "takes_the_usual_tags_of_an_organisation" {
+  command = plan
+
+  providers = { aws = aws.usual }
+
+  variables {
+    tags = { environment = "staging", Protected = "true" }
+  }
+
+  assert {
+    condition     = aws_iam_role.this[0].tags_all["project_id"] == "p-17" && aws_iam_role.this[0].tags_all["Protected"] == "true"
+    error_message = "The role lost tags: ${jsonencode(aws_iam_role.this[0].tags_all)}"
+  }
+}
+
 run "refuses_a_tag_that_would_pass_for_a_job_s" {
   command = plan
 
   variables {
-    tags = { Project_ID = "7" }
+    tags = { "Runlet:Project_ID" = "7" }
   }
 
   expect_failures = [var.tags]
