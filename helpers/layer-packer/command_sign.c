@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
+#include "common/alloc.h"
+#include "common/cleanup.h"
 #include "layer-packer/commands.h"
 #include "layer-packer/signature.h"
 
@@ -19,10 +22,24 @@ static const struct option_spec specs[] = {
 };
 static const struct options options = {
     .program = "layer-packer sign",
-    .synopsis = "--key PRIVATE.pem ZIP",
-    .summary = "Writes ZIP.sig, the 64 bytes that `openssl pkeyutl -sign -rawin` would make.",
+    .synopsis = "--key PRIVATE.pem (ZIP | FOLDER)",
+    .summary = "Writes ZIP.sig, the 64 bytes that `openssl pkeyutl -sign -rawin` would make; of a "
+               "release's FOLDER its SHA256SUMS.sig, which has the same for SHA256SUMS in base64, "
+               "on a line.",
     .specs = specs,
 };
+
+/// A folder is a release, of which SHA256SUMS is signed.
+static bool sign(const char *path, const char *key, struct error *err) {
+    struct stat status;
+    const bool folder = stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+    cleanup_free char *file = folder ? xasprintf("%s/SHA256SUMS", path) : xstrdup(path);
+    if (!signature_write(file, key, folder ? SIGNATURE_BASE64 : SIGNATURE_RAW, err)) {
+        return false;
+    }
+    printf("%s.sig: signed\n", file);
+    return true;
+}
 
 int command_sign(int argc, char **argv) {
     struct arguments arguments = {0};
@@ -37,12 +54,8 @@ int command_sign(int argc, char **argv) {
         return command_misused("sign", &err);
     }
     if (operands.count != 1) {
-        error_set(&err, "usage", "name one ZIP");
+        error_set(&err, "usage", "name one ZIP or FOLDER");
         return command_misused("sign", &err);
     }
-    if (!signature_write(operands.items[0], arguments.key, &err)) {
-        return command_failed(&err);
-    }
-    printf("%s.sig: signed\n", operands.items[0]);
-    return command_done();
+    return sign(operands.items[0], arguments.key, &err) ? command_done() : command_failed(&err);
 }

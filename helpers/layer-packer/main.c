@@ -17,7 +17,7 @@ static const struct {
     {"pack", "pack files, folders or a recipe into a zip", command_pack},
     {"verify", "check a zip's structure and checksums, or its signature", command_verify},
     {"list", "print what zips hold, and their part of Lambda's budget", command_list},
-    {"sign", "sign a zip with an Ed25519 key", command_sign},
+    {"sign", "sign a zip or a release with an Ed25519 key", command_sign},
     {"fetch", "download what a recipe needs", command_fetch},
 };
 enum { COMMANDS = ARRAY_LENGTH(commands) };

@@ -13,9 +13,12 @@
 #include "common/alloc.h"
 #include "common/buffer.h"
 #include "common/cleanup.h"
+#include "common/encoding.h"
 #include "common/system/files.h"
 
 enum { MAX_KEY = 64 * 1024 };
+/// In base64, with a line end.
+enum { SIGNATURE_LINE_SIZE = 89 };
 
 static void key_freep(EVP_PKEY **key) {
     EVP_PKEY_free(*key);
@@ -73,7 +76,42 @@ static bool read_message(int fd, const char *path, struct buffer *message, struc
     return files_read_fd(fd, path, message, err);
 }
 
-bool signature_write(const char *path, const char *key_path, struct error *err) {
+static bool write_signature(const char *name, struct slice signature, enum signature_form form,
+                            struct error *err) {
+    cleanup_buffer struct buffer line = BUFFER_INIT(SIGNATURE_LINE_SIZE);
+    if (form == SIGNATURE_BASE64) {
+        (void)encoding_append_base64(&line, signature);
+        (void)buffer_append_byte(&line, '\n');
+        signature = buffer_slice(&line);
+    }
+    return files_write_atomically(name, signature, 0644, err);
+}
+
+/// The 64 bytes, in whichever form the file has them.
+static bool read_signature(int fd, const char *name, struct buffer *signature, struct error *err) {
+    cleanup_buffer struct buffer content = BUFFER_INIT(SIGNATURE_LINE_SIZE);
+    struct error reason;
+    if (!files_read_fd(fd, name, &content, &reason)) {
+        if (!error_is(&reason, "too_large")) {
+            *err = reason;
+            return false;
+        }
+        buffer_reset(&content);
+    }
+    struct slice text = buffer_slice(&content);
+    if (text.len == SIGNATURE_SIZE) {
+        return buffer_append(signature, text);
+    }
+    text.len -= slice_ends_with(text, SLICE("\n")) ? 1 : 0;
+    return (encoding_decode_base64(signature, text, &reason) && signature->len == SIGNATURE_SIZE) ||
+           error_set(err, "signature",
+                     "%s: must have the 64 bytes of an Ed25519 signature, or these in base64 on a "
+                     "line",
+                     name);
+}
+
+bool signature_write(const char *path, const char *key_path, enum signature_form form,
+                     struct error *err) {
     __attribute__((cleanup(key_freep))) EVP_PKEY *key = read_key(key_path, true, err);
     cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (!key) {
@@ -96,28 +134,15 @@ bool signature_write(const char *path, const char *key_path, struct error *err) 
         return error_set(err, "crypto", "cannot sign %s", path);
     }
     cleanup_free char *name = xasprintf("%s.sig", path);
-    return files_write_atomically(name, slice_make(signature, sizeof(signature)), 0644, err);
+    return write_signature(name, slice_make(signature, sizeof(signature)), form, err);
 }
 
-bool signature_check(int fd, const char *path, const char *key_path, struct error *err) {
-    __attribute__((cleanup(key_freep))) EVP_PKEY *key = read_key(key_path, false, err);
-    cleanup_free char *name = xasprintf("%s.sig", path);
-    cleanup_buffer struct buffer signature = BUFFER_INIT(SIGNATURE_SIZE);
-    if (!key) {
-        return false;
-    }
-    if (!files_read(name, &signature, err)) {
-        if (!error_is(err, "too_large")) {
-            return false;
-        }
-        buffer_reset(&signature);
-    }
-    if (signature.len != SIGNATURE_SIZE) {
-        return error_set(err, "signature", "%s: must have the 64 bytes of an Ed25519 signature",
-                         name);
-    }
+static bool check(EVP_PKEY *key, const char *key_path, int fd, const char *path, int signature_fd,
+                  const char *name, struct error *err) {
+    cleanup_buffer struct buffer signature = BUFFER_INIT(SIGNATURE_LINE_SIZE);
     cleanup_buffer struct buffer message = BUFFER_INIT((size_t)1 << 40);
-    if (!read_message(fd, path, &message, err)) {
+    if (!read_signature(signature_fd, name, &signature, err) ||
+        !read_message(fd, path, &message, err)) {
         return false;
     }
     __attribute__((cleanup(context_freep))) EVP_MD_CTX *context = EVP_MD_CTX_new();
@@ -128,4 +153,21 @@ bool signature_check(int fd, const char *path, const char *key_path, struct erro
                             (const unsigned char *)buffer_text(&message), message.len) == 1 ||
            error_set(err, "signature", "%s: is not the signature of %s by the owner of %s", name,
                      path, key_path);
+}
+
+bool signature_check_fd(int fd, const char *path, int signature_fd, const char *name,
+                        const char *key_path, struct error *err) {
+    __attribute__((cleanup(key_freep))) EVP_PKEY *key = read_key(key_path, false, err);
+    return key && check(key, key_path, fd, path, signature_fd, name, err);
+}
+
+bool signature_check(int fd, const char *path, const char *key_path, struct error *err) {
+    __attribute__((cleanup(key_freep))) EVP_PKEY *key = read_key(key_path, false, err);
+    cleanup_free char *name = xasprintf("%s.sig", path);
+    cleanup_close int signature_fd = open(name, O_RDONLY | O_CLOEXEC);
+    if (!key) {
+        return false;
+    }
+    return signature_fd < 0 ? error_errno(err, errno, "cannot read %s", name)
+                            : check(key, key_path, fd, path, signature_fd, name, err);
 }

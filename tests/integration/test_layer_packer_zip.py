@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import random
@@ -264,6 +265,34 @@ class TestSign:
         content[100] ^= 1
         packed.write_bytes(content)
         assert "not the signature" in verify_fails(packed, "--key", public)
+
+    def test_a_release_is_signed_as_text(self, keys: tuple[Path, Path], tmp_path: Path) -> None:
+        private, public = keys
+        folder = tmp_path / "release"
+        folder.mkdir()
+        assert "SHA256SUMS" in run("sign", "--key", private, folder).stderr
+        (folder / "SHA256SUMS").write_text("sums\n")
+        result = run("sign", "--key", private, folder)
+        assert result.returncode == 0 and result.stdout == f"{folder}/SHA256SUMS.sig: signed\n"
+        line = (folder / "SHA256SUMS.sig").read_bytes()
+        assert line.endswith(b"\n")
+        raw = tmp_path / "raw"
+        raw.write_bytes(base64.b64decode(line[:-1], validate=True))
+        command = ["openssl", "pkeyutl", "-verify", "-rawin", "-pubin", "-inkey", public]
+        command += ["-in", folder / "SHA256SUMS", "-sigfile", raw]
+        subprocess.run(command, check=True)
+
+    def test_a_signature_may_be_in_base64(self, packed: Path, keys: tuple[Path, Path]) -> None:
+        private, public = keys
+        assert run("sign", "--key", private, packed).returncode == 0
+        signature = packed.with_name("o.zip.sig")
+        line = base64.b64encode(signature.read_bytes())
+        for good in (line, line + b"\n"):
+            signature.write_bytes(good)
+            assert run("verify", "--key", public, packed).returncode == 0
+        for bad in (line[:-4], line + b"\n\n", b" " + line, line + b"A" * 9):
+            signature.write_bytes(bad)
+            assert "base64" in verify_fails(packed, "--key", public)
 
     def test_a_signed_zip_must_be_good_too(self, tmp_path: Path, keys: tuple[Path, Path]) -> None:
         path = make(tmp_path / "o.zip", (entry("../x"), b""))
